@@ -1,0 +1,265 @@
+//! Opens sled in a data directory the safe way. Every step answers a disk image that would not open
+//! otherwise; see the list at [`open`]. It must run under the directory's lock and must not delete
+//! anything sled could still need.
+
+use std::any::Any;
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ::sled::{Config, Db, Error};
+
+use crate::store::StoreError;
+use crate::store::sled::lock::DirectoryLock;
+use crate::store::sled::rows::Rows;
+
+/// sled's segment size, in bytes, fixed when the data is created: pages up to a quarter of it stay
+/// in the one file that is synced.
+const SEGMENT_BYTES: usize = 2 * 1024 * 1024;
+
+/// What sled may keep of the data in memory, in bytes.
+const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// The data directory holds customers' messages: for its owner alone.
+const DIRECTORY_MODE: u32 = 0o700;
+
+/// How often files may be set aside before someone has to look at them.
+const ASIDE_MAX: u32 = 1000;
+
+const DATA_FILE: &str = "db";
+const CONF_FILE: &str = "conf";
+const SNAPSHOT_PREFIX: &str = "snap.";
+const HALF_SNAPSHOT_SUFFIX: &str = ".generating";
+
+/// sled rewrites a shorter `conf` by itself; the checksum is its last four bytes.
+const CONF_BYTES_MIN: usize = 8;
+
+/// An open data directory.
+pub(super) struct Opened {
+    pub(super) rows: Rows,
+    /// Our own handle of sled's data file, to sync it with: sled's flush is no sync on Linux.
+    pub(super) data_file: File,
+    /// Held until the tree is gone.
+    pub(super) lock: DirectoryLock,
+}
+
+/// Opens or creates the data in `directory`.
+///
+/// 1. Take the lock before touching any file of sled's.
+/// 2. Delete half-written snapshots: sled would read them as whole ones.
+/// 3. Set a `conf` with a wrong checksum aside: it was torn, and sled writes the same one again.
+/// 4. Open, catching panics of the recovery. If that finds damage, set the snapshots aside (they
+///    are a cache of the log) and try once more.
+/// 5. Sync `conf`, the data file, the directory and its parent: sled does not.
+///
+/// # Errors
+/// `InUse`, `Unreadable` or `Corrupt`.
+pub(super) fn open(directory: &Path) -> Result<Opened, StoreError> {
+    create(directory)?;
+    let lock = DirectoryLock::take(directory, std::process::id())?;
+    delete_half_snapshots(directory)?;
+    set_torn_conf_aside(directory)?;
+    let db = match open_sled(directory) {
+        Err(Damage::Data(detail)) => {
+            tracing::warn!(detail, "the store did not open; trying again without its snapshots");
+            let snapshots = files_with_prefix(directory, SNAPSHOT_PREFIX)?;
+            set_aside(directory, &snapshots)?;
+            open_sled(directory)
+        }
+        opened => opened,
+    };
+    let db = db.map_err(|damage| match damage {
+        Damage::Data(detail) => StoreError::Corrupt { path: directory.to_path_buf(), detail },
+        Damage::Io(source) => unreadable(directory, source),
+    })?;
+    let data_file = sync_files(directory)?;
+    Ok(Opened { rows: Rows { db, directory: Arc::from(directory) }, data_file, lock })
+}
+
+/// What the files of a data directory take on disk, in bytes.
+pub(super) fn bytes_on_disk(directory: &Path) -> u64 {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| entry.metadata().ok())
+        .filter(fs::Metadata::is_file)
+        .map(|file| file.len())
+        .sum()
+}
+
+/// Our own handle of the data file, apart from sled's.
+pub(super) fn open_data_file(directory: &Path) -> io::Result<File> {
+    File::options().read(true).write(true).open(directory.join(DATA_FILE))
+}
+
+enum Damage {
+    Data(String),
+    Io(io::Error),
+}
+
+fn open_sled(directory: &Path) -> Result<Db, Damage> {
+    let config =
+        Config::new().path(directory).segment_size(SEGMENT_BYTES).cache_capacity(CACHE_BYTES);
+    match catch_unwind(AssertUnwindSafe(|| config.open())) {
+        Ok(Ok(db)) => Ok(db),
+        Ok(Err(Error::Io(source))) if !is_damage(&source) => Err(Damage::Io(source)),
+        Ok(Err(error)) => Err(Damage::Data(error.to_string())),
+        Err(panic) => Err(Damage::Data(panic_text(panic.as_ref()))),
+    }
+}
+
+/// Whether a read error means that a file is too short or makes no sense.
+fn is_damage(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData)
+}
+
+/// The text of a caught panic.
+pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("a panic without text").to_owned()
+}
+
+/// Creates the directory and makes each new level of it durable.
+fn create(directory: &Path) -> Result<(), StoreError> {
+    let missing: Vec<&Path> = directory
+        .ancestors()
+        .take_while(|level| !level.as_os_str().is_empty() && !level.exists())
+        .collect();
+    DirBuilder::new()
+        .recursive(true)
+        .mode(DIRECTORY_MODE)
+        .create(directory)
+        .map_err(|source| unreadable(directory, source))?;
+    missing.into_iter().try_for_each(|level| sync_directory(parent_of(level)))
+}
+
+fn parent_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) => Path::new("."),
+        None => path,
+    }
+}
+
+fn delete_half_snapshots(directory: &Path) -> Result<(), StoreError> {
+    for path in files_with_prefix(directory, SNAPSHOT_PREFIX)? {
+        if path.to_string_lossy().ends_with(HALF_SNAPSHOT_SUFFIX) {
+            fs::remove_file(&path).map_err(|source| unreadable(&path, source))?;
+        }
+    }
+    Ok(())
+}
+
+fn set_torn_conf_aside(directory: &Path) -> Result<(), StoreError> {
+    let path = directory.join(CONF_FILE);
+    let conf = match fs::read(&path) {
+        Ok(conf) => conf,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(unreadable(&path, source)),
+    };
+    // A sound conf that sled refuses is another sled's, and must stay where it is.
+    if conf.len() <= CONF_BYTES_MIN || is_sound_conf(&conf) {
+        return Ok(());
+    }
+    tracing::warn!(path = %path.display(), "sled's conf is torn; setting it aside");
+    set_aside(directory, &[path])
+}
+
+fn is_sound_conf(conf: &[u8]) -> bool {
+    conf.split_last_chunk::<4>()
+        .is_some_and(|(body, checksum)| crc32(body) == u32::from_le_bytes(*checksum))
+}
+
+/// The checksum of zip and Ethernet, which sled uses; bit by bit, for a file of 62 bytes.
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            (crc >> 1) ^ if crc & 1 == 1 { 0xEDB8_8320 } else { 0 }
+        })
+    })
+}
+
+fn files_with_prefix(directory: &Path, prefix: &str) -> Result<Vec<PathBuf>, StoreError> {
+    let entries = fs::read_dir(directory).map_err(|source| unreadable(directory, source))?;
+    let mut paths = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(|source| unreadable(directory, source))?;
+        if entry.file_name().to_string_lossy().starts_with(prefix) {
+            paths.push(entry.path());
+        }
+    }
+    Ok(paths)
+}
+
+/// Moves files into the first unused `aside-N` of the directory, where sled does not look.
+fn set_aside(directory: &Path, paths: &[PathBuf]) -> Result<(), StoreError> {
+    if paths.is_empty() {
+        return Ok(());
+    }
+    let unused = (1..=ASIDE_MAX).map(|number| directory.join(format!("aside-{number}")));
+    for aside in unused {
+        match fs::create_dir(&aside) {
+            Ok(()) => {
+                for path in paths {
+                    let target = path.file_name().map(|name| aside.join(name)).unwrap_or_default();
+                    fs::rename(path, target).map_err(|source| unreadable(path, source))?;
+                }
+                return sync_directory(directory);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(source) => return Err(unreadable(&aside, source)),
+        }
+    }
+    let detail = format!("{ASIDE_MAX} sets of damaged files lie beside it already");
+    Err(StoreError::Corrupt { path: directory.to_path_buf(), detail })
+}
+
+fn sync_files(directory: &Path) -> Result<File, StoreError> {
+    let conf = directory.join(CONF_FILE);
+    File::open(&conf)
+        .and_then(|file| file.sync_all())
+        .map_err(|source| unreadable(&conf, source))?;
+    let data = directory.join(DATA_FILE);
+    let data_file = open_data_file(directory).map_err(|source| unreadable(&data, source))?;
+    data_file.sync_all().map_err(|source| unreadable(&data, source))?;
+    sync_directory(directory)?;
+    match sync_directory(parent_of(directory)) {
+        // Whoever made the directory in a parent that we may not read has to vouch for it.
+        Err(StoreError::Unreadable { source, .. })
+            if source.kind() == io::ErrorKind::PermissionDenied => {}
+        synced => synced?,
+    }
+    Ok(data_file)
+}
+
+fn sync_directory(directory: &Path) -> Result<(), StoreError> {
+    File::open(directory)
+        .and_then(|handle| handle.sync_all())
+        .map_err(|source| unreadable(directory, source))
+}
+
+fn unreadable(path: &Path, source: io::Error) -> StoreError {
+    StoreError::Unreadable { path: path.to_path_buf(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::{crc32, parent_of};
+
+    #[test]
+    fn the_checksum_is_the_common_one() {
+        assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
+    }
+
+    #[test]
+    fn every_directory_has_a_parent_to_sync() {
+        assert_eq!(parent_of(Path::new("data")), Path::new("."));
+        assert_eq!(parent_of(Path::new("/var/data")), Path::new("/var"));
+        assert_eq!(parent_of(Path::new("/")), Path::new("/"));
+    }
+}

@@ -1,0 +1,84 @@
+//! Watches the free space of the disk, so that writes stop while sled can still write. It must not
+//! decide anything else.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::store::StoreError;
+use crate::store::open::OpenOptions;
+
+/// Tells the free bytes of the disk that holds a directory.
+pub type DiskProbe = Arc<dyn Fn(&Path) -> io::Result<u64> + Send + Sync>;
+
+/// The bytes an unprivileged process can still write to the disk that holds `directory`.
+///
+/// # Errors
+/// What the operating system says of the directory.
+pub fn free_disk_bytes(directory: &Path) -> io::Result<u64> {
+    let disk = rustix::fs::statvfs(directory)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// How many bytes are free and must stay free.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Shortage {
+    free: u64,
+    need: u64,
+}
+
+impl From<Shortage> for StoreError {
+    fn from(shortage: Shortage) -> Self {
+        Self::DiskFull { free: shortage.free, need: shortage.need }
+    }
+}
+
+/// The guard of one data directory.
+pub(super) struct Disk {
+    directory: Arc<Path>,
+    reserve_bytes: u64,
+    probe: DiskProbe,
+    refusing: bool,
+}
+
+impl Disk {
+    pub(super) fn new(directory: Arc<Path>, options: &OpenOptions) -> Self {
+        Self {
+            directory,
+            reserve_bytes: options.disk_reserve_bytes,
+            probe: Arc::clone(&options.disk_probe),
+            refusing: false,
+        }
+    }
+
+    /// Whether writes may go on; says so in the log each time the answer turns. A disk that does
+    /// not answer counts as full.
+    pub(super) fn check(&mut self) -> Result<(), Shortage> {
+        let (free, error) = match (self.probe)(&self.directory) {
+            Ok(free) => (free, None),
+            Err(error) => (0, Some(error)),
+        };
+        let need = self.reserve_bytes;
+        let full = error.is_some() || free < need;
+        if full && !self.refusing {
+            let error = error.map(tracing::field::display);
+            tracing::error!(free, need, error, "free disk below the reserve: no writes");
+        } else if !full && self.refusing {
+            tracing::info!(free, need, "free disk above the reserve again: writes resume");
+        }
+        self.refusing = full;
+        if full { Err(Shortage { free, need }) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::free_disk_bytes;
+
+    #[test]
+    fn the_probe_reads_a_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        assert!(free_disk_bytes(directory.path()).unwrap() > 0);
+        assert!(free_disk_bytes(&directory.path().join("absent")).is_err());
+    }
+}

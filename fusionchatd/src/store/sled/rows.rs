@@ -1,0 +1,99 @@
+//! The tree with values in place of raw rows: joins split values, hides their chunks and names the
+//! directory in every error. It must not write.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use ::sled::{Db, Error, IVec};
+use bytes::Bytes;
+
+use crate::store::sled::value::{self, Row, Split};
+use crate::store::{Key, RESERVED_PREFIX, StoreError, Value};
+
+/// A handle on the tree, cheap to clone.
+#[derive(Clone)]
+pub(super) struct Rows {
+    pub(super) db: Db,
+    pub(super) directory: Arc<Path>,
+}
+
+/// A value and where its chunks lie, if it is split.
+pub(super) struct Stored {
+    pub(super) value: Value,
+    pub(super) split: Option<Split>,
+}
+
+impl Rows {
+    /// Reads one value.
+    pub(super) fn read(&self, key: &[u8]) -> Result<Option<Stored>, StoreError> {
+        match self.db.get(key).map_err(|error| self.error(error))? {
+            Some(row) => self.join(&row).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Steps through the rows from `start` to before `end`, from either end.
+    pub(super) fn iter(
+        &self,
+        start: &[u8],
+        end: &[u8],
+    ) -> impl DoubleEndedIterator<Item = Result<(Key, Value), StoreError>> {
+        self.db.range(start..end).map(|row| {
+            let (key, row) = row.map_err(|error| self.error(error))?;
+            Ok((Bytes::copy_from_slice(&key), self.join(&row)?.value))
+        })
+    }
+
+    /// The first generation that no chunk has used.
+    pub(super) fn free_generation(&self) -> Result<u64, StoreError> {
+        let last = self.db.range([RESERVED_PREFIX].as_slice()..).next_back();
+        let Some((key, _)) = last.transpose().map_err(|error| self.error(error))? else {
+            return Ok(0);
+        };
+        let next = value::generation_of(&key).and_then(|generation| generation.checked_add(1));
+        next.ok_or_else(|| self.corrupt("a chunk has a key of unknown form"))
+    }
+
+    // Values are copied out: a row of sled may be a slice of a whole page, which a reader that
+    // keeps the value would keep in memory.
+    fn join(&self, row: &IVec) -> Result<Stored, StoreError> {
+        match value::decode(row) {
+            Some(Row::Inline(value)) => {
+                Ok(Stored { value: Bytes::copy_from_slice(value), split: None })
+            }
+            Some(Row::Split(split)) => {
+                let mut value = Vec::new();
+                for key in split.chunk_keys() {
+                    let chunk = self.db.get(key).map_err(|error| self.error(error))?;
+                    let chunk = chunk.ok_or_else(|| self.corrupt("a chunk is missing"))?;
+                    value.extend_from_slice(&chunk);
+                }
+                if u32::try_from(value.len()).ok() != Some(split.value_bytes) {
+                    return Err(self.corrupt("a split value has the wrong length"));
+                }
+                Ok(Stored { value: value.into(), split: Some(split) })
+            }
+            None => Err(self.corrupt("a row has an unknown form")),
+        }
+    }
+
+    fn corrupt(&self, detail: &str) -> StoreError {
+        StoreError::Corrupt { path: self.directory.to_path_buf(), detail: detail.to_owned() }
+    }
+
+    fn error(&self, error: Error) -> StoreError {
+        store_error(&self.directory, error)
+    }
+}
+
+/// Tells a read error of sled in the store's words.
+pub(super) fn store_error(directory: &Path, error: Error) -> StoreError {
+    let path = directory.to_path_buf();
+    match error {
+        Error::Io(source) => StoreError::Unreadable { path, source },
+        Error::CollectionNotFound(_)
+        | Error::Unsupported(_)
+        | Error::ReportableBug(_)
+        | Error::Corruption { .. } => StoreError::Corrupt { path, detail: error.to_string() },
+    }
+}
