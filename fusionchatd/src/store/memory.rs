@@ -184,3 +184,41 @@ impl Engine for MemoryEngine {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::{Fault, MemoryEngine};
+    use crate::store::conformance::{key, put, read};
+    use crate::store::{Engine, StoreError};
+
+    #[tokio::test]
+    async fn faults_strike_before_or_after_the_write() {
+        let engine = MemoryEngine::new();
+        let count = AtomicU32::new(0);
+        engine.set_faults(Some(Arc::new(move |_| match count.fetch_add(1, Ordering::SeqCst) {
+            0 => Fault::Before(StoreError::Conflict),
+            1 => Fault::After(StoreError::DiskFull { free: 0, need: 1 }),
+            2 => Fault::None,
+            _ => Fault::After(StoreError::Failed { detail: "power".to_owned() }),
+        })));
+        let answer = engine.commit(put(&[("a", "1")])).await;
+        assert!(matches!(answer, Err(StoreError::Conflict)), "{answer:?}");
+        assert_eq!(read(&engine, "a").await, None);
+        let answer = engine.commit(put(&[("b", "1")])).await;
+        assert!(matches!(answer, Err(StoreError::DiskFull { .. })), "{answer:?}");
+        assert_eq!(read(&engine, "b").await, Some(key("1")));
+        engine.commit(put(&[("c", "1")])).await.unwrap();
+
+        for name in ["d", "e"] {
+            let answer = engine.commit(put(&[(name, "1")])).await;
+            assert!(matches!(answer, Err(StoreError::Failed { .. })), "{answer:?}");
+        }
+        assert_eq!(engine.failed().borrow().as_deref(), Some("power"));
+        let restarted = engine.restarted();
+        assert_eq!(read(&restarted, "d").await, Some(key("1")), "written before it failed");
+        assert_eq!(read(&restarted, "e").await, None, "refused after it failed");
+    }
+}

@@ -18,6 +18,8 @@ use tokio::sync::watch;
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod memory;
+#[cfg(test)]
+mod model_test;
 pub mod open;
 pub mod sled;
 
@@ -145,6 +147,7 @@ pub trait Engine: Send + Sync + 'static {
 
     /// Reads the rows of a range in key order, at most `limit` of them. One call sees one moment,
     /// two calls may not: the caller pages by starting the next range after the last key it got.
+    /// Pages of some hundred rows are best: a commit waits until the scans it meets have ended.
     fn scan<'a>(
         &'a self,
         range: &'a Range,

@@ -13,8 +13,10 @@ use std::sync::Arc;
 use ::sled::{Config, Db, Error};
 
 use crate::store::StoreError;
+use crate::store::sled::checksum::crc32;
 use crate::store::sled::lock::DirectoryLock;
 use crate::store::sled::rows::Rows;
+use crate::store::sled::tip::Tip;
 
 /// sled's segment size, in bytes, fixed when the data is created: pages up to a quarter of it stay
 /// in the one file that is synced.
@@ -42,6 +44,7 @@ pub(super) struct Opened {
     pub(super) rows: Rows,
     /// Our own handle of sled's data file, to sync it with: sled's flush is no sync on Linux.
     pub(super) data_file: File,
+    pub(super) tip: Tip,
     /// Held until the tree is gone.
     pub(super) lock: DirectoryLock,
 }
@@ -53,7 +56,8 @@ pub(super) struct Opened {
 /// 3. Set a `conf` with a wrong checksum aside: it was torn, and sled writes the same one again.
 /// 4. Open, catching panics of the recovery. If that finds damage, set the snapshots aside (they
 ///    are a cache of the log) and try once more.
-/// 5. Sync `conf`, the data file, the directory and its parent: sled does not.
+/// 5. Check that the log reaches as far as it once did.
+/// 6. Sync `conf`, the data file, the directory and its parent: sled does not.
 ///
 /// # Errors
 /// `InUse`, `Unreadable` or `Corrupt`.
@@ -75,8 +79,10 @@ pub(super) fn open(directory: &Path) -> Result<Opened, StoreError> {
         Damage::Data(detail) => StoreError::Corrupt { path: directory.to_path_buf(), detail },
         Damage::Io(source) => unreadable(directory, source),
     })?;
+    let rows = Rows { db, directory: Arc::from(directory) };
+    let tip = Tip::open(directory, &rows)?;
     let data_file = sync_files(directory)?;
-    Ok(Opened { rows: Rows { db, directory: Arc::from(directory) }, data_file, lock })
+    Ok(Opened { rows, data_file, tip, lock })
 }
 
 /// What the files of a data directory take on disk, in bytes.
@@ -173,15 +179,6 @@ fn is_sound_conf(conf: &[u8]) -> bool {
         .is_some_and(|(body, checksum)| crc32(body) == u32::from_le_bytes(*checksum))
 }
 
-/// The checksum of zip and Ethernet, which sled uses; bit by bit, for a file of 62 bytes.
-fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            (crc >> 1) ^ if crc & 1 == 1 { 0xEDB8_8320 } else { 0 }
-        })
-    })
-}
-
 fn files_with_prefix(directory: &Path, prefix: &str) -> Result<Vec<PathBuf>, StoreError> {
     let entries = fs::read_dir(directory).map_err(|source| unreadable(directory, source))?;
     let mut paths = Vec::new();
@@ -249,12 +246,7 @@ fn unreadable(path: &Path, source: io::Error) -> StoreError {
 mod tests {
     use std::path::Path;
 
-    use super::{crc32, parent_of};
-
-    #[test]
-    fn the_checksum_is_the_common_one() {
-        assert_eq!(crc32(b"123456789"), 0xCBF4_3926);
-    }
+    use super::parent_of;
 
     #[test]
     fn every_directory_has_a_parent_to_sync() {

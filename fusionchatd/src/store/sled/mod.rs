@@ -1,6 +1,7 @@
 //! The sled engine: sled 0.34, used only in the ways that survived every rebuilt disk image.
 //!
-//! - [`directory`]: opening, and mending what a crash may have left.
+//! - [`directory`]: opening, and mending what a crash may have left; [`tip`]: how far the log must
+//!   reach; [`checksum`].
 //! - [`lock`]: one daemon a directory, and the pid of the one that is there.
 //! - [`queue`], [`group`], [`writer`]: one thread gathers commits, judges them, writes them as one
 //!   batch, syncs and answers.
@@ -12,6 +13,7 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
@@ -22,27 +24,32 @@ use tokio::task::{JoinError, spawn_blocking};
 use crate::store::open::OpenOptions;
 use crate::store::{Batch, Direction, Engine, EngineStats, Key, Range, StoreError, Value};
 
+mod checksum;
 mod directory;
 pub mod disk;
 mod group;
 mod lock;
 mod queue;
 mod rows;
+mod tip;
 mod value;
 mod view;
 mod writer;
 
 #[cfg(test)]
+mod kill_test;
+#[cfg(test)]
 mod sled_test;
 
 use directory::Opened;
+use disk::Disk;
 use lock::DirectoryLock;
 use queue::Queue;
 use view::{Before, View};
 use writer::Writer;
 
 // A read of a cached row takes about a microsecond and a handover to another thread ten or more,
-// so short reads run where they are asked for, unless a group is being written: sled then makes
+// so short reads run where they are asked for, unless a group is being applied: sled then makes
 // readers wait for milliseconds. Long reads always move, to keep the async workers free.
 const KEYS_INLINE_MAX: usize = 16;
 const ROWS_INLINE_MAX: u32 = 16;
@@ -58,6 +65,8 @@ struct Shared {
     directory: PathBuf,
     queue: Queue,
     view: RwLock<View>,
+    /// While sled applies a batch, its readers wait.
+    applying: AtomicBool,
     /// Below the view, so that a failed engine holds it until its tree is gone.
     lock: Mutex<Option<DirectoryLock>>,
     failed: watch::Sender<Option<String>>,
@@ -89,16 +98,18 @@ impl SledEngine {
 
     /// Starts the engine over an open directory.
     fn start(opened: Opened, options: &OpenOptions) -> Result<Self, StoreError> {
-        let Opened { rows, data_file, lock } = opened;
+        let Opened { rows, data_file, tip, lock } = opened;
         let shared = Arc::new(Shared {
             directory: rows.directory.to_path_buf(),
             queue: Queue::new(),
             view: RwLock::new(View { rows: Some(rows.clone()), before: Before::new() }),
+            applying: AtomicBool::new(false),
             lock: Mutex::new(Some(lock)),
             failed: watch::Sender::new(None),
             ended: watch::Sender::new(false),
         });
-        let writer = Writer::new(Arc::clone(&shared), rows, data_file, options)?;
+        let disk = Disk::new(Arc::clone(&rows.directory), options);
+        let writer = Writer::new(Arc::clone(&shared), rows, data_file, tip, disk)?;
         let path = shared.directory.clone();
         let writer = thread::Builder::new()
             .name("store-writer".to_owned())
@@ -115,7 +126,12 @@ impl Shared {
         read: impl FnOnce(&View) -> Result<T, StoreError>,
     ) -> Option<Result<T, StoreError>> {
         let view = self.view.try_read().ok()?;
-        view.before.is_empty().then(|| self.standing().and_then(|()| read(&view)))
+        // The writer raises this before it waits for readers to leave, so it cannot begin to apply
+        // while `view` is held.
+        if self.applying.load(Ordering::SeqCst) {
+            return None;
+        }
+        Some(self.standing().and_then(|()| read(&view)))
     }
 
     /// Reads on a thread that may wait.
@@ -152,12 +168,18 @@ impl Shared {
 
     /// Before a group is applied: from here on readers see its rows as they were.
     fn hide(&self, before: Before) {
+        self.applying.store(true, Ordering::SeqCst);
         self.view.write().unwrap_or_else(PoisonError::into_inner).before = before;
+    }
+
+    /// After a group is applied and before it is synced.
+    fn applied(&self) {
+        self.applying.store(false, Ordering::SeqCst);
     }
 
     /// After a group is on disk: from here on readers see it.
     fn show(&self) {
-        self.hide(Before::new());
+        self.view.write().unwrap_or_else(PoisonError::into_inner).before = Before::new();
     }
 
     fn forget_rows(&self) {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use ::sled::{Db, Error, IVec};
 use bytes::Bytes;
 
+use crate::store::sled::tip::TIP_KEY;
 use crate::store::sled::value::{self, Row, Split};
 use crate::store::{Key, RESERVED_PREFIX, StoreError, Value};
 
@@ -44,12 +45,24 @@ impl Rows {
         })
     }
 
+    /// How many groups the log holds.
+    pub(super) fn groups(&self) -> Result<u64, StoreError> {
+        let Some(row) = self.db.get(TIP_KEY).map_err(|error| self.error(error))? else {
+            return Ok(0);
+        };
+        let count = <[u8; 8]>::try_from(row.as_ref());
+        count.map(u64::from_be_bytes).map_err(|_| self.corrupt("the count of groups is no number"))
+    }
+
     /// The first generation that no chunk has used.
     pub(super) fn free_generation(&self) -> Result<u64, StoreError> {
         let last = self.db.range([RESERVED_PREFIX].as_slice()..).next_back();
         let Some((key, _)) = last.transpose().map_err(|error| self.error(error))? else {
             return Ok(0);
         };
+        if key == TIP_KEY {
+            return Ok(0);
+        }
         let next = value::generation_of(&key).and_then(|generation| generation.checked_add(1));
         next.ok_or_else(|| self.corrupt("a chunk has a key of unknown form"))
     }

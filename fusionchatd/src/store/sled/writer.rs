@@ -10,16 +10,16 @@ use std::thread;
 use std::time::Duration;
 
 use crate::store::StoreError;
-use crate::store::open::OpenOptions;
 use crate::store::sled::Shared;
 use crate::store::sled::directory;
 use crate::store::sled::disk::Disk;
 use crate::store::sled::group::Group;
 use crate::store::sled::queue::{Job, Next};
 use crate::store::sled::rows::Rows;
+use crate::store::sled::tip::Tip;
 
-/// How often an idle writer looks at the free disk.
-const DISK_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// How often an idle writer looks at the free disk and notes how far the log reaches.
+const IDLE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long a closing writer waits for sled's threads to let go of the data file: this often, this
 /// long.
@@ -31,6 +31,7 @@ pub(super) struct Writer {
     shared: Arc<Shared>,
     rows: Rows,
     data_file: File,
+    tip: Tip,
     disk: Disk,
     generation: u64,
 }
@@ -40,11 +41,11 @@ impl Writer {
         shared: Arc<Shared>,
         rows: Rows,
         data_file: File,
-        options: &OpenOptions,
+        tip: Tip,
+        disk: Disk,
     ) -> Result<Self, StoreError> {
-        let disk = Disk::new(Arc::clone(&rows.directory), options);
         let generation = rows.free_generation()?;
-        Ok(Self { shared, rows, data_file, disk, generation })
+        Ok(Self { shared, rows, data_file, tip, disk, generation })
     }
 
     /// Writes until the queue is closed or a write fails.
@@ -63,11 +64,12 @@ impl Writer {
 
     fn serve(&mut self) -> Result<(), String> {
         loop {
-            match self.shared.queue.next(DISK_CHECK_INTERVAL) {
+            match self.shared.queue.next(IDLE_INTERVAL) {
                 Next::Group(jobs) => self.write_group(jobs)?,
                 // For the log: each group looks for itself.
                 Next::Idle => {
                     let _ = self.disk.check();
+                    self.tip.note().map_err(|error| error.to_string())?;
                 }
                 Next::Closed => return Ok(()),
             }
@@ -97,11 +99,13 @@ impl Writer {
 
     fn write(&mut self, group: Group) -> Result<(), String> {
         self.shared.hide(group.before());
-        let batch = group.into_batch(&mut self.generation);
+        let mut batch = group.into_batch(&mut self.generation);
+        self.tip.count(&mut batch);
         self.rows.db.apply_batch(batch).map_err(|error| error.to_string())?;
+        self.shared.applied();
         self.sync()?;
         self.shared.show();
-        Ok(())
+        self.tip.note_if_due().map_err(|error| error.to_string())
     }
 
     /// Hands sled's buffers to the system, then makes the system put them on disk.
@@ -111,8 +115,9 @@ impl Writer {
     }
 
     /// Lets go of the data, so that it can be opened again.
-    fn release(self) -> Result<(), String> {
+    fn release(mut self) -> Result<(), String> {
         self.sync()?;
+        self.tip.note().map_err(|error| error.to_string())?;
         self.shared.forget_rows();
         let Self { shared, rows, data_file, .. } = self;
         let directory = Arc::clone(&rows.directory);
