@@ -1,13 +1,13 @@
 //! The sled engine: sled 0.34, used only in the ways that survived every rebuilt disk image.
 //!
-//! - [`directory`]: opening, and mending what a crash may have left; [`tip`]: how far the log must
-//!   reach; [`checksum`].
-//! - [`lock`]: one daemon a directory, and the pid of the one that is there.
-//! - [`queue`], [`group`], [`writer`]: one thread gathers commits, judges them, writes them as one
+//! - `directory`: opening, and mending what a crash may have left; `tip`: how far the log must
+//!   reach; `checksum`.
+//! - `lock`: one daemon a directory, and the pid of the one that is there.
+//! - `queue`, `group`, `writer`: one thread gathers commits, judges them, writes them as one
 //!   batch, syncs and answers.
-//! - [`rows`], [`value`]: values in the tree, large ones split over several rows.
-//! - [`view`]: what readers see, which is only what is on disk.
-//! - [`disk`]: refuses writes while the disk is nearly full.
+//! - `rows`, `value`: values in the tree, large ones split over several rows.
+//! - `view`: what readers see, which is only what is on disk.
+//! - `disk`: refuses writes while the disk is nearly full.
 //!
 //! No code outside this folder may call sled, and nothing here may acknowledge before the sync.
 
