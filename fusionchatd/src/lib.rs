@@ -1,4 +1,9 @@
-//! The Fusionchat daemon as a library: its floors, in one-way order. It must not start anything by
-//! itself; the program does that.
+//! The Fusionchat daemon. The floors, from the ground up: `domain` (pure rules), `store`, `search` and `ai`,
+//! `service` (the use cases), `worker` and `door`, and on top `app`, which builds and runs them. A floor uses
+//! only floors below it; the workspace's tidy test holds them apart.
 
+pub mod ai;
+pub mod domain;
+pub mod search;
+pub mod service;
 pub mod store;

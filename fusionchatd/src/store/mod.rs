@@ -21,7 +21,9 @@ pub mod memory;
 #[cfg(test)]
 mod model_test;
 pub mod open;
+pub mod record;
 pub mod sled;
+pub mod table;
 
 /// The name of a row. Engines order rows by the bytes of their keys.
 pub type Key = Bytes;

@@ -1,0 +1,13 @@
+//! The assistant's thinking, pure: what to do about a visitor's message, and the built-in answer
+//! that quotes an article word for word. It never searches, stores, waits or calls anyone: callers
+//! hand in the message and the hits, and carry out the decision.
+
+pub mod builtin;
+pub mod phrases;
+pub mod turn;
+pub mod wishes;
+
+pub use turn::{Decision, Source, Turn, decide, decide_early};
+
+#[cfg(test)]
+mod tests;

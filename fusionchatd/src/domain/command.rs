@@ -1,0 +1,259 @@
+//! What can be asked for. A command is imperative and complete: with the facts of the moment it decides alone.
+
+use super::Time;
+use super::article::ArticleStatus;
+use super::conversation::{Resolution, Side};
+use super::id::{ArticleId, ConversationId, InboxId, KeyId, OrganizationId, SessionId, UserId};
+use super::inbox::AssistantMode;
+use super::message::Source;
+use super::session::Session;
+use super::user::{Availability, Role};
+
+/// A command, already typed and validated as far as that goes without the rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Create an organization, in the operator's journal.
+    CreateOrganization {
+        /// Its id, chosen by the service.
+        id: OrganizationId,
+        /// Its name.
+        name: String,
+    },
+    /// Create a member of staff.
+    CreateUser {
+        /// In lower case.
+        email: String,
+        /// Shown to others.
+        name: String,
+        /// Admin or agent.
+        role: Role,
+        /// The argon2id hash of their password, if they may sign in by one.
+        password: Option<String>,
+    },
+    /// Change the actor's own availability.
+    SetAvailability {
+        /// Whose.
+        user: UserId,
+        /// To what.
+        availability: Availability,
+    },
+    /// Create an inbox.
+    CreateInbox {
+        /// Its name.
+        name: String,
+        /// The origins that may embed it.
+        origins: Vec<String>,
+        /// Whether the assistant answers first.
+        assistant: AssistantMode,
+        /// Its language.
+        locale: String,
+    },
+    /// Create a key.
+    CreateKey {
+        /// Its id, part of the secret.
+        id: KeyId,
+        /// Its name.
+        name: String,
+        /// Its scopes.
+        scopes: Vec<String>,
+        /// Whose rights bound it.
+        owner: Option<UserId>,
+        /// When it expires.
+        expires_at: Option<Time>,
+        /// The hash of its secret.
+        secret: [u8; 32],
+    },
+    /// Revoke a key.
+    RevokeKey {
+        /// Which.
+        key: KeyId,
+    },
+    /// Start a staff session; the credential has been checked.
+    StartSession {
+        /// The session.
+        session: Session,
+        /// The hash of its token.
+        token: [u8; 32],
+    },
+    /// End a session.
+    EndSession {
+        /// Which.
+        session: SessionId,
+    },
+    /// Create or change the article of a source path.
+    PutArticle {
+        /// The path.
+        source_path: String,
+        /// Its title.
+        title: String,
+        /// Its Markdown.
+        body: String,
+        /// Its language.
+        locale: String,
+        /// Whether visitors may see it.
+        status: ArticleStatus,
+    },
+    /// Delete an article.
+    DeleteArticle {
+        /// Which.
+        article: ArticleId,
+    },
+    /// A visitor says something: starts, continues or reopens their conversation of the inbox.
+    VisitorMessage {
+        /// Who.
+        visitor: Visitor,
+        /// Only if this is their conversation; else not found.
+        conversation: Option<ConversationId>,
+        /// What.
+        content: String,
+    },
+    /// A visitor wants a person.
+    VisitorWish {
+        /// Who.
+        visitor: Visitor,
+        /// Only if this is their conversation; else not found.
+        conversation: Option<ConversationId>,
+    },
+    /// A visitor ends their conversation.
+    VisitorEnd {
+        /// Who.
+        visitor: Visitor,
+        /// Only if this is their conversation; else not found.
+        conversation: Option<ConversationId>,
+    },
+    /// Staff act on a conversation.
+    Staff {
+        /// Who acts.
+        agent: UserId,
+        /// Whether with an admin's rights.
+        admin: bool,
+        /// On what.
+        conversation: ConversationId,
+        /// How.
+        act: StaffAct,
+    },
+    /// The assistant acts on a conversation it handles.
+    Assistant {
+        /// On what.
+        conversation: ConversationId,
+        /// The turn it was computed for; a stale one is rejected.
+        turn: u64,
+        /// How.
+        act: AssistantAct,
+    },
+    /// A durable timer is due.
+    Timer {
+        /// Whose.
+        conversation: ConversationId,
+        /// The turn it was set in.
+        turn: u64,
+    },
+    /// One side has read further.
+    Mark {
+        /// Where.
+        conversation: ConversationId,
+        /// Which side.
+        side: Side,
+        /// How far.
+        seq: u64,
+    },
+}
+
+impl Command {
+    /// The text somebody wrote, if it carries one.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::PutArticle { body, .. } => Some(body),
+            Self::VisitorMessage { content, .. }
+            | Self::Staff {
+                act: StaffAct::Reply { content } | StaffAct::Note { content }, ..
+            }
+            | Self::Assistant { act: AssistantAct::Say { content, .. }, .. } => Some(content),
+            Self::CreateOrganization { .. }
+            | Self::CreateUser { .. }
+            | Self::SetAvailability { .. }
+            | Self::CreateInbox { .. }
+            | Self::CreateKey { .. }
+            | Self::RevokeKey { .. }
+            | Self::StartSession { .. }
+            | Self::EndSession { .. }
+            | Self::DeleteArticle { .. }
+            | Self::VisitorWish { .. }
+            | Self::VisitorEnd { .. }
+            | Self::Staff { .. }
+            | Self::Assistant { .. }
+            | Self::Timer { .. }
+            | Self::Mark { .. } => None,
+        }
+    }
+}
+
+/// The visitor of a command and what to create with their first message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Visitor {
+    /// The user they are or become.
+    pub user: UserId,
+    /// Their inbox.
+    pub inbox: InboxId,
+    /// Their language, if the page said.
+    pub locale: Option<String>,
+    /// Their session, stored with the first message; none when a key speaks for them.
+    pub session: Option<(Session, [u8; 32])>,
+}
+
+/// What staff can do to a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StaffAct {
+    /// Answer the visitor.
+    Reply {
+        /// The text.
+        content: String,
+    },
+    /// Leave a note for colleagues.
+    Note {
+        /// The text.
+        content: String,
+    },
+    /// Take it, or give it to `to`.
+    Claim {
+        /// Who gets it.
+        to: UserId,
+        /// Even from a colleague.
+        take: bool,
+    },
+    /// Let go; it waits again.
+    Release,
+    /// Give it to the assistant.
+    HandBack,
+    /// Ask for a person.
+    Escalate {
+        /// Why.
+        reason: String,
+    },
+    /// It is done.
+    Resolve {
+        /// How.
+        resolution: Resolution,
+    },
+    /// It goes on, with the agent who says so.
+    Reopen,
+}
+
+/// What the assistant can do to a conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AssistantAct {
+    /// Say something.
+    Say {
+        /// The text.
+        content: String,
+        /// Where it comes from.
+        sources: Vec<Source>,
+        /// Whether it asks back.
+        clarification: bool,
+    },
+    /// Ask for a person.
+    HandOver {
+        /// A stable code.
+        reason: &'static str,
+    },
+}

@@ -1,0 +1,220 @@
+//! Organizations, staff, inboxes, keys, sessions and articles.
+
+use crate::domain::article::{self, Article};
+use crate::domain::command::Command;
+use crate::domain::entry::EntryKind;
+use crate::domain::event::Content;
+use crate::domain::facts::Facts;
+use crate::domain::id::{ArticleId, InboxId, KeyId, UserId};
+use crate::domain::inbox::Inbox;
+use crate::domain::key::{Key, SCOPES_MAX};
+use crate::domain::name;
+use crate::domain::organization::Organization;
+use crate::domain::rejection::Rejection;
+use crate::domain::user::{Availability, Role, User};
+
+use super::script::Script;
+use super::{Decision, Refs};
+
+/// The outcomes of putting an article, in [`Refs::outcome`].
+pub(super) const CREATED: u32 = 1;
+pub(super) const CHANGED: u32 = 2;
+pub(super) const UNCHANGED: u32 = 3;
+
+/// Decides a command outside conversations.
+pub(super) fn decide(
+    mut script: Script<'_>,
+    facts: &Facts,
+    command: &Command,
+) -> Result<Decision, Rejection> {
+    if let Some(what) = facts.taken {
+        return Err(Rejection::Taken { what });
+    }
+    let refs = match command {
+        Command::CreateOrganization { id, name } => {
+            let now = script.moment.now;
+            let name = name::slug(name)?;
+            let organization = Organization { id: *id, name, created_at: now, updated_at: now };
+            let entry = script.entry(EntryKind::OrganizationCreated);
+            put(&mut script, entry, id.0, Content::Organization(organization))
+        }
+        Command::CreateUser { .. } => create_user(&mut script, command)?,
+        Command::SetAvailability { user, availability } => {
+            set_availability(&mut script, facts, *user, *availability)?
+        }
+        Command::CreateInbox { .. } => create_inbox(&mut script, command)?,
+        Command::CreateKey { .. } => create_key(&mut script, command)?,
+        Command::RevokeKey { key } => revoke_key(&mut script, facts, *key)?,
+        Command::StartSession { session, token } => {
+            let entry = script.entry(EntryKind::SessionStarted);
+            put(&mut script, entry, session.id.0, Content::Session(session.clone(), *token))
+        }
+        Command::EndSession { session } => {
+            let found = facts.session.as_ref().ok_or(Rejection::NotFound)?;
+            if found.ended_at.is_none() {
+                let entry = script.entry(EntryKind::SessionEnded);
+                put(&mut script, entry, session.0, Content::SessionEnded(*session));
+            }
+            Refs { subject: Some(session.0), ..Refs::default() }
+        }
+        Command::PutArticle { .. } => put_article(&mut script, facts, command)?,
+        Command::DeleteArticle { article } => {
+            facts.article.as_ref().ok_or(Rejection::NotFound)?;
+            let entry = script.entry(EntryKind::ArticleDeleted);
+            put(&mut script, entry, article.0, Content::ArticleDeleted(*article))
+        }
+        Command::VisitorMessage { .. }
+        | Command::VisitorWish { .. }
+        | Command::VisitorEnd { .. }
+        | Command::Staff { .. }
+        | Command::Assistant { .. }
+        | Command::Timer { .. }
+        | Command::Mark { .. } => return Err(Rejection::NotFound),
+    };
+    Ok(script.finish(refs))
+}
+
+fn put(
+    script: &mut Script<'_>,
+    mut entry: crate::domain::entry::Entry,
+    subject: uuid::Uuid,
+    content: Content,
+) -> Refs {
+    entry.subject = Some(subject);
+    script.push(entry, content);
+    Refs { subject: Some(subject), ..Refs::default() }
+}
+
+fn create_user(script: &mut Script<'_>, command: &Command) -> Result<Refs, Rejection> {
+    let Command::CreateUser { email, name, role, password } = command else {
+        return Err(Rejection::NotFound);
+    };
+    if *role == Role::User {
+        return Err(Rejection::Invalid {
+            code: "bad_role",
+            detail: "staff are admins or agents".to_owned(),
+        });
+    }
+    let id = script.id();
+    let user = User {
+        id: UserId(id),
+        organization: script.organization,
+        external_id: None,
+        email: Some(name::email(email)?),
+        name: Some(name::shown(name)?),
+        role: *role,
+        availability: Availability::Accepting,
+        created_at: script.moment.now,
+    };
+    let entry = script.entry(EntryKind::UserCreated);
+    Ok(put(script, entry, id, Content::User(user, password.clone())))
+}
+
+fn set_availability(
+    script: &mut Script<'_>,
+    facts: &Facts,
+    user: UserId,
+    availability: Availability,
+) -> Result<Refs, Rejection> {
+    let found = facts.user.as_ref().filter(|it| it.is_staff()).ok_or(Rejection::NotFound)?;
+    if found.availability != availability {
+        let mut entry = script.entry(EntryKind::AvailabilityChanged);
+        entry.code = availability as u32;
+        put(script, entry, user.0, Content::Availability(user, availability));
+    }
+    Ok(Refs { subject: Some(user.0), ..Refs::default() })
+}
+
+fn create_inbox(script: &mut Script<'_>, command: &Command) -> Result<Refs, Rejection> {
+    let Command::CreateInbox { name, origins, assistant, locale } = command else {
+        return Err(Rejection::NotFound);
+    };
+    if origins.len() > name::ORIGINS_MAX {
+        return Err(Rejection::Invalid {
+            code: "too_many_origins",
+            detail: "an inbox has at most 64 origins".to_owned(),
+        });
+    }
+    let id = script.id();
+    let inbox = Inbox {
+        id: InboxId(id),
+        organization: script.organization,
+        name: name::slug(name)?,
+        origins: origins.iter().map(|it| name::origin(it)).collect::<Result<_, _>>()?,
+        assistant: *assistant,
+        locale: name::locale(locale)?,
+        created_at: script.moment.now,
+    };
+    let entry = script.entry(EntryKind::InboxCreated);
+    Ok(put(script, entry, id, Content::Inbox(inbox)))
+}
+
+fn create_key(script: &mut Script<'_>, command: &Command) -> Result<Refs, Rejection> {
+    let Command::CreateKey { id, name, scopes, owner, expires_at, secret } = command else {
+        return Err(Rejection::NotFound);
+    };
+    let known = |scope: &String| {
+        scope == "*" || crate::domain::actor::Permission::ALL.iter().any(|it| it.scope() == scope)
+    };
+    if scopes.is_empty() || scopes.len() > SCOPES_MAX || !scopes.iter().all(known) {
+        return Err(Rejection::Invalid {
+            code: "bad_scope",
+            detail: "a key has 1 to 32 scopes, `*` or names such as conversation:read".to_owned(),
+        });
+    }
+    let key = Key {
+        id: *id,
+        organization: script.organization,
+        name: name::shown(name)?,
+        scopes: scopes.clone(),
+        owner: *owner,
+        created_at: script.moment.now,
+        expires_at: *expires_at,
+        revoked_at: None,
+    };
+    let entry = script.entry(EntryKind::KeyCreated);
+    Ok(put(script, entry, id.0, Content::Key(key, *secret)))
+}
+
+fn revoke_key(script: &mut Script<'_>, facts: &Facts, key: KeyId) -> Result<Refs, Rejection> {
+    let found = facts.key.as_ref().ok_or(Rejection::NotFound)?;
+    if found.revoked_at.is_none() {
+        let entry = script.entry(EntryKind::KeyRevoked);
+        put(script, entry, key.0, Content::KeyRevoked(key));
+    }
+    Ok(Refs { subject: Some(key.0), ..Refs::default() })
+}
+
+fn put_article(
+    script: &mut Script<'_>,
+    facts: &Facts,
+    command: &Command,
+) -> Result<Refs, Rejection> {
+    let Command::PutArticle { source_path, title, body, locale, status } = command else {
+        return Err(Rejection::NotFound);
+    };
+    article::check(title, body, source_path)?;
+    let locale = name::locale(locale)?;
+    let before = facts.article.as_ref();
+    let same = before.is_some_and(|it| {
+        it.title == *title && it.body == *body && it.locale == locale && it.status == *status
+    });
+    if let (true, Some(before)) = (same, before) {
+        return Ok(Refs { subject: Some(before.id.0), outcome: UNCHANGED, ..Refs::default() });
+    }
+    let id = before.map_or_else(|| script.id(), |it| it.id.0);
+    let article = Article {
+        id: ArticleId(id),
+        organization: script.organization,
+        inboxes: before.map(|it| it.inboxes.clone()).unwrap_or_default(),
+        status: *status,
+        locale,
+        title: title.clone(),
+        body: body.clone(),
+        source_path: Some(source_path.clone()),
+        updated_at: script.moment.now,
+    };
+    let entry = script.entry(EntryKind::ArticlePut);
+    let refs = put(script, entry, id, Content::Article(article));
+    Ok(Refs { outcome: if before.is_some() { CHANGED } else { CREATED }, ..refs })
+}

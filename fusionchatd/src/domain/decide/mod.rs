@@ -1,0 +1,84 @@
+//! The rules: a command and the facts of the moment become events, or one rejection. Pure.
+//!
+//! `visitor`, `staff` and `assistant` hold the state table of a conversation, `desk` everything else.
+
+mod assistant;
+mod desk;
+mod script;
+mod staff;
+mod visitor;
+
+use uuid::Uuid;
+
+use super::actor::Actor;
+use super::command::Command;
+use super::event::Event;
+use super::facts::{Facts, Moment};
+use super::id::ClientId;
+use super::rejection::Rejection;
+
+use script::Script;
+
+/// What a command did, by id, so that a repeat can be answered from the rows as they are then.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refs {
+    /// The conversation.
+    pub conversation: Option<Uuid>,
+    /// The number of the message it posted.
+    pub seq: Option<u64>,
+    /// The position of the note it added.
+    pub position: Option<u64>,
+    /// The other row it made or changed: organization, user, inbox, key, session, article, escalation.
+    pub subject: Option<Uuid>,
+    /// Whether the article was created (1), changed (2) or left as it was (3).
+    pub outcome: u32,
+}
+
+/// What happens, and what to answer.
+#[derive(Clone, Debug, Default)]
+pub struct Decision {
+    /// In order; empty when the command asks for what already is.
+    pub events: Vec<Event>,
+    /// What to answer.
+    pub refs: Refs,
+}
+
+/// Decides one command. The caller has checked the actor's permission and matched its organization.
+pub fn decide(
+    moment: &Moment,
+    actor: &Actor,
+    facts: &Facts,
+    client_id: Option<ClientId>,
+    command: &Command,
+) -> Result<Decision, Rejection> {
+    let script = Script::new(moment, actor, client_id);
+    match command {
+        Command::CreateOrganization { .. }
+        | Command::CreateUser { .. }
+        | Command::SetAvailability { .. }
+        | Command::CreateInbox { .. }
+        | Command::CreateKey { .. }
+        | Command::RevokeKey { .. }
+        | Command::StartSession { .. }
+        | Command::EndSession { .. }
+        | Command::PutArticle { .. }
+        | Command::DeleteArticle { .. } => desk::decide(script, facts, command),
+        Command::VisitorMessage { visitor, conversation, content } => {
+            visitor::message(script, facts, visitor, *conversation, content)
+        }
+        Command::VisitorWish { visitor, conversation } => {
+            visitor::wish(script, facts, visitor, *conversation)
+        }
+        Command::VisitorEnd { visitor, conversation } => {
+            visitor::end(script, facts, visitor, *conversation)
+        }
+        Command::Staff { agent, admin, act, conversation: _ } => {
+            staff::act(script, facts, *agent, *admin, act)
+        }
+        Command::Assistant { turn, act, conversation: _ } => {
+            assistant::act(script, facts, *turn, act)
+        }
+        Command::Timer { turn, conversation: _ } => assistant::timeout(script, facts, *turn),
+        Command::Mark { side, seq, conversation: _ } => staff::mark(script, facts, *side, *seq),
+    }
+}

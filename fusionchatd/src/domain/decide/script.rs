@@ -1,0 +1,267 @@
+//! The pen a decision writes with: numbers its entries, keeps the conversation's header up to date as it goes.
+
+use uuid::Uuid;
+
+use crate::domain::actor::Actor;
+use crate::domain::conversation::{CODE_CLARIFICATION, Conversation};
+use crate::domain::entry::{ActorRef, Entry, EntryKind};
+use crate::domain::escalation::{Escalation, Outcome};
+use crate::domain::event::{Content, Event};
+use crate::domain::facts::Moment;
+use crate::domain::id::{
+    ClientId, ConversationId, EscalationId, MessageId, OrganizationId, UserId,
+};
+use crate::domain::message::{Message, SenderType, Source, SystemLine, last_line};
+
+use super::{Decision, Refs};
+
+/// Collects the events of one decision.
+pub(super) struct Script<'a> {
+    /// The moment of the decision.
+    pub(super) moment: &'a Moment,
+    /// The organization it happens in.
+    pub(super) organization: OrganizationId,
+    by: ActorRef,
+    client_id: Option<ClientId>,
+    ids_used: usize,
+    events: Vec<Event>,
+}
+
+/// What a message says and who says it.
+pub(super) struct Said<'a> {
+    pub(super) sender_type: SenderType,
+    pub(super) sender: Option<UserId>,
+    pub(super) content: &'a str,
+    pub(super) sources: &'a [Source],
+    pub(super) clarification: bool,
+}
+
+impl<'a> Script<'a> {
+    pub(super) fn new(moment: &'a Moment, actor: &Actor, client_id: Option<ClientId>) -> Self {
+        Self {
+            moment,
+            organization: actor.organization,
+            by: ActorRef::from(actor),
+            client_id,
+            ids_used: 0,
+            events: Vec::new(),
+        }
+    }
+
+    /// The next fresh id. A decision that asks for more than the moment holds is a broken invariant.
+    pub(super) fn id(&mut self) -> Uuid {
+        let id = self.moment.ids[self.ids_used];
+        self.ids_used += 1;
+        id
+    }
+
+    pub(super) fn by(&self) -> ActorRef {
+        self.by
+    }
+
+    pub(super) fn client_id(&self) -> Option<ClientId> {
+        self.client_id
+    }
+
+    /// An entry at the next position.
+    pub(super) fn entry(&self, kind: EntryKind) -> Entry {
+        Entry {
+            position: self.moment.position + self.events.len() as u64,
+            time: self.moment.now,
+            actor: self.by,
+            kind,
+            conversation: None,
+            subject: None,
+            other: None,
+            seq: None,
+            number: None,
+            code: 0,
+            due: None,
+            detail: None,
+            digest: None,
+        }
+    }
+
+    /// An event outside any conversation.
+    pub(super) fn push(&mut self, entry: Entry, content: Content) {
+        self.events.push(Event { entry, content, conversation: None, escalation: None });
+    }
+
+    /// An event in a conversation: applies the entry to the header.
+    pub(super) fn push_in(
+        &mut self,
+        conversation: &mut Conversation,
+        mut entry: Entry,
+        content: Content,
+        escalation: Option<Escalation>,
+    ) {
+        entry.conversation = Some(conversation.id);
+        conversation.apply(&entry);
+        if let Content::Message(message) = &content
+            && message.system.is_none()
+        {
+            conversation.last_line = last_line(&message.content);
+        }
+        self.events.push(Event {
+            entry,
+            content,
+            conversation: Some(conversation.clone()),
+            escalation,
+        });
+    }
+
+    /// Posts a message and returns its number.
+    pub(super) fn say(&mut self, conversation: &mut Conversation, said: &Said<'_>) -> u64 {
+        let seq = conversation.last_seq + 1;
+        let id = self.id();
+        let mut entry = self.entry(EntryKind::MessagePosted);
+        entry.subject = Some(id);
+        entry.other = said.sender.map(|user| user.0);
+        entry.seq = Some(seq);
+        entry.code = said.sender_type.code();
+        if said.clarification {
+            entry.code |= CODE_CLARIFICATION;
+        }
+        entry.due = self.answer_due(conversation, said.sender_type);
+        let message = Message {
+            id: MessageId(id),
+            conversation: conversation.id,
+            seq,
+            sender_type: said.sender_type,
+            sender: said.sender,
+            content: said.content.to_owned(),
+            sources: said.sources.to_vec(),
+            system: None,
+            client_id: self.client_id,
+            created_at: entry.time,
+            position: entry.position,
+        };
+        self.push_in(conversation, entry, Content::Message(message), None);
+        seq
+    }
+
+    /// When the assistant must have answered a message of this sender.
+    fn answer_due(&self, conversation: &Conversation, sender: SenderType) -> Option<i64> {
+        use crate::domain::conversation::Handler;
+        (sender == SenderType::User && conversation.handler == Handler::Assistant)
+            .then_some(self.moment.now + self.moment.assistant_timeout_ms)
+    }
+
+    /// The system line of an entry, which the visitor sees under the entry's number.
+    pub(super) fn line(
+        &self,
+        conversation: ConversationId,
+        entry: &Entry,
+        params: &[(&str, String)],
+    ) -> Content {
+        let code = match entry.kind {
+            EntryKind::Escalated => "escalated",
+            EntryKind::Claimed => "claimed",
+            EntryKind::Released => "released",
+            EntryKind::HandedBack => "handed_back",
+            EntryKind::Resolved => "resolved",
+            EntryKind::Reopened => "reopened",
+            EntryKind::MessagePosted
+            | EntryKind::NoteAdded
+            | EntryKind::MarkMoved
+            | EntryKind::ConversationStarted
+            | EntryKind::OrganizationCreated
+            | EntryKind::UserCreated
+            | EntryKind::AvailabilityChanged
+            | EntryKind::InboxCreated
+            | EntryKind::KeyCreated
+            | EntryKind::KeyRevoked
+            | EntryKind::SessionStarted
+            | EntryKind::SessionEnded
+            | EntryKind::ArticlePut
+            | EntryKind::ArticleDeleted => return Content::None,
+        };
+        Content::Message(Message {
+            id: MessageId(Uuid::from_u128(
+                u128::from_be_bytes(*conversation.bytes()) ^ u128::from(entry.position),
+            )),
+            conversation,
+            seq: entry.seq.unwrap_or(0),
+            sender_type: SenderType::System,
+            sender: None,
+            content: String::new(),
+            sources: Vec::new(),
+            system: Some(SystemLine {
+                code: code.to_owned(),
+                params: params.iter().map(|(k, v)| ((*k).to_owned(), v.clone())).collect(),
+            }),
+            client_id: None,
+            created_at: entry.time,
+            position: entry.position,
+        })
+    }
+
+    /// A visible event with a system line.
+    pub(super) fn tell(
+        &mut self,
+        conversation: &mut Conversation,
+        mut entry: Entry,
+        params: &[(&str, String)],
+        escalation: Option<Escalation>,
+    ) {
+        entry.seq = Some(conversation.last_seq + 1);
+        let line = self.line(conversation.id, &entry, params);
+        self.push_in(conversation, entry, line, escalation);
+    }
+
+    /// Puts the conversation into the live queue. `kind` is `Escalated`, `Released` or `Reopened`.
+    pub(super) fn escalate(
+        &mut self,
+        conversation: &mut Conversation,
+        kind: EntryKind,
+        reason: &str,
+        to: Option<UserId>,
+        staffed: bool,
+    ) {
+        let id = self.id();
+        let mut entry = self.entry(kind);
+        entry.subject = Some(id);
+        entry.other = to.map(|user| user.0);
+        entry.detail = Some(reason.to_owned());
+        entry.code = crate::domain::conversation::Handler::None as u32;
+        let escalation = Escalation {
+            id: EscalationId(id),
+            conversation: conversation.id,
+            reason: reason.to_owned(),
+            by: self.by(),
+            to,
+            created_at: entry.time,
+            claimed_by: None,
+            claimed_at: None,
+            ended_at: None,
+            outcome: None,
+        };
+        let params = [("staffed", staffed.to_string())];
+        self.tell(conversation, entry, &params, Some(escalation));
+    }
+
+    /// The live escalation, ended now.
+    pub(super) fn ended(
+        &self,
+        escalation: Option<&Escalation>,
+        outcome: Outcome,
+        claimed_by: Option<UserId>,
+    ) -> Option<Escalation> {
+        let mut escalation = escalation?.clone();
+        escalation.ended_at = Some(self.moment.now);
+        escalation.outcome = Some(outcome);
+        escalation.claimed_by = claimed_by;
+        escalation.claimed_at = claimed_by.map(|_| self.moment.now);
+        Some(escalation)
+    }
+
+    /// The decision: all events, and what to answer.
+    pub(super) fn finish(self, refs: Refs) -> Decision {
+        Decision { events: self.events, refs }
+    }
+}
+
+/// The answer that names a conversation.
+pub(super) fn about(conversation: &Conversation) -> Refs {
+    Refs { conversation: Some(conversation.id.0), ..Refs::default() }
+}

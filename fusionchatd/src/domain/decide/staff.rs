@@ -1,0 +1,273 @@
+//! What staff do to a conversation, and both sides' marks.
+
+use crate::domain::command::StaffAct;
+use crate::domain::conversation::{Conversation, Handler, Resolution, Side, Status};
+use crate::domain::entry::EntryKind;
+use crate::domain::escalation::{Outcome, REASON_CHARS_MAX};
+use crate::domain::event::Content;
+use crate::domain::facts::Facts;
+use crate::domain::id::{MessageId, UserId};
+use crate::domain::inbox::AssistantMode;
+use crate::domain::message::{Note, SenderType, check_content};
+use crate::domain::rejection::Rejection;
+
+use super::script::{Said, Script, about};
+use super::{Decision, Refs};
+
+/// Decides what a member of staff does.
+pub(super) fn act(
+    script: Script<'_>,
+    facts: &Facts,
+    agent: UserId,
+    admin: bool,
+    act: &StaffAct,
+) -> Result<Decision, Rejection> {
+    let conversation = facts.conversation.as_ref().ok_or(Rejection::NotFound)?.clone();
+    match act {
+        StaffAct::Reply { content } => reply(script, facts, conversation, agent, content),
+        StaffAct::Note { content } => note(script, conversation, agent, content),
+        StaffAct::Claim { to, take } => claim(script, facts, conversation, *to, *take),
+        StaffAct::Release => {
+            assigned_to(&conversation, agent, admin)?;
+            release(script, facts, conversation, "released")
+        }
+        StaffAct::HandBack => hand_back(script, facts, conversation, agent, admin),
+        StaffAct::Escalate { reason } => {
+            escalate(script, facts, conversation, agent, admin, reason)
+        }
+        StaffAct::Resolve { resolution } => {
+            resolve(script, facts, conversation, agent, admin, *resolution)
+        }
+        StaffAct::Reopen => reopen(script, conversation, agent),
+    }
+}
+
+/// A mark that only grows and never passes the last message.
+pub(super) fn mark(
+    mut script: Script<'_>,
+    facts: &Facts,
+    side: Side,
+    seq: u64,
+) -> Result<Decision, Rejection> {
+    let mut conversation = facts.conversation.as_ref().ok_or(Rejection::NotFound)?.clone();
+    let seq = seq.min(conversation.last_seq);
+    let mark = match side {
+        Side::Visitor => conversation.visitor_mark,
+        Side::Staff => conversation.staff_mark,
+    };
+    if seq > mark {
+        let mut entry = script.entry(EntryKind::MarkMoved);
+        entry.seq = Some(seq);
+        entry.code = side as u32;
+        script.push_in(&mut conversation, entry, Content::None, None);
+    }
+    Ok(script.finish(about(&conversation)))
+}
+
+fn held(conversation: &Conversation) -> Option<(UserId, i64)> {
+    conversation.assignee.map(|by| (by, conversation.assigned_at.unwrap_or_default()))
+}
+
+fn assigned_to(conversation: &Conversation, agent: UserId, admin: bool) -> Result<(), Rejection> {
+    match held(conversation) {
+        Some((by, since)) if by != agent && !admin => Err(Rejection::NotAssignee { by, since }),
+        Some(_) => Ok(()),
+        None if conversation.status == Status::Resolved => Err(Rejection::Resolved),
+        None => Err(Rejection::NotAssigned),
+    }
+}
+
+fn reply(
+    mut script: Script<'_>,
+    facts: &Facts,
+    mut conversation: Conversation,
+    agent: UserId,
+    content: &str,
+) -> Result<Decision, Rejection> {
+    check_content(content)?;
+    match conversation.status {
+        Status::Escalated => return Err(Rejection::ClaimFirst),
+        Status::Resolved => return Err(Rejection::Resolved),
+        Status::Open => {}
+    }
+    match held(&conversation) {
+        Some((by, since)) if by != agent => return Err(Rejection::NotAssignee { by, since }),
+        Some(_) => {}
+        // The assistant has it: a public reply silences it in the same commit.
+        None => take(&mut script, facts, &mut conversation, agent),
+    }
+    let said = Said {
+        sender_type: SenderType::Agent,
+        sender: Some(agent),
+        content,
+        sources: &[],
+        clarification: false,
+    };
+    let seq = script.say(&mut conversation, &said);
+    Ok(script.finish(Refs { seq: Some(seq), ..about(&conversation) }))
+}
+
+fn note(
+    mut script: Script<'_>,
+    mut conversation: Conversation,
+    agent: UserId,
+    content: &str,
+) -> Result<Decision, Rejection> {
+    check_content(content)?;
+    let id = script.id();
+    let mut entry = script.entry(EntryKind::NoteAdded);
+    entry.subject = Some(id);
+    entry.other = Some(agent.0);
+    let position = entry.position;
+    let note = Note {
+        id: MessageId(id),
+        conversation: conversation.id,
+        author: agent,
+        content: content.to_owned(),
+        client_id: script.client_id(),
+        created_at: entry.time,
+        position,
+    };
+    script.push_in(&mut conversation, entry, Content::Note(note), None);
+    Ok(script.finish(Refs { position: Some(position), ..about(&conversation) }))
+}
+
+fn claim(
+    mut script: Script<'_>,
+    facts: &Facts,
+    mut conversation: Conversation,
+    to: UserId,
+    take_it: bool,
+) -> Result<Decision, Rejection> {
+    if !facts.user.as_ref().is_some_and(|user| user.id == to && user.is_staff()) {
+        return Err(Rejection::NotFound);
+    }
+    match (conversation.status, held(&conversation)) {
+        (Status::Resolved, _) => return Err(Rejection::Resolved),
+        (Status::Open | Status::Escalated, Some((by, _))) if by == to => {}
+        (Status::Open | Status::Escalated, Some((by, since))) if !take_it => {
+            return Err(Rejection::AlreadyClaimed { by, since });
+        }
+        (Status::Open | Status::Escalated, _) => take(&mut script, facts, &mut conversation, to),
+    }
+    Ok(script.finish(about(&conversation)))
+}
+
+/// Assigns the conversation to `agent`; a live escalation ends as claimed.
+fn take(script: &mut Script<'_>, facts: &Facts, conversation: &mut Conversation, agent: UserId) {
+    let ended = script.ended(facts.escalation.as_ref(), Outcome::Claimed, Some(agent));
+    let mut entry = script.entry(EntryKind::Claimed);
+    entry.subject = conversation.assignee.map(|from| from.0);
+    entry.other = Some(agent.0);
+    script.tell(conversation, entry, &[("user", agent.to_string())], ended);
+}
+
+fn release(
+    mut script: Script<'_>,
+    facts: &Facts,
+    mut conversation: Conversation,
+    reason: &str,
+) -> Result<Decision, Rejection> {
+    script.escalate(&mut conversation, EntryKind::Released, reason, None, facts.staffed);
+    Ok(script.finish(about(&conversation)))
+}
+
+fn hand_back(
+    mut script: Script<'_>,
+    facts: &Facts,
+    mut conversation: Conversation,
+    agent: UserId,
+    admin: bool,
+) -> Result<Decision, Rejection> {
+    if conversation.handler == Handler::Assistant {
+        return Ok(script.finish(about(&conversation)));
+    }
+    if !facts.inbox.as_ref().is_some_and(|inbox| inbox.assistant == AssistantMode::On) {
+        return Err(Rejection::AssistantOff);
+    }
+    match conversation.status {
+        Status::Resolved => return Err(Rejection::Resolved),
+        Status::Open => assigned_to(&conversation, agent, admin)?,
+        Status::Escalated => {}
+    }
+    let ended = script.ended(facts.escalation.as_ref(), Outcome::Returned, None);
+    let entry = script.entry(EntryKind::HandedBack);
+    script.tell(&mut conversation, entry, &[], ended);
+    Ok(script.finish(about(&conversation)))
+}
+
+fn escalate(
+    mut script: Script<'_>,
+    facts: &Facts,
+    mut conversation: Conversation,
+    agent: UserId,
+    admin: bool,
+    reason: &str,
+) -> Result<Decision, Rejection> {
+    if reason.chars().count() > REASON_CHARS_MAX || reason.chars().any(char::is_control) {
+        return Err(Rejection::Invalid {
+            code: "bad_reason",
+            detail: "a reason is one line of at most 200 characters".to_owned(),
+        });
+    }
+    let reason = if reason.trim().is_empty() { "staff" } else { reason };
+    match (conversation.status, conversation.handler) {
+        (Status::Escalated, _) => Ok(script.finish(about(&conversation))),
+        (Status::Resolved, _) => Err(Rejection::Resolved),
+        (Status::Open, Handler::Agent) => {
+            assigned_to(&conversation, agent, admin)?;
+            release(script, facts, conversation, reason)
+        }
+        (Status::Open, Handler::Assistant | Handler::None) => {
+            let kind = EntryKind::Escalated;
+            script.escalate(&mut conversation, kind, reason, None, facts.staffed);
+            Ok(script.finish(about(&conversation)))
+        }
+    }
+}
+
+fn resolve(
+    mut script: Script<'_>,
+    facts: &Facts,
+    mut conversation: Conversation,
+    agent: UserId,
+    admin: bool,
+    resolution: Resolution,
+) -> Result<Decision, Rejection> {
+    if resolution == Resolution::Visitor {
+        return Err(Rejection::Invalid {
+            code: "bad_resolution",
+            detail: "only the visitor ends a conversation as the visitor".to_owned(),
+        });
+    }
+    if conversation.status == Status::Resolved {
+        return Ok(script.finish(about(&conversation)));
+    }
+    if let Some((by, since)) = held(&conversation)
+        && by != agent
+        && !admin
+    {
+        return Err(Rejection::NotAssignee { by, since });
+    }
+    let ended = script.ended(facts.escalation.as_ref(), Outcome::Resolved, None);
+    let mut entry = script.entry(EntryKind::Resolved);
+    entry.code = resolution as u32;
+    entry.other = Some(agent.0);
+    script.tell(&mut conversation, entry, &[("by", "agent".to_owned())], ended);
+    Ok(script.finish(about(&conversation)))
+}
+
+fn reopen(
+    mut script: Script<'_>,
+    mut conversation: Conversation,
+    agent: UserId,
+) -> Result<Decision, Rejection> {
+    if conversation.status != Status::Resolved {
+        return Err(Rejection::NotResolved);
+    }
+    let mut entry = script.entry(EntryKind::Reopened);
+    entry.code = Handler::Agent as u32;
+    entry.other = Some(agent.0);
+    script.tell(&mut conversation, entry, &[("user", agent.to_string())], None);
+    Ok(script.finish(about(&conversation)))
+}

@@ -1,0 +1,52 @@
+//! The rows a decision may look at, gathered by the service before it asks.
+
+use super::Time;
+use super::article::Article;
+use super::conversation::Conversation;
+use super::escalation::Escalation;
+use super::inbox::Inbox;
+use super::key::Key;
+use super::session::Session;
+use super::user::User;
+use uuid::Uuid;
+
+/// How many fresh ids a decision may use.
+pub const IDS_PER_COMMAND: usize = 4;
+
+/// The moment of a decision: everything that is not a row.
+#[derive(Clone, Debug)]
+pub struct Moment {
+    /// The organization's clock: never decreases.
+    pub now: Time,
+    /// The position of the first entry this decision makes.
+    pub position: u64,
+    /// The number the next conversation gets.
+    pub next_number: u64,
+    /// Fresh ids; the same ones when a group is decided again.
+    pub ids: [Uuid; IDS_PER_COMMAND],
+    /// How long the assistant may take to answer, in milliseconds.
+    pub assistant_timeout_ms: i64,
+}
+
+/// The rows. What a command does not need is left out.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// The conversation it is about; for a visitor, their latest in the inbox.
+    pub conversation: Option<Conversation>,
+    /// That conversation's live escalation.
+    pub escalation: Option<Escalation>,
+    /// The inbox of the conversation or command.
+    pub inbox: Option<Inbox>,
+    /// Whether any member of staff is accepting.
+    pub staffed: bool,
+    /// The user a command names: the one who gets a claim, whose availability changes, who visits.
+    pub user: Option<User>,
+    /// Whether the name or path of the command is taken, by the code of what is taken.
+    pub taken: Option<&'static str>,
+    /// The key it names.
+    pub key: Option<Key>,
+    /// The session it names.
+    pub session: Option<Session>,
+    /// The article it names, by id or source path.
+    pub article: Option<Article>,
+}

@@ -1,0 +1,57 @@
+//! Staff and visitors.
+
+use super::Time;
+use super::id::{OrganizationId, UserId};
+
+/// What a user is to their organization.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Runs the organization's desk.
+    Admin,
+    /// Answers visitors.
+    Agent,
+    /// A visitor.
+    User,
+}
+
+/// Whether a member of staff takes conversations. Stored; not the same as being connected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Availability {
+    /// Takes new conversations.
+    Accepting,
+    /// Works, but takes no new ones.
+    Busy,
+    /// Not there.
+    Away,
+}
+
+/// A member of staff, or a visitor who has sent a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Their id.
+    pub id: UserId,
+    /// Their organization.
+    pub organization: OrganizationId,
+    /// The id another system knows them by.
+    pub external_id: Option<String>,
+    /// Unique inside the organization, stored in lower case.
+    pub email: Option<String>,
+    /// Shown to others; staff names are unique inside the organization.
+    pub name: Option<String>,
+    /// What they are.
+    pub role: Role,
+    /// Whether they take conversations.
+    pub availability: Availability,
+    /// When they were created.
+    pub created_at: Time,
+}
+
+impl User {
+    /// Whether this is a member of staff.
+    pub fn is_staff(&self) -> bool {
+        match self.role {
+            Role::Admin | Role::Agent => true,
+            Role::User => false,
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! From a bearer token to an [`Actor`], and from an e-mail and password to a session.
+
+use std::sync::Arc;
+
+use subtle::ConstantTimeEq;
+
+use crate::domain::actor::{Actor, Grants, Who};
+use crate::domain::command::Command;
+use crate::domain::id::{OPERATOR_ORGANIZATION, OrganizationId, SessionId, UserId};
+use crate::domain::key::Key;
+use crate::domain::name;
+use crate::domain::organization::Organization;
+use crate::domain::session::{STAFF_SESSION_MS, Session};
+use crate::domain::user::{Role, User};
+use crate::store::record::{PasswordHash, Pointer, Record};
+use crate::store::{Direction, table};
+
+use super::Service;
+use super::digest::Digest;
+use super::error::{Error, Kind};
+use super::limit::Address;
+use super::rows::Rows;
+use super::token::{self, KEY_PREFIX, SESSION_PREFIX, VISITOR_PREFIX};
+
+/// In how many organizations one e-mail address may be tried at a sign-in.
+const SIGN_INS_MAX: u32 = 4;
+
+/// A sign-in that worked.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// The token, shown once.
+    pub token: String,
+    /// The session.
+    pub session: Session,
+    /// Who signed in.
+    pub user: User,
+}
+
+/// Who the caller is.
+#[derive(Debug)]
+pub struct Identity {
+    /// `session`, `key`, `operator` or `visitor`.
+    pub kind: &'static str,
+    /// The user, or the key's owner.
+    pub user: Option<User>,
+    /// Their organization; none for the operator.
+    pub organization: Option<Organization>,
+    /// The session.
+    pub session: Option<Session>,
+    /// The key.
+    pub key: Option<Key>,
+}
+
+impl Service {
+    /// Who holds this bearer token, checked against the rows as they are now.
+    pub async fn authenticate(&self, token: &str) -> Result<Actor, Error> {
+        if token.starts_with(KEY_PREFIX) {
+            self.authenticate_key(token).await
+        } else if token.starts_with(SESSION_PREFIX) {
+            self.authenticate_session(token).await
+        } else if token.starts_with(VISITOR_PREFIX) {
+            self.authenticate_visitor(token).await
+        } else {
+            Err(Error::sign_in_needed())
+        }
+    }
+
+    async fn authenticate_key(&self, token: &str) -> Result<Actor, Error> {
+        let id = token::key_id(token).ok_or_else(Error::sign_in_needed)?;
+        let global = Rows::new(self.engine.as_ref(), OPERATOR_ORGANIZATION);
+        let pointer = global.pointer(&table::api_key_secret(id)).await?;
+        let Some(Pointer { organization, secret: Some(secret), .. }) = pointer else {
+            return Err(Error::sign_in_needed());
+        };
+        if !bool::from(secret.ct_eq(&token::hash(token))) {
+            return Err(Error::sign_in_needed());
+        }
+        let rows = Rows::new(self.engine.as_ref(), organization);
+        let key = rows.api_key(id).await?.filter(|key| key.is_live(self.now()));
+        let key = key.ok_or_else(ended)?;
+        let Some(owner) = key.owner else {
+            return Ok(Actor {
+                organization,
+                who: Who::Operator { key: id },
+                grants: Grants::Operator,
+            });
+        };
+        let user = rows.user(owner).await?.ok_or_else(ended)?;
+        Ok(Actor {
+            organization,
+            who: Who::Key { key: id, owner },
+            grants: Grants::Scopes { role: user.role, scopes: key.scopes },
+        })
+    }
+
+    async fn authenticate_session(&self, token: &str) -> Result<Actor, Error> {
+        let global = Rows::new(self.engine.as_ref(), OPERATOR_ORGANIZATION);
+        let pointer = global.pointer(&table::session_token(&token::hash(token))).await?;
+        let pointer = pointer.ok_or_else(Error::sign_in_needed)?;
+        let rows = Rows::new(self.engine.as_ref(), pointer.organization);
+        let session = rows.session(pointer.session()).await?;
+        let session = session.filter(|it| it.is_live(self.now())).ok_or_else(ended)?;
+        let user = rows.user(session.user).await?.ok_or_else(ended)?;
+        Ok(Actor {
+            organization: pointer.organization,
+            who: Who::Agent { user: user.id, session: session.id },
+            grants: Grants::Role(user.role),
+        })
+    }
+
+    async fn authenticate_visitor(&self, token: &str) -> Result<Actor, Error> {
+        let claims = token::verify_visitor(token, &self.daemon.secret);
+        let claims = claims.ok_or_else(Error::sign_in_needed)?;
+        let rows = Rows::new(self.engine.as_ref(), claims.organization);
+        let stored = rows.session(claims.session).await?;
+        let live = match stored {
+            Some(session) => session.is_live(self.now()),
+            None => self.now() < claims.expires_at,
+        };
+        if !live {
+            return Err(ended());
+        }
+        Ok(Actor {
+            organization: claims.organization,
+            who: Who::Visitor { user: claims.user, session: claims.session, inbox: claims.inbox },
+            grants: Grants::Visitor,
+        })
+    }
+
+    /// What a visitor token says, for the doors that bind a socket to it.
+    pub fn visitor_claims(&self, token: &str) -> Option<token::VisitorClaims> {
+        token::verify_visitor(token, &self.daemon.secret)
+    }
+
+    /// Signs a member of staff in. A wrong e-mail, password or organization gets one and the same answer.
+    pub async fn sign_in(
+        self: &Arc<Self>,
+        address: Address,
+        email: &str,
+        password: String,
+        organization: Option<&str>,
+    ) -> Result<SignedIn, Error> {
+        let email = name::email(email).map_err(|_| wrong_credentials())?;
+        self.limits.sign_in(address, &email)?;
+        let mut verified = Vec::new();
+        let candidates = self.sign_in_candidates(&email, organization).await?;
+        if candidates.is_empty() {
+            self.passwords.verify(password, None).await?;
+            return Err(wrong_credentials());
+        }
+        for (place, user, hash) in candidates {
+            let phc = hash.as_ref().map(|it| it.0.as_str());
+            if self.passwords.verify(password.clone(), phc).await? {
+                verified.push((place, user));
+            }
+        }
+        let [(place, user)] = verified.as_slice() else { return Err(wrong_credentials()) };
+        self.start_session(*place, *user).await
+    }
+
+    async fn sign_in_candidates(
+        &self,
+        email: &str,
+        organization: Option<&str>,
+    ) -> Result<Vec<(OrganizationId, UserId, Option<PasswordHash>)>, Error> {
+        let global = Rows::new(self.engine.as_ref(), OPERATOR_ORGANIZATION);
+        let only = match organization {
+            Some(text) => Some(self.find_organization(text).await?),
+            None => None,
+        };
+        let range = table::sign_ins(email);
+        let found = global.scan(&range, Direction::Forward, SIGN_INS_MAX).await?;
+        let mut candidates = Vec::new();
+        for (_, value) in found {
+            let pointer = Pointer::decode(&value)?;
+            if only.is_some_and(|only| only != Some(pointer.organization)) {
+                continue;
+            }
+            let user = UserId(pointer.subject);
+            let rows = Rows::new(self.engine.as_ref(), pointer.organization);
+            let hash = rows.row(&table::password(pointer.organization, user)).await?;
+            candidates.push((pointer.organization, user, hash));
+        }
+        Ok(candidates)
+    }
+
+    /// Starts a session for a member of staff whose credential has been checked.
+    pub(super) async fn start_session(
+        self: &Arc<Self>,
+        organization: OrganizationId,
+        user: UserId,
+    ) -> Result<SignedIn, Error> {
+        let token = token::new_session()?;
+        let now = self.now();
+        let session = Session {
+            id: SessionId(self.new_id()),
+            user,
+            inbox: None,
+            origin: None,
+            created_at: now,
+            expires_at: now + STAFF_SESSION_MS,
+            ended_at: None,
+        };
+        let actor = Actor {
+            organization,
+            who: Who::Agent { user, session: session.id },
+            grants: Grants::Role(Role::Agent),
+        };
+        let command =
+            Command::StartSession { session: session.clone(), token: token::hash(&token) };
+        self.execute(&actor, None, Digest::of("start_session").finish(), command).await?;
+        let rows = Rows::new(self.engine.as_ref(), organization);
+        let user = rows.user(user).await?.ok_or_else(Error::not_found)?;
+        Ok(SignedIn { token, session, user })
+    }
+
+    /// Who the actor is, with rows.
+    pub async fn identity(&self, actor: &Actor) -> Result<Identity, Error> {
+        let rows = self.rows(actor);
+        let (kind, user, session, key) = match &actor.who {
+            Who::Agent { user, session } => ("session", Some(*user), Some(*session), None),
+            Who::Key { key, owner } => ("key", Some(*owner), None, Some(*key)),
+            Who::Operator { key } => ("operator", None, None, Some(*key)),
+            Who::Visitor { user, session, .. } => ("visitor", Some(*user), Some(*session), None),
+            Who::Assistant | Who::System => return Err(Error::forbidden()),
+        };
+        Ok(Identity {
+            kind,
+            user: match user {
+                Some(id) => rows.user(id).await?,
+                None => None,
+            },
+            organization: rows.this_organization().await?,
+            session: match session {
+                Some(id) => rows.session(id).await?,
+                None => None,
+            },
+            key: match key {
+                Some(id) => rows.api_key(id).await?,
+                None => None,
+            },
+        })
+    }
+}
+
+fn ended() -> Error {
+    Error::new(Kind::Unauthenticated, "session_ended", "this session or key has ended")
+        .with_hint("sign in again, or use another key")
+}
+
+fn wrong_credentials() -> Error {
+    Error::new(
+        Kind::Unauthenticated,
+        "wrong_credentials",
+        "e-mail, password or organization is wrong",
+    )
+}

@@ -1,0 +1,398 @@
+//! The one write path: commands of an organization are taken in groups, decided one after another over a layer of
+//! their own writes, and committed as one batch. Every answer leaves after that commit, or not at all.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use crate::domain::Time;
+use crate::domain::actor::{Actor, Who};
+use crate::domain::command::Command;
+use crate::domain::decide::{Decision, Refs, decide};
+use crate::domain::entry::EntryKind;
+use crate::domain::event::Event;
+use crate::domain::facts::{IDS_PER_COMMAND, Moment};
+use crate::domain::id::{ClientId, OrganizationId, UserId};
+use crate::domain::rejection::Rejection;
+use crate::domain::user::Availability;
+use crate::store::record::{Done, Head};
+use crate::store::{StoreError, table};
+
+use super::Service;
+use super::error::Error;
+use super::rows::Rows;
+use super::view::{self, Change};
+use super::write;
+
+/// The most commands of a group.
+pub const GROUP_COMMANDS_MAX: usize = 64;
+/// The most text of a group, in bytes.
+pub const GROUP_BYTES_MAX: usize = 256 * 1024;
+/// How often a group is decided again after its commit failed.
+pub const GROUP_ATTEMPTS_MAX: usize = 5;
+/// The most commands of one organization that may wait; more are refused as `overloaded`.
+pub const WAITING_MAX: usize = 1024;
+
+/// What a command did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// By id.
+    pub refs: Refs,
+    /// Whether an earlier command with the same client id did it.
+    pub repeated: bool,
+}
+
+/// A command on its way.
+struct Job {
+    actor: Actor,
+    command: Command,
+    client_id: Option<ClientId>,
+    digest: [u8; 32],
+    weight: usize,
+    now: Time,
+    ids: [Uuid; IDS_PER_COMMAND],
+    answer: oneshot::Sender<Result<Answer, Error>>,
+}
+
+/// What is known of a busy organization between groups.
+#[derive(Clone, Debug)]
+struct Known {
+    head_bytes: Option<bytes::Bytes>,
+    head: Head,
+    staffed: bool,
+}
+
+/// The commands of one organization that wait, and what its task knows.
+#[derive(Default)]
+struct Lane {
+    waiting: VecDeque<Job>,
+    running: bool,
+    known: Option<Known>,
+}
+
+/// All lanes.
+#[derive(Default)]
+pub(super) struct Lanes {
+    lanes: Mutex<HashMap<OrganizationId, Lane>>,
+}
+
+/// A group that has been decided but not yet committed.
+struct Decided {
+    results: Vec<Result<Answer, Error>>,
+    changes: Vec<Arc<Change>>,
+    visitors: BTreeSet<UserId>,
+    rights_changed: bool,
+    articles_changed: bool,
+    timers_set: bool,
+}
+
+impl Service {
+    /// Executes a command. `digest` is of its body: the same client id with another digest is a conflict.
+    pub(super) async fn execute(
+        self: &Arc<Self>,
+        actor: &Actor,
+        client_id: Option<ClientId>,
+        digest: [u8; 32],
+        command: Command,
+    ) -> Result<Answer, Error> {
+        let (answer, answered) = oneshot::channel();
+        let mut ids = [Uuid::nil(); IDS_PER_COMMAND];
+        ids.fill_with(|| self.new_id());
+        let job = Job {
+            weight: weight(&command),
+            actor: actor.clone(),
+            command,
+            client_id,
+            digest,
+            now: self.now(),
+            ids,
+            answer,
+        };
+        self.enqueue(actor.organization, job)?;
+        answered
+            .await
+            .unwrap_or_else(|_| Err(Error::unavailable("draining", "the daemon is stopping")))
+    }
+
+    fn enqueue(self: &Arc<Self>, organization: OrganizationId, job: Job) -> Result<(), Error> {
+        let mut lanes = self.lanes.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let lane = lanes.entry(organization).or_default();
+        if lane.waiting.len() >= WAITING_MAX {
+            return Err(Error::limited("overloaded", "too many commands are waiting", 1_000));
+        }
+        lane.waiting.push_back(job);
+        if !lane.running {
+            lane.running = true;
+            let service = Arc::clone(self);
+            self.tasks.spawn(async move { service.run_lane(organization).await });
+        }
+        Ok(())
+    }
+
+    /// Takes groups until none waits.
+    async fn run_lane(self: Arc<Self>, organization: OrganizationId) {
+        while let Some((group, known)) = self.next_group(organization) {
+            let known = self.run_group(organization, group, known).await;
+            let mut lanes = self.lanes.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(lane) = lanes.get_mut(&organization) {
+                lane.known = known;
+            }
+        }
+    }
+
+    fn next_group(&self, organization: OrganizationId) -> Option<(Vec<Job>, Option<Known>)> {
+        let mut lanes = self.lanes.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        let lane = lanes.get_mut(&organization)?;
+        let mut group = Vec::new();
+        let mut bytes = 0;
+        while let Some(job) = lane.waiting.front() {
+            let full = group.len() >= GROUP_COMMANDS_MAX || bytes + job.weight > GROUP_BYTES_MAX;
+            if full && !group.is_empty() {
+                break;
+            }
+            bytes += job.weight;
+            group.extend(lane.waiting.pop_front());
+        }
+        if group.is_empty() {
+            lane.running = false;
+            return None;
+        }
+        Some((group, lane.known.take()))
+    }
+
+    /// Decides and commits a group, again if the commit fails; answers every command of it.
+    async fn run_group(
+        self: &Arc<Self>,
+        organization: OrganizationId,
+        group: Vec<Job>,
+        known: Option<Known>,
+    ) -> Option<Known> {
+        let mut known = known;
+        let mut last = Error::unavailable("unavailable", "the rows kept changing");
+        for _ in 0..GROUP_ATTEMPTS_MAX {
+            match self.try_group(organization, &group, known.take()).await {
+                Ok((decided, next)) => {
+                    self.publish(organization, &decided);
+                    for (job, result) in group.into_iter().zip(decided.results) {
+                        // Whoever asked may have gone: the command stands all the same.
+                        let _ = job.answer.send(result);
+                    }
+                    return Some(next);
+                }
+                Err(Failure::Again) => {}
+                Err(Failure::Final(error)) => {
+                    last = error;
+                    break;
+                }
+            }
+        }
+        if let Some(cause) = last.cause() {
+            tracing::error!(%cause, "a group of commands failed");
+        }
+        for job in group {
+            let mut copy = Error::new(last.kind, last.code, last.message.clone());
+            copy.retry_after_ms = last.retry_after_ms;
+            let _ = job.answer.send(Err(copy));
+        }
+        None
+    }
+
+    async fn try_group(
+        &self,
+        organization: OrganizationId,
+        group: &[Job],
+        known: Option<Known>,
+    ) -> Result<(Decided, Known), Failure> {
+        let mut rows = Rows::new(self.engine.as_ref(), organization);
+        let mut known = match known {
+            Some(known) => known,
+            None => self.load_known(&rows).await?,
+        };
+        let mut decided = Decided {
+            results: Vec::with_capacity(group.len()),
+            changes: Vec::new(),
+            visitors: BTreeSet::new(),
+            rights_changed: false,
+            articles_changed: false,
+            timers_set: false,
+        };
+        for job in group {
+            let result = self.decide_one(job, &mut rows, &mut known, &mut decided).await?;
+            decided.results.push(result);
+        }
+        if rows.is_clean() {
+            return Ok((decided, known));
+        }
+        let key = table::head(organization);
+        let before = known.head_bytes.clone();
+        rows.put(key.clone(), &known.head);
+        known.head_bytes = rows.value(&key).await?;
+        match self.engine.commit(rows.into_batch((key, before))).await {
+            Ok(()) => Ok((decided, known)),
+            Err(StoreError::Conflict) => Err(Failure::Again),
+            Err(error) => Err(Failure::Final(error.into())),
+        }
+    }
+
+    async fn load_known(&self, rows: &Rows<'_>) -> Result<Known, Error> {
+        let (head_bytes, head) = rows.head().await?;
+        Ok(Known { head_bytes, head, staffed: is_staffed(rows).await? })
+    }
+
+    /// One command over the layer: a repeat, a rejection, or events written into the layer.
+    async fn decide_one(
+        &self,
+        job: &Job,
+        rows: &mut Rows<'_>,
+        known: &mut Known,
+        decided: &mut Decided,
+    ) -> Result<Result<Answer, Error>, Error> {
+        let organization = rows.organization();
+        let done_key = job.client_id.map(|it| table::done(organization, sender(&job.actor), it));
+        if let Some(key) = &done_key
+            && let Some(done) = rows.row::<Done>(key).await?
+        {
+            return Ok(repeat(&done, job));
+        }
+        let facts = super::gather::gather(rows, &job.command, known.staffed).await?;
+        let moment = Moment {
+            now: job.now.max(known.head.time),
+            position: known.head.position + 1,
+            next_number: known.head.next_number,
+            ids: job.ids,
+            assistant_timeout_ms: self.settings.assistant_timeout_ms,
+        };
+        let decision = match decide(&moment, &job.actor, &facts, job.client_id, &job.command) {
+            Ok(decision) => decision,
+            Err(rejection) => return Ok(Err(self.explain(rows, rejection).await?)),
+        };
+        let Decision { events, refs } = decision;
+        for mut event in events {
+            event.entry.digest = self.content_digest(&event);
+            write::write(rows, &event).await?;
+            decided.changes.push(Arc::new(view::of_event(rows, &event).await?));
+            note_effects(&event, known, decided, rows).await?;
+        }
+        if let Some(key) = done_key {
+            rows.put(key, &Done { digest: job.digest, refs });
+        }
+        Ok(Ok(Answer { refs, repeated: false }))
+    }
+
+    /// A rejection with the names its parameters need.
+    async fn explain(&self, rows: &Rows<'_>, rejection: Rejection) -> Result<Error, Error> {
+        let by = rejection.holder();
+        let mut error = Error::from(rejection);
+        if by.is_some() {
+            let name = rows.user_label(by).await?;
+            error.message = format!("{name} has claimed this conversation");
+            error.params.insert("by", name);
+        }
+        Ok(error)
+    }
+
+    /// What the journal keeps of a content: nobody can read it back, but anybody with the key can prove it.
+    fn content_digest(&self, event: &Event) -> Option<[u8; 32]> {
+        let text = event.content.text()?.as_bytes();
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.daemon.secret).ok()?;
+        mac.update(b"content\0");
+        mac.update(text);
+        Some(mac.finalize().into_bytes().into())
+    }
+
+    fn publish(&self, organization: OrganizationId, decided: &Decided) {
+        if decided.changes.is_empty() {
+            return;
+        }
+        if decided.articles_changed {
+            self.knowledge.changed(organization);
+        }
+        self.hub.publish(organization, &decided.changes, &decided.visitors);
+        if decided.rights_changed {
+            self.hub.rights_changed(organization);
+        }
+        if decided.timers_set {
+            self.timers.notify_one();
+        }
+    }
+}
+
+/// Why a group was not committed.
+enum Failure {
+    /// The head had moved: decide again.
+    Again,
+    /// Nothing of it will be written.
+    Final(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Self::Final(error)
+    }
+}
+
+/// What an event means for the lane and its readers.
+async fn note_effects(
+    event: &Event,
+    known: &mut Known,
+    decided: &mut Decided,
+    rows: &Rows<'_>,
+) -> Result<(), Error> {
+    known.head.position = event.entry.position;
+    known.head.time = event.entry.time;
+    if event.entry.kind == EntryKind::ConversationStarted {
+        known.head.next_number += 1;
+    }
+    let kind = event.entry.kind;
+    if matches!(kind, EntryKind::UserCreated | EntryKind::AvailabilityChanged) {
+        known.staffed = is_staffed(rows).await?;
+    }
+    decided.rights_changed |= matches!(kind, EntryKind::KeyRevoked | EntryKind::SessionEnded);
+    decided.articles_changed |= matches!(kind, EntryKind::ArticlePut | EntryKind::ArticleDeleted);
+    decided.timers_set |= event.entry.due.is_some();
+    if let Some((visitor, _)) = write::audience(event) {
+        decided.visitors.insert(visitor);
+    }
+    Ok(())
+}
+
+/// Whether any member of staff takes conversations.
+async fn is_staffed(rows: &Rows<'_>) -> Result<bool, Error> {
+    Ok(rows.staff().await?.iter().any(|user| user.availability == Availability::Accepting))
+}
+
+fn repeat(done: &Done, job: &Job) -> Result<Answer, Error> {
+    if done.digest == job.digest {
+        return Ok(Answer { refs: done.refs, repeated: true });
+    }
+    let refs = &done.refs;
+    let original = match (refs.conversation, refs.seq, refs.subject) {
+        (Some(conversation), Some(seq), _) => {
+            format!("message {seq} of conversation {conversation}")
+        }
+        (Some(conversation), None, _) => format!("a change of conversation {conversation}"),
+        (None, _, Some(subject)) => format!("{subject}"),
+        (None, _, None) => "an earlier command".to_owned(),
+    };
+    Err(Rejection::ClientIdReused { original }.into())
+}
+
+/// Whose client ids these are.
+fn sender(actor: &Actor) -> Uuid {
+    match &actor.who {
+        Who::Agent { user, .. } | Who::Visitor { user, .. } => user.0,
+        Who::Key { key, .. } | Who::Operator { key } => key.0,
+        Who::Assistant => Uuid::from_u128(1),
+        Who::System => Uuid::from_u128(2),
+    }
+}
+
+/// Roughly how many bytes a command writes.
+fn weight(command: &Command) -> usize {
+    const ROW_BYTES: usize = 512;
+    ROW_BYTES + command.text().map_or(0, str::len)
+}

@@ -1,0 +1,104 @@
+//! API keys.
+
+use std::sync::Arc;
+
+use crate::domain::actor::{Actor, Grants, Permission};
+use crate::domain::command::Command;
+use crate::domain::id::{ClientId, KeyId};
+use crate::domain::key::Key;
+use crate::store::{Direction, table};
+
+use super::digest::Digest;
+use super::error::Error;
+use super::rows::PAGE_MAX;
+use super::token;
+use super::{Service, require};
+
+/// A new key.
+#[derive(Clone, Debug)]
+pub struct CreateKey {
+    /// What its owner calls it.
+    pub name: String,
+    /// `*` or names of permissions.
+    pub scopes: Vec<String>,
+    /// How long it works, in milliseconds; none means until it is revoked.
+    pub ttl_ms: Option<i64>,
+}
+
+impl Service {
+    /// Creates a key of the actor's. The secret is returned once: a repeat gets none.
+    pub async fn create_key(
+        self: &Arc<Self>,
+        actor: &Actor,
+        client_id: Option<ClientId>,
+        new: CreateKey,
+    ) -> Result<(Key, Option<String>), Error> {
+        require(actor, Permission::WriteKeys)?;
+        let owner = actor.staff().ok_or_else(Error::forbidden)?;
+        if new.ttl_ms.is_some_and(|ttl| ttl <= 0) {
+            return Err(Error::invalid("bad_ttl", "a key lives for more than 0 ms"));
+        }
+        self.check_scopes(actor, &new.scopes)?;
+        let digest = Digest::of("create_key")
+            .text(&new.name)
+            .text(&new.scopes.join(" "))
+            .number(new.ttl_ms.unwrap_or(0).unsigned_abs())
+            .finish();
+        let id = KeyId(self.new_id());
+        let secret = token::new_key(id)?;
+        let command = Command::CreateKey {
+            id,
+            name: new.name,
+            scopes: new.scopes,
+            owner: Some(owner),
+            expires_at: new.ttl_ms.map(|ttl| self.now().saturating_add(ttl)),
+            secret: token::hash(&secret),
+        };
+        let answer = self.execute(actor, client_id, digest, command).await?;
+        let key = self.key_of(actor, answer.refs.subject).await?;
+        Ok((key, (!answer.repeated).then_some(secret)))
+    }
+
+    /// A key never gives away more than its maker has.
+    fn check_scopes(&self, actor: &Actor, scopes: &[String]) -> Result<(), Error> {
+        match &actor.grants {
+            Grants::Scopes { scopes: own, .. } if !own.iter().any(|it| it == "*") => {
+                let held = scopes.iter().all(|scope| own.contains(scope));
+                if held { Ok(()) } else { Err(Error::forbidden()) }
+            }
+            Grants::Scopes { .. }
+            | Grants::Role(_)
+            | Grants::Visitor
+            | Grants::Operator
+            | Grants::Internal => Ok(()),
+        }
+    }
+
+    /// All keys of the organization, without secrets.
+    pub async fn list_keys(&self, actor: &Actor) -> Result<Vec<Key>, Error> {
+        require(actor, Permission::ReadKeys)?;
+        let rows = self.rows(actor);
+        let range = table::api_keys(actor.organization);
+        let found = rows.list::<Key>(&range, Direction::Forward, PAGE_MAX).await?;
+        Ok(found.into_iter().map(|(_, key)| key).collect())
+    }
+
+    /// Revokes a key; its open streams end within a second.
+    pub async fn revoke_key(
+        self: &Arc<Self>,
+        actor: &Actor,
+        client_id: Option<ClientId>,
+        text: &str,
+    ) -> Result<Key, Error> {
+        require(actor, Permission::WriteKeys)?;
+        let key = text.parse::<KeyId>().map_err(|_| Error::not_found())?;
+        let digest = Digest::of("revoke_key").bytes(key.bytes()).finish();
+        let answer = self.execute(actor, client_id, digest, Command::RevokeKey { key }).await?;
+        self.key_of(actor, answer.refs.subject).await
+    }
+
+    async fn key_of(&self, actor: &Actor, subject: Option<uuid::Uuid>) -> Result<Key, Error> {
+        let id = KeyId(subject.ok_or_else(Error::not_found)?);
+        self.rows(actor).api_key(id).await?.ok_or_else(Error::not_found)
+    }
+}

@@ -1,0 +1,150 @@
+//! Rates, by the generic cell rate algorithm. Doors ask before they act; nothing here is a rule of the domain.
+
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use governor::clock::{Clock as _, DefaultClock};
+use governor::state::keyed::DashMapStateStore;
+use governor::{Quota, RateLimiter};
+use uuid::Uuid;
+
+use super::error::Error;
+
+/// The most keys a limiter remembers; past it, those whose rate has recovered are forgotten.
+const KEYS_MAX: usize = 100_000;
+
+/// The rates of the contract.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Messages of one visitor in a minute.
+    pub messages_per_minute: u32,
+    /// Messages of one visitor at once.
+    pub message_burst: u32,
+    /// Hellos of one visitor session in a minute.
+    pub hellos_per_minute: u32,
+    /// New conversations from one address in a minute.
+    pub conversations_per_minute: u32,
+    /// Sign-in attempts by one address and e-mail in five minutes.
+    pub sign_ins_per_five_minutes: u32,
+    /// Open sockets of one address.
+    pub sockets_per_address: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            messages_per_minute: 20,
+            message_burst: 10,
+            hellos_per_minute: 5,
+            conversations_per_minute: 30,
+            sign_ins_per_five_minutes: 5,
+            sockets_per_address: 100,
+        }
+    }
+}
+
+type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, DefaultClock>;
+
+/// The address a limit counts by: an IPv6 client's whole /64.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Address(u128);
+
+impl From<IpAddr> for Address {
+    fn from(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self(u128::from(address.to_bits())),
+            IpAddr::V6(address) => Self(address.to_bits() & !u128::from(u64::MAX) | 1 << 32),
+        }
+    }
+}
+
+/// Counts what was asked for.
+#[derive(Debug)]
+pub struct Limiter {
+    messages: Keyed<Uuid>,
+    hellos: Keyed<Uuid>,
+    conversations: Keyed<Address>,
+    sign_ins: Keyed<(Address, [u8; 32])>,
+}
+
+fn per(count: u32, burst: u32, span: Duration) -> Quota {
+    let burst = NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN);
+    let each = span / count.max(1);
+    Quota::with_period(each).unwrap_or_else(|| Quota::per_second(burst)).allow_burst(burst)
+}
+
+fn check<K: Clone + Eq + Hash>(limiter: &Keyed<K>, key: &K) -> Result<(), Error> {
+    if limiter.len() > KEYS_MAX {
+        limiter.retain_recent();
+    }
+    limiter.check_key(key).map_err(|until| {
+        let wait = until.wait_time_from(DefaultClock::default().now());
+        let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+        Error::limited("rate_limited", "too many requests; try again later", wait.max(1))
+    })
+}
+
+impl Limiter {
+    /// A limiter with these rates.
+    pub fn new(limits: &Limits) -> Self {
+        let minute = Duration::from_secs(60);
+        let messages = per(limits.messages_per_minute, limits.message_burst, minute);
+        let hellos = per(limits.hellos_per_minute, limits.hellos_per_minute, minute);
+        let started = limits.conversations_per_minute;
+        let sign_ins = limits.sign_ins_per_five_minutes;
+        Self {
+            messages: RateLimiter::dashmap(messages),
+            hellos: RateLimiter::dashmap(hellos),
+            conversations: RateLimiter::dashmap(per(started, started, minute)),
+            sign_ins: RateLimiter::dashmap(per(sign_ins, sign_ins, minute * 5)),
+        }
+    }
+
+    /// A message of a visitor.
+    pub fn message(&self, visitor: Uuid) -> Result<(), Error> {
+        check(&self.messages, &visitor)
+    }
+
+    /// A hello of a visitor session.
+    pub fn hello(&self, session: Uuid) -> Result<(), Error> {
+        check(&self.hellos, &session)
+    }
+
+    /// A new conversation from an address.
+    pub fn conversation(&self, address: Address) -> Result<(), Error> {
+        check(&self.conversations, &address)
+    }
+
+    /// A sign-in attempt.
+    pub fn sign_in(&self, address: Address, email: &str) -> Result<(), Error> {
+        check(&self.sign_ins, &(address, super::token::hash(email)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_visitor_over_the_rate_is_told_when_to_come_back() {
+        let limiter = Limiter::new(&Limits { message_burst: 2, ..Limits::default() });
+        let visitor = Uuid::from_u128(1);
+        assert!(limiter.message(visitor).is_ok());
+        assert!(limiter.message(visitor).is_ok());
+        let refused = limiter.message(visitor).err();
+        assert_eq!(refused.as_ref().map(|it| it.code), Some("rate_limited"));
+        assert!(refused.and_then(|it| it.retry_after_ms).is_some_and(|ms| ms > 0));
+        assert!(limiter.message(Uuid::from_u128(2)).is_ok(), "another visitor is not concerned");
+    }
+
+    #[test]
+    fn an_ipv6_client_counts_as_its_network() {
+        let address = |text: &str| Address::from(text.parse::<IpAddr>().expect("address"));
+        assert_eq!(address("2001:db8::1"), address("2001:db8::ffff:1"));
+        assert_ne!(address("2001:db8::1"), address("2001:db8:0:1::1"));
+        assert_eq!(address("::ffff:10.0.0.1"), address("10.0.0.1"));
+        assert_ne!(address("10.0.0.1"), address("10.0.0.2"));
+    }
+}

@@ -1,0 +1,177 @@
+//! Floor 2: the use cases, and the only caller of the store and the search. Every method takes an [`Actor`] first;
+//! there is no other way to a row. No bytes of any wire are known here.
+//!
+//! Writes go `execute` -> `gather` -> the domain's `decide` -> `write` -> one commit -> `hub`; reads go through
+//! `rows` and `view`. The rest is one file per noun.
+
+pub mod article;
+pub mod assistant;
+pub mod auth;
+pub mod conversation;
+pub mod error;
+pub mod execute;
+pub mod hub;
+pub mod inbox;
+pub mod key;
+pub mod knowledge;
+pub mod limit;
+pub mod organization;
+pub mod password;
+pub mod rows;
+pub mod session;
+pub mod status;
+pub mod subscribe;
+pub mod timer;
+pub mod token;
+pub mod user;
+pub mod view;
+pub mod visitor;
+
+mod digest;
+mod gather;
+mod mark;
+mod write;
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::domain::Time;
+use crate::domain::actor::{Actor, Permission};
+use crate::store::record::{Daemon, Record};
+use crate::store::{Batch, Engine, table};
+
+use error::Error;
+use rows::Rows;
+
+/// Reads the clock, in Unix milliseconds.
+pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
+
+/// What an operator may change, and tests make short.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long the assistant may take to answer before a person is asked, in milliseconds.
+    pub assistant_timeout_ms: i64,
+    /// How long a mark waits for a further one before it is written, in milliseconds.
+    pub mark_interval_ms: u64,
+    /// Where visitors reach the daemon over HTTP, without a slash at the end.
+    pub public_url: String,
+    /// The limits of the contract.
+    pub limits: limit::Limits,
+}
+
+/// The use cases over one store.
+pub struct Service {
+    engine: Arc<dyn Engine>,
+    daemon: Daemon,
+    settings: Settings,
+    clock: Clock,
+    started_at: Time,
+    lanes: execute::Lanes,
+    hub: hub::Hub,
+    knowledge: knowledge::Knowledge,
+    limits: limit::Limiter,
+    marks: mark::Marks,
+    passwords: password::Passwords,
+    connections: status::Connections,
+    timers: Notify,
+    tasks: TaskTracker,
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl Service {
+    /// Opens the use cases over a store; makes the daemon's own row at the first start.
+    pub async fn open(
+        engine: Arc<dyn Engine>,
+        settings: Settings,
+        clock: Clock,
+        tasks: TaskTracker,
+    ) -> Result<Arc<Self>, Error> {
+        let daemon = daemon_row(engine.as_ref()).await?;
+        Ok(Arc::new(Self {
+            engine,
+            daemon,
+            started_at: clock(),
+            limits: limit::Limiter::new(&settings.limits),
+            settings,
+            clock,
+            lanes: execute::Lanes::default(),
+            hub: hub::Hub::default(),
+            knowledge: knowledge::Knowledge::default(),
+            marks: mark::Marks::default(),
+            passwords: password::Passwords::default(),
+            connections: status::Connections::default(),
+            timers: Notify::new(),
+            tasks,
+        }))
+    }
+
+    /// The time of day. Orders nothing.
+    pub fn now(&self) -> Time {
+        (self.clock)()
+    }
+
+    /// A fresh id.
+    pub fn new_id(&self) -> Uuid {
+        Uuid::now_v7()
+    }
+
+    /// Names the life of the store: part of every cursor.
+    pub fn epoch(&self) -> Uuid {
+        self.daemon.epoch
+    }
+
+    /// What an operator set.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Wakes readers.
+    pub fn hub(&self) -> &hub::Hub {
+        &self.hub
+    }
+
+    /// Counts what is connected.
+    pub fn connections(&self) -> &status::Connections {
+        &self.connections
+    }
+
+    /// The limits in force.
+    pub fn limiter(&self) -> &limit::Limiter {
+        &self.limits
+    }
+
+    /// The rows an actor may reach.
+    fn rows(&self, actor: &Actor) -> Rows<'_> {
+        Rows::new(self.engine.as_ref(), actor.organization)
+    }
+}
+
+/// Refuses an actor without the permission.
+fn require(actor: &Actor, permission: Permission) -> Result<(), Error> {
+    if actor.may(permission) { Ok(()) } else { Err(Error::forbidden()) }
+}
+
+async fn daemon_row(engine: &dyn Engine) -> Result<Daemon, Error> {
+    let key = table::daemon();
+    let mut values = engine.get(std::slice::from_ref(&key)).await?;
+    if let Some(bytes) = values.pop().flatten() {
+        return Ok(Daemon::decode(&bytes)?);
+    }
+    let daemon = Daemon { epoch: Uuid::now_v7(), secret: token::random_bytes()? };
+    let batch = Batch {
+        expect: vec![(key.clone(), None)],
+        put: vec![(key, daemon.encode())],
+        delete: Vec::new(),
+    };
+    engine.commit(batch).await?;
+    Ok(daemon)
+}

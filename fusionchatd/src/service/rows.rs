@@ -1,0 +1,285 @@
+//! Typed rows over the engine, with a layer of writes that are decided but not yet committed. Reads see the layer
+//! first, so a group of commands is decided one after another as if each had been committed already.
+
+use std::collections::BTreeMap;
+
+use crate::domain::article::Article;
+use crate::domain::conversation::Conversation;
+use crate::domain::entry::Entry;
+use crate::domain::escalation::Escalation;
+use crate::domain::id::{
+    ArticleId, ConversationId, EscalationId, InboxId, KeyId, OrganizationId, SessionId, UserId,
+};
+use crate::domain::inbox::Inbox;
+use crate::domain::key::Key as ApiKey;
+use crate::domain::message::{Message, Note};
+use crate::domain::organization::Organization;
+use crate::domain::session::Session;
+use crate::domain::user::User;
+use crate::store::record::{Head, Pointer, Record};
+use crate::store::{Batch, Direction, Engine, Key, Range, Value, table};
+
+use super::error::Error;
+
+/// The most rows one page of anything holds.
+pub const PAGE_MAX: u32 = 200;
+
+/// Rows of one organization and the global indexes.
+pub struct Rows<'e> {
+    engine: &'e dyn Engine,
+    organization: OrganizationId,
+    written: BTreeMap<Key, Option<Value>>,
+    expected: BTreeMap<Key, Option<Value>>,
+}
+
+impl<'e> Rows<'e> {
+    /// The committed rows of an organization.
+    pub fn new(engine: &'e dyn Engine, organization: OrganizationId) -> Self {
+        Self { engine, organization, written: BTreeMap::new(), expected: BTreeMap::new() }
+    }
+
+    /// The organization whose rows these are.
+    pub fn organization(&self) -> OrganizationId {
+        self.organization
+    }
+
+    /// The bytes of a row.
+    pub async fn value(&self, key: &Key) -> Result<Option<Value>, Error> {
+        if let Some(value) = self.written.get(key) {
+            return Ok(value.clone());
+        }
+        let mut values = self.engine.get(std::slice::from_ref(key)).await?;
+        Ok(values.pop().flatten())
+    }
+
+    /// A row of any kind.
+    pub async fn row<R: Record>(&self, key: &Key) -> Result<Option<R>, Error> {
+        let value = self.value(key).await?;
+        Ok(value.map(|bytes| R::decode(&bytes)).transpose()?)
+    }
+
+    /// Keys and bytes of a range, the layer included.
+    pub async fn scan(
+        &self,
+        range: &Range,
+        direction: Direction,
+        limit: u32,
+    ) -> Result<Vec<(Key, Value)>, Error> {
+        let hidden = self.written.range(range.start.clone()..range.end.clone()).count();
+        let wanted = limit.saturating_add(u32::try_from(hidden).unwrap_or(u32::MAX));
+        let found = self.engine.scan(range, direction, wanted).await?;
+        if hidden == 0 {
+            return Ok(found);
+        }
+        let mut merged: BTreeMap<Key, Value> = found.into_iter().collect();
+        for (key, value) in self.written.range(range.start.clone()..range.end.clone()) {
+            match value {
+                Some(value) => merged.insert(key.clone(), value.clone()),
+                None => merged.remove(key),
+            };
+        }
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Ok(match direction {
+            Direction::Forward => merged.into_iter().take(limit).collect(),
+            Direction::Backward => merged.into_iter().rev().take(limit).collect(),
+        })
+    }
+
+    /// Decoded rows of a range.
+    pub async fn list<R: Record>(
+        &self,
+        range: &Range,
+        direction: Direction,
+        limit: u32,
+    ) -> Result<Vec<(Key, R)>, Error> {
+        let found = self.scan(range, direction, limit).await?;
+        found.into_iter().map(|(key, value)| Ok((key, R::decode(&value)?))).collect()
+    }
+
+    /// Writes a row into the layer.
+    pub fn put(&mut self, key: Key, record: &impl Record) {
+        self.written.insert(key, Some(record.encode()));
+    }
+
+    /// Writes bytes into the layer.
+    pub fn put_value(&mut self, key: Key, value: Value) {
+        self.written.insert(key, Some(value));
+    }
+
+    /// Removes a row in the layer.
+    pub fn delete(&mut self, key: Key) {
+        self.written.insert(key, None);
+    }
+
+    /// Makes the commit depend on a row of a global index being as it is on disk now.
+    pub async fn expect_unchanged(&mut self, key: &Key) -> Result<(), Error> {
+        if !self.expected.contains_key(key) {
+            let mut values = self.engine.get(std::slice::from_ref(key)).await?;
+            self.expected.insert(key.clone(), values.pop().flatten());
+        }
+        Ok(())
+    }
+
+    /// Whether the layer holds any write.
+    pub fn is_clean(&self) -> bool {
+        self.written.is_empty()
+    }
+
+    /// The layer as one batch. The journal's head is expected first: it names the lane of this organization.
+    pub fn into_batch(self, head: (Key, Option<Value>)) -> Batch {
+        let mut batch = Batch { expect: vec![head], ..Batch::default() };
+        batch.expect.extend(self.expected);
+        for (key, value) in self.written {
+            match value {
+                Some(value) => batch.put.push((key, value)),
+                None => batch.delete.push(key),
+            }
+        }
+        batch
+    }
+
+    /// The head of the journal, with the bytes it was read from.
+    pub async fn head(&self) -> Result<(Option<Value>, Head), Error> {
+        let value = self.value(&table::head(self.organization)).await?;
+        let head = value.as_ref().map(|bytes| Head::decode(bytes)).transpose()?;
+        let first = crate::domain::conversation::FIRST_NUMBER;
+        Ok((value, head.unwrap_or(Head { position: 0, floor: 0, time: 0, next_number: first })))
+    }
+
+    /// Entries from `first` on.
+    pub async fn entries(&self, first: u64, limit: u32) -> Result<Vec<Entry>, Error> {
+        let range = table::entries_from(self.organization, first);
+        let found = self.list::<Entry>(&range, Direction::Forward, limit).await?;
+        Ok(found.into_iter().map(|(_, entry)| entry).collect())
+    }
+
+    /// The organization.
+    pub async fn this_organization(&self) -> Result<Option<Organization>, Error> {
+        self.row(&table::organization(self.organization)).await
+    }
+
+    /// A user.
+    pub async fn user(&self, id: UserId) -> Result<Option<User>, Error> {
+        self.row(&table::user(self.organization, id)).await
+    }
+
+    /// The name to show for a user; empty if they have none.
+    pub async fn user_label(&self, id: Option<UserId>) -> Result<String, Error> {
+        let Some(id) = id else { return Ok(String::new()) };
+        Ok(self.user(id).await?.and_then(|user| user.name).unwrap_or_default())
+    }
+
+    /// All staff, by name.
+    pub async fn staff(&self) -> Result<Vec<User>, Error> {
+        let range = table::staff(self.organization);
+        let names = self.scan(&range, Direction::Forward, PAGE_MAX).await?;
+        let mut staff = Vec::with_capacity(names.len());
+        for (_, value) in names {
+            let pointer = Pointer::decode(&value)?;
+            staff.extend(self.user(UserId(pointer.subject)).await?);
+        }
+        Ok(staff)
+    }
+
+    /// An inbox.
+    pub async fn inbox(&self, id: InboxId) -> Result<Option<Inbox>, Error> {
+        self.row(&table::inbox(self.organization, id)).await
+    }
+
+    /// A key.
+    pub async fn api_key(&self, id: KeyId) -> Result<Option<ApiKey>, Error> {
+        self.row(&table::api_key(self.organization, id)).await
+    }
+
+    /// A session.
+    pub async fn session(&self, id: SessionId) -> Result<Option<Session>, Error> {
+        self.row(&table::session(self.organization, id)).await
+    }
+
+    /// An article.
+    pub async fn article(&self, id: ArticleId) -> Result<Option<Article>, Error> {
+        self.row(&table::article(self.organization, id)).await
+    }
+
+    /// A conversation's header.
+    pub async fn conversation(&self, id: ConversationId) -> Result<Option<Conversation>, Error> {
+        self.row(&table::conversation(self.organization, id)).await
+    }
+
+    /// An escalation.
+    pub async fn escalation(&self, id: EscalationId) -> Result<Option<Escalation>, Error> {
+        self.row(&table::escalation(self.organization, id)).await
+    }
+
+    /// A message.
+    pub async fn message(
+        &self,
+        conversation: ConversationId,
+        seq: u64,
+    ) -> Result<Option<Message>, Error> {
+        self.row(&table::message(self.organization, conversation, seq)).await
+    }
+
+    /// Messages from `first` on.
+    pub async fn messages(
+        &self,
+        conversation: ConversationId,
+        first: u64,
+        limit: u32,
+    ) -> Result<Vec<Message>, Error> {
+        let range = table::messages_from(self.organization, conversation, first);
+        let found = self.list::<Message>(&range, Direction::Forward, limit).await?;
+        Ok(found.into_iter().map(|(_, message)| message).collect())
+    }
+
+    /// The last messages, oldest first.
+    pub async fn last_messages(
+        &self,
+        conversation: ConversationId,
+        limit: u32,
+    ) -> Result<Vec<Message>, Error> {
+        let range = table::messages_from(self.organization, conversation, 0);
+        let mut found = self.list::<Message>(&range, Direction::Backward, limit).await?;
+        found.reverse();
+        Ok(found.into_iter().map(|(_, message)| message).collect())
+    }
+
+    /// A note.
+    pub async fn note(
+        &self,
+        conversation: ConversationId,
+        position: u64,
+    ) -> Result<Option<Note>, Error> {
+        self.row(&table::note(self.organization, conversation, position)).await
+    }
+
+    /// Notes from a position on.
+    pub async fn notes(
+        &self,
+        conversation: ConversationId,
+        first: u64,
+        limit: u32,
+    ) -> Result<Vec<Note>, Error> {
+        let range = table::notes_from(self.organization, conversation, first);
+        let found = self.list::<Note>(&range, Direction::Forward, limit).await?;
+        Ok(found.into_iter().map(|(_, note)| note).collect())
+    }
+
+    /// What a pointer row says.
+    pub async fn pointer(&self, key: &Key) -> Result<Option<Pointer>, Error> {
+        self.row(key).await
+    }
+
+    /// The latest conversation of a visitor in an inbox.
+    pub async fn latest_of(
+        &self,
+        visitor: UserId,
+        inbox: InboxId,
+    ) -> Result<Option<Conversation>, Error> {
+        let key = table::visitor_conversation(self.organization, visitor, inbox);
+        match self.pointer(&key).await? {
+            Some(pointer) => self.conversation(ConversationId(pointer.subject)).await,
+            None => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! What the daemon says of itself.
+
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use crate::domain::actor::{Actor, Permission};
+use crate::domain::conversation::Status;
+use crate::store::open::SCHEMA;
+use crate::store::{Direction, table};
+
+use super::error::Error;
+use super::rows::Rows;
+use super::{Service, require};
+
+/// The most waiting conversations a status counts.
+const COUNT_MAX: u32 = 10_000;
+
+/// What is connected, and whether the daemon is stopping.
+#[derive(Debug, Default)]
+pub struct Connections {
+    sockets: AtomicU32,
+    streams: AtomicU32,
+    draining: AtomicBool,
+}
+
+/// What is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connected {
+    /// A WebSocket.
+    Socket,
+    /// A gRPC watch stream.
+    Stream,
+}
+
+/// Counted for as long as it lives.
+#[derive(Debug)]
+pub struct Counted {
+    service: std::sync::Arc<Service>,
+    what: Connected,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.service.connections.of(self.what).fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Connections {
+    fn of(&self, what: Connected) -> &AtomicU32 {
+        match what {
+            Connected::Socket => &self.sockets,
+            Connected::Stream => &self.streams,
+        }
+    }
+
+    /// Says that the daemon is stopping.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the daemon is stopping.
+    pub fn is_draining(&self) -> bool {
+        self.draining.load(Ordering::Relaxed)
+    }
+}
+
+/// The daemon's status.
+#[derive(Clone, Debug)]
+pub struct ServerStatus {
+    /// `ready` or `draining`.
+    pub state: &'static str,
+    /// When it started.
+    pub started_at: i64,
+    /// Now.
+    pub now: i64,
+    /// The engine of its store.
+    pub engine: &'static str,
+    /// The store's format.
+    pub schema: u32,
+    /// The store's epoch.
+    pub epoch: String,
+    /// The store's size.
+    pub store_bytes: u64,
+    /// The process's resident memory.
+    pub resident_bytes: u64,
+    /// The process.
+    pub pid: u32,
+    /// How many organizations there are.
+    pub organizations: u32,
+    /// Open WebSockets.
+    pub sockets: u32,
+    /// Open watch streams.
+    pub streams: u32,
+    /// Conversations of the actor's organization that wait for a person.
+    pub waiting: u32,
+    /// The HTTP door.
+    pub http_url: String,
+}
+
+impl Service {
+    /// Counts a connection until the answer is dropped.
+    pub fn count(self: &std::sync::Arc<Self>, what: Connected) -> Counted {
+        self.connections.of(what).fetch_add(1, Ordering::Relaxed);
+        Counted { service: std::sync::Arc::clone(self), what }
+    }
+
+    /// The daemon's status.
+    pub async fn server_status(&self, actor: &Actor) -> Result<ServerStatus, Error> {
+        require(actor, Permission::ReadServer)?;
+        let rows = Rows::new(self.engine.as_ref(), actor.organization);
+        let waiting = table::all_by_status(actor.organization, Status::Escalated as u8);
+        let waiting = rows.scan(&waiting, Direction::Forward, COUNT_MAX).await?.len();
+        let stats = self.engine.stats();
+        let organizations = self.organizations().await?.len();
+        let draining = self.connections.is_draining();
+        Ok(ServerStatus {
+            state: if draining { "draining" } else { "ready" },
+            started_at: self.started_at,
+            now: self.now(),
+            engine: stats.engine,
+            schema: SCHEMA,
+            epoch: self.epoch().to_string(),
+            store_bytes: stats.bytes_on_disk,
+            resident_bytes: resident_bytes(),
+            pid: std::process::id(),
+            organizations: u32::try_from(organizations).unwrap_or(u32::MAX),
+            sockets: self.connections.sockets.load(Ordering::Relaxed),
+            streams: self.connections.streams.load(Ordering::Relaxed),
+            waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
+            http_url: self.settings.public_url.clone(),
+        })
+    }
+}
+
+/// The resident set of this process, from `/proc/self/status`; 0 where there is none.
+fn resident_bytes() -> u64 {
+    let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return 0 };
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib =
+        line.and_then(|it| it.trim().strip_suffix(" kB")).and_then(|it| it.parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
+}

@@ -1,0 +1,68 @@
+//! Durable timers and the live queue: nothing here waits on memory alone.
+
+use std::sync::Arc;
+
+use crate::domain::actor::{Actor, Permission};
+use crate::domain::command::Command;
+use crate::domain::conversation::Status;
+use crate::domain::id::{ConversationId, OPERATOR_ORGANIZATION};
+use crate::store::record::{Number, Pointer, Record};
+use crate::store::{Direction, table};
+
+use super::conversation::page_size;
+use super::digest::Digest;
+use super::error::Error;
+use super::rows::Rows;
+use super::view::{self, ConversationView};
+use super::{Service, require};
+
+/// How many timers are fired in one sweep.
+pub const TIMERS_AT_ONCE: u32 = 64;
+
+impl Service {
+    /// Waits until a timer has been set.
+    pub async fn timer_set(&self) {
+        self.timers.notified().await;
+    }
+
+    /// Fires what is due; returns how many, and when the next one is due.
+    pub async fn fire_timers(self: &Arc<Self>) -> Result<(usize, Option<i64>), Error> {
+        let rows = Rows::new(self.engine.as_ref(), OPERATOR_ORGANIZATION);
+        let now = self.now();
+        let range = table::timers_before(now + 1);
+        let due = rows.list::<Number>(&range, Direction::Forward, TIMERS_AT_ONCE).await?;
+        for (key, Number(turn)) in &due {
+            let Some((organization, conversation)) = table::timer_of(key) else { continue };
+            let actor = Actor::system(organization);
+            let command = Command::Timer { conversation, turn: *turn };
+            self.execute(&actor, None, Digest::of("timer").finish(), command).await?;
+        }
+        let range = table::timers_before(i64::MAX);
+        let next = rows.scan(&range, Direction::Forward, 1).await?;
+        let next = next.first().and_then(|(key, _)| key.get(1..9)?.try_into().ok());
+        Ok((due.len(), next.map(|bytes| u64::from_be_bytes(bytes).cast_signed())))
+    }
+
+    /// The live queue, longest waiting first, and whether there is more.
+    pub async fn list_escalations(
+        &self,
+        actor: &Actor,
+        limit: u32,
+    ) -> Result<(Vec<ConversationView>, bool, u64), Error> {
+        require(actor, Permission::ReadConversations)?;
+        let position = self.position(actor).await?;
+        let rows = self.rows(actor);
+        let limit = page_size(limit);
+        let range = table::all_by_status(actor.organization, Status::Escalated as u8);
+        let found = rows.scan(&range, Direction::Forward, limit + 1).await?;
+        let more = found.len() > limit as usize;
+        let mut waiting = Vec::with_capacity(found.len());
+        for (_, value) in found.into_iter().take(limit as usize) {
+            let id = ConversationId(Pointer::decode(&value)?.subject);
+            if let Some(header) = rows.conversation(id).await? {
+                waiting.push(view::conversation(&rows, header).await?);
+            }
+        }
+        Ok((waiting, more, position))
+    }
+}

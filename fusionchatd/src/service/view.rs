@@ -1,0 +1,241 @@
+//! Rows with the names a reader needs, resolved once for every door: a conversation with its inbox's name, a
+//! message with its sender's. Names are looked up when they are shown and never stand in the journal.
+
+use crate::domain::conversation::Conversation;
+use crate::domain::entry::{ActorKind, ActorRef, Entry, EntryKind};
+use crate::domain::escalation::Escalation;
+use crate::domain::event::{Content, Event};
+use crate::domain::id::{EscalationId, UserId};
+use crate::domain::message::{Message, Note};
+use crate::domain::user::User;
+
+use super::error::Error;
+use super::rows::Rows;
+
+/// A conversation and the names in it.
+#[derive(Clone, Debug)]
+pub struct ConversationView {
+    /// The header.
+    pub header: Conversation,
+    /// The inbox's name.
+    pub inbox_name: String,
+    /// The visitor's name; empty if they gave none.
+    pub visitor_name: String,
+    /// The assignee's name; empty if there is none.
+    pub assignee_name: String,
+    /// The live escalation.
+    pub escalation: Option<EscalationView>,
+}
+
+/// An escalation and who asked for it.
+#[derive(Clone, Debug)]
+pub struct EscalationView {
+    /// The row.
+    pub escalation: Escalation,
+    /// The conversation's number.
+    pub number: u64,
+    /// The name of who asked.
+    pub by_name: String,
+}
+
+/// A message and its sender's name; a system line's parameters name users instead of their ids.
+#[derive(Clone, Debug)]
+pub struct MessageView {
+    /// The row.
+    pub message: Message,
+    /// The sender's name; empty for the assistant and system lines.
+    pub sender_name: String,
+}
+
+/// A note and its author's name.
+#[derive(Clone, Debug)]
+pub struct NoteView {
+    /// The row.
+    pub note: Note,
+    /// Who wrote it.
+    pub author_name: String,
+}
+
+/// One entry of the journal with the rows it changed.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The entry.
+    pub entry: Entry,
+    /// The name of who did it.
+    pub actor_name: String,
+    /// The conversation it happened in.
+    pub conversation: Option<ConversationView>,
+    /// The message or system line it brought.
+    pub message: Option<MessageView>,
+    /// The note it brought.
+    pub note: Option<NoteView>,
+    /// The escalation it began.
+    pub escalation: Option<EscalationView>,
+    /// The user it changed.
+    pub user: Option<User>,
+}
+
+/// The names of a conversation.
+pub(super) async fn conversation(
+    rows: &Rows<'_>,
+    header: Conversation,
+) -> Result<ConversationView, Error> {
+    let inbox = rows.inbox(header.inbox).await?;
+    let live = match header.escalation {
+        Some(id) => rows.escalation(id).await?,
+        None => None,
+    };
+    let escalation = match live {
+        Some(live) => Some(escalation(rows, live, header.number).await?),
+        None => None,
+    };
+    Ok(ConversationView {
+        inbox_name: inbox.map(|it| it.name).unwrap_or_default(),
+        visitor_name: rows.user_label(Some(header.visitor)).await?,
+        assignee_name: rows.user_label(header.assignee).await?,
+        escalation,
+        header,
+    })
+}
+
+/// The name of who asked for a person.
+pub(super) async fn escalation(
+    rows: &Rows<'_>,
+    escalation: Escalation,
+    number: u64,
+) -> Result<EscalationView, Error> {
+    let by_name = actor_name(rows, &escalation.by).await?;
+    Ok(EscalationView { escalation, number, by_name })
+}
+
+/// The names of a message.
+pub(super) async fn message(rows: &Rows<'_>, mut message: Message) -> Result<MessageView, Error> {
+    let sender_name = rows.user_label(message.sender).await?;
+    if let Some(line) = &mut message.system {
+        for (name, value) in &mut line.params {
+            if name == "user" {
+                let user = value.parse::<UserId>().ok();
+                "name".clone_into(name);
+                *value = rows.user_label(user).await?;
+            }
+        }
+    }
+    Ok(MessageView { message, sender_name })
+}
+
+/// The name of a note's author.
+pub(super) async fn note(rows: &Rows<'_>, note: Note) -> Result<NoteView, Error> {
+    let author_name = rows.user_label(Some(note.author)).await?;
+    Ok(NoteView { note, author_name })
+}
+
+/// The name of an actor.
+pub(super) async fn actor_name(rows: &Rows<'_>, actor: &ActorRef) -> Result<String, Error> {
+    match actor.kind {
+        ActorKind::Visitor | ActorKind::Agent | ActorKind::Key => rows.user_label(actor.user).await,
+        ActorKind::Assistant | ActorKind::Operator | ActorKind::System => Ok(String::new()),
+    }
+}
+
+/// The change an event is, from the layer it was just written to.
+pub(super) async fn of_event(rows: &Rows<'_>, event: &Event) -> Result<Change, Error> {
+    let (message_row, note_row) = match &event.content {
+        Content::Message(message) => (Some(message.clone()), None),
+        Content::Note(note) => (None, Some(note.clone())),
+        Content::None
+        | Content::Organization(_)
+        | Content::User(..)
+        | Content::Availability(..)
+        | Content::Inbox(_)
+        | Content::Key(..)
+        | Content::KeyRevoked(_)
+        | Content::Session(..)
+        | Content::SessionEnded(_)
+        | Content::Article(_)
+        | Content::ArticleDeleted(_) => (None, None),
+    };
+    let parts = Parts {
+        header: event.conversation.clone(),
+        message: message_row,
+        note: note_row,
+        escalation: event.escalation.clone(),
+    };
+    assemble(rows, event.entry.clone(), parts).await
+}
+
+/// The change an entry of the journal was, with its rows as they are now.
+pub(super) async fn of_entry(rows: &Rows<'_>, entry: Entry) -> Result<Change, Error> {
+    let mut parts = Parts::default();
+    if let Some(id) = entry.conversation {
+        parts.header = rows.conversation(id).await?;
+        if entry.kind == EntryKind::NoteAdded {
+            parts.note = rows.note(id, entry.position).await?;
+        } else if let (Some(seq), true) = (entry.seq, entry.kind != EntryKind::MarkMoved) {
+            parts.message = rows.message(id, seq).await?;
+        }
+        let begins =
+            matches!(entry.kind, EntryKind::Escalated | EntryKind::Released | EntryKind::Reopened);
+        if let (true, Some(subject)) = (begins, entry.subject) {
+            parts.escalation = rows.escalation(EscalationId(subject)).await?;
+        }
+    }
+    assemble(rows, entry, parts).await
+}
+
+/// The rows of a change, before their names are resolved.
+#[derive(Default)]
+struct Parts {
+    header: Option<Conversation>,
+    message: Option<Message>,
+    note: Option<Note>,
+    escalation: Option<Escalation>,
+}
+
+async fn assemble(rows: &Rows<'_>, entry: Entry, parts: Parts) -> Result<Change, Error> {
+    let number = parts.header.as_ref().map_or(0, |it| it.number);
+    let user = match entry.kind {
+        EntryKind::UserCreated | EntryKind::AvailabilityChanged => match entry.subject {
+            Some(id) => rows.user(UserId(id)).await?,
+            None => None,
+        },
+        EntryKind::OrganizationCreated
+        | EntryKind::InboxCreated
+        | EntryKind::KeyCreated
+        | EntryKind::KeyRevoked
+        | EntryKind::SessionStarted
+        | EntryKind::SessionEnded
+        | EntryKind::ArticlePut
+        | EntryKind::ArticleDeleted
+        | EntryKind::ConversationStarted
+        | EntryKind::MessagePosted
+        | EntryKind::NoteAdded
+        | EntryKind::Escalated
+        | EntryKind::Claimed
+        | EntryKind::Released
+        | EntryKind::HandedBack
+        | EntryKind::Resolved
+        | EntryKind::Reopened
+        | EntryKind::MarkMoved => None,
+    };
+    Ok(Change {
+        actor_name: actor_name(rows, &entry.actor).await?,
+        conversation: match parts.header {
+            Some(header) => Some(conversation(rows, header).await?),
+            None => None,
+        },
+        message: match parts.message {
+            Some(row) => Some(message(rows, row).await?),
+            None => None,
+        },
+        note: match parts.note {
+            Some(row) => Some(note(rows, row).await?),
+            None => None,
+        },
+        escalation: match parts.escalation {
+            Some(row) => Some(escalation(rows, row, number).await?),
+            None => None,
+        },
+        user,
+        entry,
+    })
+}

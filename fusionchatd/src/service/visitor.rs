@@ -1,0 +1,292 @@
+//! Visitors: their sessions, their messages, their wish for a person. A key with the scope may speak for them.
+
+use std::sync::Arc;
+
+use crate::domain::actor::{Actor, Permission, Who};
+use crate::domain::command::{Command, Visitor};
+use crate::domain::conversation::Conversation;
+use crate::domain::id::{ClientId, ConversationId, InboxId, SessionId, UserId};
+use crate::domain::inbox::{AssistantMode, Inbox};
+use crate::domain::name;
+use crate::domain::organization::Organization;
+use crate::domain::session::{Session, VISITOR_SESSION_MS};
+use crate::store::table;
+
+use super::conversation::Posted;
+use super::digest::Digest;
+use super::error::{Error, Kind};
+use super::execute::Answer;
+use super::rows::Rows;
+use super::token::{self, VisitorClaims};
+use super::view::{self, ConversationView};
+use super::{Service, require};
+
+/// A visitor whose session has been checked and bound.
+#[derive(Clone, Debug)]
+pub struct Guest {
+    /// Acts as this.
+    pub actor: Actor,
+    /// The bearer token to keep.
+    pub token: String,
+    /// What the token says.
+    pub claims: VisitorClaims,
+    /// The inbox.
+    pub inbox: Inbox,
+    /// Its organization.
+    pub organization: Organization,
+}
+
+/// The origin a page has that the browser reports as none: a file, a sandboxed frame.
+const NULL_ORIGIN: &str = "null";
+
+impl Service {
+    /// An inbox by its public id, with its organization.
+    pub async fn public_inbox(&self, id: InboxId) -> Result<(Inbox, Organization), Error> {
+        let global = Rows::new(self.engine.as_ref(), crate::domain::id::OPERATOR_ORGANIZATION);
+        let pointer = global.pointer(&table::inbox_organization(id)).await?;
+        let organization = pointer.ok_or_else(Error::not_found)?.organization;
+        let rows = Rows::new(self.engine.as_ref(), organization);
+        let inbox = rows.inbox(id).await?.ok_or_else(Error::not_found)?;
+        let organization = rows.this_organization().await?.ok_or_else(Error::not_found)?;
+        Ok((inbox, organization))
+    }
+
+    /// Makes or continues a visitor's session in an inbox, embedded in a page of `origin`. Stores nothing.
+    pub async fn welcome(
+        &self,
+        inbox: InboxId,
+        origin: &str,
+        session: Option<&str>,
+    ) -> Result<Guest, Error> {
+        let (inbox, organization) = self.public_inbox(inbox).await?;
+        if origin == NULL_ORIGIN || !inbox.allows(origin) {
+            let shown = name::origin(origin).unwrap_or_else(|_| "this page".to_owned());
+            return Err(Error::new(
+                Kind::Forbidden,
+                "origin_not_allowed",
+                format!("{shown} may not embed this inbox"),
+            )
+            .with_hint("add the page's exact origin to the inbox's origins"));
+        }
+        let continued = match session {
+            Some(token) => {
+                let actor = self.authenticate(token).await?;
+                let claims = self.visitor_claims(token).ok_or_else(Error::sign_in_needed)?;
+                if claims.inbox != inbox.id || claims.origin != origin {
+                    return Err(Error::sign_in_needed());
+                }
+                Some((actor, token.to_owned(), claims))
+            }
+            None => None,
+        };
+        let (actor, token, claims) = match continued {
+            Some(parts) => parts,
+            None => self.new_visitor(&inbox, origin)?,
+        };
+        Ok(Guest { actor, token, claims, inbox, organization })
+    }
+
+    fn new_visitor(
+        &self,
+        inbox: &Inbox,
+        origin: &str,
+    ) -> Result<(Actor, String, VisitorClaims), Error> {
+        let now = self.now();
+        let claims = VisitorClaims {
+            organization: inbox.organization,
+            inbox: inbox.id,
+            user: UserId(self.new_id()),
+            session: SessionId(self.new_id()),
+            created_at: now,
+            expires_at: now + VISITOR_SESSION_MS,
+            origin: origin.to_owned(),
+        };
+        let token = token::sign_visitor(&claims, &self.daemon.secret)?;
+        let who = Who::Visitor { user: claims.user, session: claims.session, inbox: inbox.id };
+        let grants = crate::domain::actor::Grants::Visitor;
+        Ok((Actor { organization: inbox.organization, who, grants }, token, claims))
+    }
+
+    /// What the visitor's latest conversation of the inbox is now.
+    pub async fn current_conversation(
+        &self,
+        actor: &Actor,
+    ) -> Result<Option<ConversationView>, Error> {
+        let Who::Visitor { user, inbox, .. } = &actor.who else { return Err(Error::forbidden()) };
+        let rows = self.rows(actor);
+        match rows.latest_of(*user, *inbox).await? {
+            Some(header) => Ok(Some(view::conversation(&rows, header).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// A guest's message: starts, continues or reopens their conversation.
+    pub async fn guest_message(
+        self: &Arc<Self>,
+        guest: &Guest,
+        client_id: ClientId,
+        content: String,
+        locale: Option<String>,
+    ) -> Result<Posted, Error> {
+        self.limits.message(guest.claims.user.0)?;
+        let digest = message_digest(guest.inbox.id, &content);
+        let mut visitor = visitor_of(&guest.actor)?;
+        visitor.locale = locale;
+        visitor.session = Some((stored(&guest.claims), token::hash(&guest.token)));
+        let command = Command::VisitorMessage { visitor, conversation: None, content };
+        let answer = self.execute(&guest.actor, Some(client_id), digest, command).await?;
+        self.posted(&guest.actor, answer.refs).await
+    }
+
+    /// A visitor's message by REST, in the conversation they named.
+    pub(super) async fn post_as_visitor(
+        self: &Arc<Self>,
+        actor: &Actor,
+        client_id: Option<ClientId>,
+        conversation: ConversationId,
+        content: String,
+    ) -> Result<Posted, Error> {
+        let visitor = visitor_of(actor)?;
+        self.limits.message(visitor.user.0)?;
+        let digest = message_digest(visitor.inbox, &content);
+        let command =
+            Command::VisitorMessage { visitor, conversation: Some(conversation), content };
+        let answer = self.execute(actor, client_id, digest, command).await?;
+        self.posted(actor, answer.refs).await
+    }
+
+    /// A key speaks for the visitor of a conversation; the entry records the key.
+    pub(super) async fn post_for_visitor(
+        self: &Arc<Self>,
+        actor: &Actor,
+        client_id: Option<ClientId>,
+        header: &Conversation,
+        content: String,
+    ) -> Result<Posted, Error> {
+        let visitor =
+            Visitor { user: header.visitor, inbox: header.inbox, locale: None, session: None };
+        let digest = message_digest(header.inbox, &content);
+        let command = Command::VisitorMessage { visitor, conversation: Some(header.id), content };
+        let answer = self.execute(actor, client_id, digest, command).await?;
+        self.posted(actor, answer.refs).await
+    }
+
+    /// Starts a conversation: a visitor's own with their token, or a new visitor's by a key.
+    pub async fn start_conversation(
+        self: &Arc<Self>,
+        actor: &Actor,
+        token: &str,
+        client_id: Option<ClientId>,
+        inbox: &str,
+        content: String,
+    ) -> Result<Posted, Error> {
+        let visitor = match &actor.who {
+            Who::Visitor { .. } => {
+                let claims = self.visitor_claims(token).ok_or_else(Error::sign_in_needed)?;
+                let mut visitor = visitor_of(actor)?;
+                if self.find_inbox(actor, inbox).await?.id != visitor.inbox {
+                    return Err(Error::not_found());
+                }
+                self.limits.message(visitor.user.0)?;
+                visitor.session = Some((stored(&claims), token::hash(token)));
+                visitor
+            }
+            Who::Agent { .. } | Who::Key { .. } => {
+                require(actor, Permission::PostAsVisitor)?;
+                let inbox = self.find_inbox(actor, inbox).await?.id;
+                // The new visitor follows from the client id, so that a repeat names the same one.
+                let user = client_id.map_or_else(|| self.new_id(), |id| derived(actor, id));
+                Visitor { user: UserId(user), inbox, locale: None, session: None }
+            }
+            Who::Operator { .. } | Who::Assistant | Who::System => return Err(Error::forbidden()),
+        };
+        let digest = message_digest(visitor.inbox, &content);
+        let command = Command::VisitorMessage { visitor, conversation: None, content };
+        let answer = self.execute(actor, client_id, digest, command).await?;
+        self.posted(actor, answer.refs).await
+    }
+
+    /// "Talk to a person".
+    pub async fn wish_for_person(
+        self: &Arc<Self>,
+        actor: &Actor,
+        client_id: Option<ClientId>,
+        conversation: Option<ConversationId>,
+    ) -> Result<Answer, Error> {
+        let visitor = visitor_of(actor)?;
+        let digest = Digest::of("wish").bytes(visitor.inbox.bytes()).finish();
+        let command = Command::VisitorWish { visitor, conversation };
+        self.execute(actor, client_id, digest, command).await
+    }
+
+    /// The visitor ends their conversation.
+    pub async fn end_by_visitor(
+        self: &Arc<Self>,
+        actor: &Actor,
+        client_id: Option<ClientId>,
+        conversation: Option<ConversationId>,
+    ) -> Result<Answer, Error> {
+        let visitor = visitor_of(actor)?;
+        let digest = Digest::of("end").bytes(visitor.inbox.bytes()).finish();
+        let command = Command::VisitorEnd { visitor, conversation };
+        self.execute(actor, client_id, digest, command).await
+    }
+
+    /// Whether the assistant answers first in an inbox and whether any member of staff is accepting.
+    pub async fn is_staffed(&self, actor: &Actor) -> Result<bool, Error> {
+        use crate::domain::user::Availability;
+        let staff = self.rows(actor).staff().await?;
+        Ok(staff.iter().any(|user| user.availability == Availability::Accepting))
+    }
+}
+
+/// The word for an assistant mode on every wire.
+pub fn assistant_word(mode: AssistantMode) -> &'static str {
+    match mode {
+        AssistantMode::On => "on",
+        AssistantMode::Off => "off",
+    }
+}
+
+fn visitor_of(actor: &Actor) -> Result<Visitor, Error> {
+    match &actor.who {
+        Who::Visitor { user, inbox, .. } => {
+            Ok(Visitor { user: *user, inbox: *inbox, locale: None, session: None })
+        }
+        Who::Agent { .. }
+        | Who::Key { .. }
+        | Who::Operator { .. }
+        | Who::Assistant
+        | Who::System => Err(Error::forbidden()),
+    }
+}
+
+/// The session row the first message creates.
+fn stored(claims: &VisitorClaims) -> Session {
+    Session {
+        id: claims.session,
+        user: claims.user,
+        inbox: Some(claims.inbox),
+        origin: Some(claims.origin.clone()),
+        created_at: claims.created_at,
+        expires_at: claims.expires_at,
+        ended_at: None,
+    }
+}
+
+fn message_digest(inbox: InboxId, content: &str) -> [u8; 32] {
+    Digest::of("visitor_message").bytes(inbox.bytes()).text(content).finish()
+}
+
+/// An id that follows from a sender and its client id.
+fn derived(actor: &Actor, client_id: ClientId) -> uuid::Uuid {
+    let key = match &actor.who {
+        Who::Key { key, .. } | Who::Operator { key } => key.0,
+        Who::Agent { user, .. } | Who::Visitor { user, .. } => user.0,
+        Who::Assistant | Who::System => uuid::Uuid::nil(),
+    };
+    let digest = Digest::of("visitor").bytes(key.as_bytes()).bytes(&client_id.0).finish();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}

@@ -1,0 +1,187 @@
+//! What an event writes: the journal entry and every row and index beside it, all in the same batch.
+
+use uuid::Uuid;
+
+use crate::domain::conversation::Conversation;
+use crate::domain::entry::EntryKind;
+use crate::domain::event::{Content, Event};
+use crate::domain::id::{InboxId, OrganizationId, SessionId, UserId};
+use crate::domain::inbox::Inbox;
+use crate::domain::key::Key;
+use crate::domain::session::Session;
+use crate::domain::user::User;
+use crate::store::record::{Number, PasswordHash, Pointer};
+use crate::store::table;
+
+use super::error::Error;
+use super::rows::Rows;
+
+/// Writes one event into the layer.
+pub(super) async fn write(rows: &mut Rows<'_>, event: &Event) -> Result<(), Error> {
+    let organization = rows.organization();
+    rows.put(table::entry(organization, event.entry.position), &event.entry);
+    if let Some(escalation) = &event.escalation {
+        rows.put(table::escalation(organization, escalation.id), escalation);
+    }
+    if let Some(conversation) = &event.conversation {
+        write_header(rows, event, conversation).await?;
+    }
+    match &event.content {
+        Content::None => {}
+        Content::Message(message) => {
+            rows.put(table::message(organization, message.conversation, message.seq), message);
+        }
+        Content::Note(note) => {
+            rows.put(table::note(organization, note.conversation, note.position), note);
+        }
+        Content::Organization(new) => {
+            let name = table::organization_name(&new.name);
+            rows.expect_unchanged(&name).await?;
+            rows.put(name, &pointer(new.id, new.id.0));
+            rows.put(table::organization(new.id), new);
+        }
+        Content::User(user, password) => write_user(rows, user, password.as_deref()).await?,
+        Content::Availability(user, availability) => {
+            if let Some(mut row) = rows.user(*user).await? {
+                row.availability = *availability;
+                rows.put(table::user(organization, *user), &row);
+            }
+        }
+        Content::Inbox(inbox) => write_inbox(rows, inbox).await?,
+        Content::Key(key, secret) => write_key(rows, key, *secret).await?,
+        Content::KeyRevoked(id) => {
+            if let Some(mut row) = rows.api_key(*id).await? {
+                row.revoked_at = Some(event.entry.time);
+                rows.put(table::api_key(organization, *id), &row);
+            }
+        }
+        Content::Session(session, token) => write_session(rows, session, token).await?,
+        Content::SessionEnded(id) => end_session(rows, *id, event.entry.time).await?,
+        Content::Article(article) => {
+            if let Some(path) = &article.source_path {
+                let row = pointer(organization, article.id.0);
+                rows.put(table::article_path(organization, path), &row);
+            }
+            rows.put(table::article(organization, article.id), article);
+        }
+        Content::ArticleDeleted(id) => {
+            if let Some(path) = rows.article(*id).await?.and_then(|row| row.source_path) {
+                rows.delete(table::article_path(organization, &path));
+            }
+            rows.delete(table::article(organization, *id));
+        }
+    }
+    Ok(())
+}
+
+fn pointer(organization: OrganizationId, subject: Uuid) -> Pointer {
+    Pointer { organization, subject, secret: None }
+}
+
+/// The header, and the indexes and timer that follow from it.
+async fn write_header(rows: &mut Rows<'_>, event: &Event, now: &Conversation) -> Result<(), Error> {
+    let organization = rows.organization();
+    let before = rows.conversation(now.id).await?;
+    if event.entry.kind == EntryKind::ConversationStarted {
+        let row = pointer(organization, now.id.0);
+        rows.put(table::conversation_number(organization, now.number), &row);
+        rows.put(table::visitor_conversation(organization, now.visitor, now.inbox), &row);
+    }
+    let place = |it: &Conversation| (it.status, it.rank);
+    if before.as_ref().map(place) != Some(place(now)) {
+        if let Some(before) = &before {
+            rows.delete(table::by_status(organization, before.status as u8, before.rank));
+        }
+        let key = table::by_status(organization, now.status as u8, now.rank);
+        rows.put(key, &pointer(organization, now.id.0));
+    }
+    let held = |it: &Conversation| it.assignee.map(|user| (user, it.rank));
+    let was = before.as_ref().and_then(held);
+    if was != held(now) {
+        if let Some((user, rank)) = was {
+            rows.delete(table::by_assignee(organization, user, rank));
+        }
+        if let Some((user, rank)) = held(now) {
+            let key = table::by_assignee(organization, user, rank);
+            rows.put(key, &pointer(organization, now.id.0));
+        }
+    }
+    let was_due = before.as_ref().and_then(|it| it.assistant_due);
+    if let Some(due) = was_due {
+        rows.delete(table::timer(due, organization, now.id));
+    }
+    if let Some(due) = now.assistant_due {
+        rows.put(table::timer(due, organization, now.id), &Number(now.turn));
+    }
+    rows.put(table::conversation(organization, now.id), now);
+    Ok(())
+}
+
+async fn write_user(rows: &mut Rows<'_>, user: &User, password: Option<&str>) -> Result<(), Error> {
+    let organization = rows.organization();
+    if user.is_staff() {
+        let row = pointer(organization, user.id.0);
+        if let Some(name) = &user.name {
+            rows.put(table::user_name(organization, name), &row);
+        }
+        if let Some(email) = &user.email {
+            rows.put(table::user_email(organization, email), &row);
+            let global = table::sign_in(email, organization);
+            rows.expect_unchanged(&global).await?;
+            rows.put(global, &row);
+        }
+        if let Some(hash) = password {
+            let row = PasswordHash(hash.to_owned());
+            rows.put(table::password(organization, user.id), &row);
+        }
+    }
+    rows.put(table::user(organization, user.id), user);
+    Ok(())
+}
+
+async fn write_inbox(rows: &mut Rows<'_>, inbox: &Inbox) -> Result<(), Error> {
+    let organization = rows.organization();
+    let row = pointer(organization, inbox.id.0);
+    let global = table::inbox_organization(inbox.id);
+    rows.expect_unchanged(&global).await?;
+    rows.put(global, &row);
+    rows.put(table::inbox_name(organization, &inbox.name), &row);
+    rows.put(table::inbox(organization, inbox.id), inbox);
+    Ok(())
+}
+
+async fn write_key(rows: &mut Rows<'_>, key: &Key, secret: [u8; 32]) -> Result<(), Error> {
+    let organization = rows.organization();
+    let global = table::api_key_secret(key.id);
+    rows.expect_unchanged(&global).await?;
+    rows.put(global, &Pointer { organization, subject: key.id.0, secret: Some(secret) });
+    rows.put(table::api_key(organization, key.id), key);
+    Ok(())
+}
+
+async fn write_session(
+    rows: &mut Rows<'_>,
+    session: &Session,
+    token: &[u8; 32],
+) -> Result<(), Error> {
+    let organization = rows.organization();
+    let global = table::session_token(token);
+    rows.expect_unchanged(&global).await?;
+    rows.put(global, &pointer(organization, session.id.0));
+    rows.put(table::session(organization, session.id), session);
+    Ok(())
+}
+
+async fn end_session(rows: &mut Rows<'_>, id: SessionId, now: i64) -> Result<(), Error> {
+    let organization = rows.organization();
+    if let Some(mut row) = rows.session(id).await? {
+        row.ended_at = Some(now);
+        rows.put(table::session(organization, id), &row);
+    }
+    Ok(())
+}
+
+/// The visitor whose topic hears of an event.
+pub(super) fn audience(event: &Event) -> Option<(UserId, InboxId)> {
+    event.conversation.as_ref().map(|it| (it.visitor, it.inbox))
+}

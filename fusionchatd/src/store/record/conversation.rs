@@ -1,0 +1,392 @@
+//! Rows of conversations, messages, notes and escalations.
+
+use prost::Message as ProstMessage;
+
+use crate::domain::conversation::{Conversation, Handler, Resolution, Status};
+use crate::domain::escalation::{Escalation, Outcome};
+use crate::domain::id::{
+    ArticleId, ClientId, ConversationId, EscalationId, InboxId, MessageId, OrganizationId, UserId,
+};
+use crate::domain::message::{Message, Note, SenderType, Source, SystemLine};
+
+use super::journal::{StoredActor, load_actor, store_actor};
+use super::{Record, id, maybe, uuid};
+
+#[derive(Clone, PartialEq, ProstMessage)]
+/// The stored form.
+pub struct StoredConversation {
+    #[prost(bytes = "vec", tag = "1")]
+    id: Vec<u8>,
+    #[prost(uint64, tag = "2")]
+    number: u64,
+    #[prost(bytes = "vec", tag = "3")]
+    organization: Vec<u8>,
+    #[prost(bytes = "vec", tag = "4")]
+    inbox: Vec<u8>,
+    #[prost(bytes = "vec", tag = "5")]
+    visitor: Vec<u8>,
+    #[prost(uint32, tag = "6")]
+    status: u32,
+    #[prost(uint32, tag = "7")]
+    handler: u32,
+    #[prost(bytes = "vec", optional, tag = "8")]
+    assignee: Option<Vec<u8>>,
+    #[prost(int64, optional, tag = "9")]
+    assigned_at: Option<i64>,
+    #[prost(bytes = "vec", optional, tag = "10")]
+    last_agent: Option<Vec<u8>>,
+    #[prost(bytes = "vec", repeated, tag = "11")]
+    participants: Vec<Vec<u8>>,
+    #[prost(uint64, tag = "12")]
+    turn: u64,
+    #[prost(int64, optional, tag = "13")]
+    waiting_since: Option<i64>,
+    #[prost(uint64, optional, tag = "14")]
+    waiting_position: Option<u64>,
+    #[prost(uint32, optional, tag = "15")]
+    resolution: Option<u32>,
+    #[prost(int64, optional, tag = "16")]
+    resolved_at: Option<i64>,
+    #[prost(uint32, optional, tag = "17")]
+    resolved_with: Option<u32>,
+    #[prost(uint32, tag = "18")]
+    reopened_to_assistant: u32,
+    #[prost(string, tag = "19")]
+    locale: String,
+    #[prost(uint64, tag = "20")]
+    last_seq: u64,
+    #[prost(uint64, tag = "21")]
+    last_visitor_seq: u64,
+    #[prost(string, tag = "22")]
+    last_line: String,
+    #[prost(uint32, tag = "23")]
+    last_sender: u32,
+    #[prost(uint64, tag = "24")]
+    visitor_mark: u64,
+    #[prost(uint64, tag = "25")]
+    staff_mark: u64,
+    #[prost(uint64, tag = "26")]
+    unread: u64,
+    #[prost(uint32, tag = "27")]
+    clarifications: u32,
+    #[prost(bytes = "vec", optional, tag = "28")]
+    escalation: Option<Vec<u8>>,
+    #[prost(int64, optional, tag = "29")]
+    assistant_due: Option<i64>,
+    #[prost(int64, tag = "30")]
+    created_at: i64,
+    #[prost(int64, tag = "31")]
+    updated_at: i64,
+    #[prost(uint64, tag = "32")]
+    position: u64,
+    #[prost(uint64, tag = "33")]
+    rank: u64,
+}
+
+impl Record for Conversation {
+    const KIND: u8 = 32;
+    type Stored = StoredConversation;
+
+    fn store(&self) -> StoredConversation {
+        StoredConversation {
+            id: id(&self.id.0),
+            number: self.number,
+            organization: id(&self.organization.0),
+            inbox: id(&self.inbox.0),
+            visitor: id(&self.visitor.0),
+            status: self.status as u32,
+            handler: self.handler as u32,
+            assignee: self.assignee.map(|it| id(&it.0)),
+            assigned_at: self.assigned_at,
+            last_agent: self.last_agent.map(|it| id(&it.0)),
+            participants: self.participants.iter().map(|it| id(&it.0)).collect(),
+            turn: self.turn,
+            waiting_since: self.waiting_since,
+            waiting_position: self.waiting_position,
+            resolution: self.resolution.map(|it| it as u32),
+            resolved_at: self.resolved_at,
+            resolved_with: self.resolved_with.map(|it| it as u32),
+            reopened_to_assistant: self.reopened_to_assistant,
+            locale: self.locale.clone(),
+            last_seq: self.last_seq,
+            last_visitor_seq: self.last_visitor_seq,
+            last_line: self.last_line.clone(),
+            last_sender: self.last_sender.code(),
+            visitor_mark: self.visitor_mark,
+            staff_mark: self.staff_mark,
+            unread: self.unread,
+            clarifications: self.clarifications,
+            escalation: self.escalation.map(|it| id(&it.0)),
+            assistant_due: self.assistant_due,
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+            position: self.position,
+            rank: self.rank,
+        }
+    }
+
+    fn load(it: StoredConversation) -> Result<Self, &'static str> {
+        let user = |bytes: Option<&Vec<u8>>| maybe(bytes).map(|it| it.map(UserId));
+        Ok(Self {
+            id: ConversationId(uuid(&it.id)?),
+            number: it.number,
+            organization: OrganizationId(uuid(&it.organization)?),
+            inbox: InboxId(uuid(&it.inbox)?),
+            visitor: UserId(uuid(&it.visitor)?),
+            status: Status::from_code(it.status).ok_or("unknown status")?,
+            handler: Handler::from_code(it.handler).ok_or("unknown handler")?,
+            assignee: user(it.assignee.as_ref())?,
+            assigned_at: it.assigned_at,
+            last_agent: user(it.last_agent.as_ref())?,
+            participants: it
+                .participants
+                .iter()
+                .map(|it| uuid(it).map(UserId))
+                .collect::<Result<_, _>>()?,
+            turn: it.turn,
+            waiting_since: it.waiting_since,
+            waiting_position: it.waiting_position,
+            resolution: it
+                .resolution
+                .map(|it| Resolution::from_code(it).ok_or("unknown resolution"))
+                .transpose()?,
+            resolved_at: it.resolved_at,
+            resolved_with: it
+                .resolved_with
+                .map(|it| Handler::from_code(it).ok_or("unknown handler"))
+                .transpose()?,
+            reopened_to_assistant: it.reopened_to_assistant,
+            locale: it.locale,
+            last_seq: it.last_seq,
+            last_visitor_seq: it.last_visitor_seq,
+            last_line: it.last_line,
+            last_sender: SenderType::from_code(it.last_sender).ok_or("unknown sender type")?,
+            visitor_mark: it.visitor_mark,
+            staff_mark: it.staff_mark,
+            unread: it.unread,
+            clarifications: it.clarifications,
+            escalation: maybe(it.escalation.as_ref())?.map(EscalationId),
+            assistant_due: it.assistant_due,
+            created_at: it.created_at,
+            updated_at: it.updated_at,
+            position: it.position,
+            rank: it.rank,
+        })
+    }
+}
+
+#[derive(Clone, PartialEq, ProstMessage)]
+/// The stored form.
+pub(super) struct StoredSource {
+    #[prost(bytes = "vec", tag = "1")]
+    article: Vec<u8>,
+    #[prost(string, tag = "2")]
+    title: String,
+}
+
+#[derive(Clone, PartialEq, ProstMessage)]
+/// The stored form.
+pub(super) struct StoredParam {
+    #[prost(string, tag = "1")]
+    name: String,
+    #[prost(string, tag = "2")]
+    value: String,
+}
+
+#[derive(Clone, PartialEq, ProstMessage)]
+/// The stored form.
+pub struct StoredMessage {
+    #[prost(bytes = "vec", tag = "1")]
+    id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    conversation: Vec<u8>,
+    #[prost(uint64, tag = "3")]
+    seq: u64,
+    #[prost(uint32, tag = "4")]
+    sender_type: u32,
+    #[prost(bytes = "vec", optional, tag = "5")]
+    sender: Option<Vec<u8>>,
+    #[prost(string, tag = "6")]
+    content: String,
+    #[prost(message, repeated, tag = "7")]
+    sources: Vec<StoredSource>,
+    #[prost(string, optional, tag = "8")]
+    system: Option<String>,
+    #[prost(message, repeated, tag = "9")]
+    params: Vec<StoredParam>,
+    #[prost(bytes = "vec", optional, tag = "10")]
+    client_id: Option<Vec<u8>>,
+    #[prost(int64, tag = "11")]
+    created_at: i64,
+    #[prost(uint64, tag = "12")]
+    position: u64,
+}
+
+fn client_id(bytes: Option<&Vec<u8>>) -> Result<Option<ClientId>, &'static str> {
+    bytes
+        .map(|it| it.as_slice().try_into().map(ClientId).map_err(|_| "a client id is not 16 bytes"))
+        .transpose()
+}
+
+impl Record for Message {
+    const KIND: u8 = 33;
+    type Stored = StoredMessage;
+
+    fn store(&self) -> StoredMessage {
+        let source =
+            |it: &Source| StoredSource { article: id(&it.article.0), title: it.title.clone() };
+        let param = |(name, value): &(String, String)| StoredParam {
+            name: name.clone(),
+            value: value.clone(),
+        };
+        StoredMessage {
+            id: id(&self.id.0),
+            conversation: id(&self.conversation.0),
+            seq: self.seq,
+            sender_type: self.sender_type.code(),
+            sender: self.sender.map(|it| id(&it.0)),
+            content: self.content.clone(),
+            sources: self.sources.iter().map(source).collect(),
+            system: self.system.as_ref().map(|it| it.code.clone()),
+            params: self.system.iter().flat_map(|it| it.params.iter().map(param)).collect(),
+            client_id: self.client_id.map(|it| it.0.to_vec()),
+            created_at: self.created_at,
+            position: self.position,
+        }
+    }
+
+    fn load(it: StoredMessage) -> Result<Self, &'static str> {
+        let source = |it: StoredSource| {
+            Ok(Source { article: ArticleId(uuid(&it.article)?), title: it.title })
+        };
+        let params: Vec<_> = it.params.into_iter().map(|it| (it.name, it.value)).collect();
+        Ok(Self {
+            id: MessageId(uuid(&it.id)?),
+            conversation: ConversationId(uuid(&it.conversation)?),
+            seq: it.seq,
+            sender_type: SenderType::from_code(it.sender_type).ok_or("unknown sender type")?,
+            sender: maybe(it.sender.as_ref())?.map(UserId),
+            content: it.content,
+            sources: it.sources.into_iter().map(source).collect::<Result<_, &'static str>>()?,
+            system: it.system.map(|code| SystemLine { code, params }),
+            client_id: client_id(it.client_id.as_ref())?,
+            created_at: it.created_at,
+            position: it.position,
+        })
+    }
+}
+
+#[derive(Clone, PartialEq, ProstMessage)]
+/// The stored form.
+pub struct StoredNote {
+    #[prost(bytes = "vec", tag = "1")]
+    id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    conversation: Vec<u8>,
+    #[prost(bytes = "vec", tag = "3")]
+    author: Vec<u8>,
+    #[prost(string, tag = "4")]
+    content: String,
+    #[prost(bytes = "vec", optional, tag = "5")]
+    client_id: Option<Vec<u8>>,
+    #[prost(int64, tag = "6")]
+    created_at: i64,
+    #[prost(uint64, tag = "7")]
+    position: u64,
+}
+
+impl Record for Note {
+    const KIND: u8 = 34;
+    type Stored = StoredNote;
+
+    fn store(&self) -> StoredNote {
+        StoredNote {
+            id: id(&self.id.0),
+            conversation: id(&self.conversation.0),
+            author: id(&self.author.0),
+            content: self.content.clone(),
+            client_id: self.client_id.map(|it| it.0.to_vec()),
+            created_at: self.created_at,
+            position: self.position,
+        }
+    }
+
+    fn load(it: StoredNote) -> Result<Self, &'static str> {
+        Ok(Self {
+            id: MessageId(uuid(&it.id)?),
+            conversation: ConversationId(uuid(&it.conversation)?),
+            author: UserId(uuid(&it.author)?),
+            content: it.content,
+            client_id: client_id(it.client_id.as_ref())?,
+            created_at: it.created_at,
+            position: it.position,
+        })
+    }
+}
+
+#[derive(Clone, PartialEq, ProstMessage)]
+/// The stored form.
+pub struct StoredEscalation {
+    #[prost(bytes = "vec", tag = "1")]
+    id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    conversation: Vec<u8>,
+    #[prost(string, tag = "3")]
+    reason: String,
+    #[prost(message, optional, tag = "4")]
+    by: Option<StoredActor>,
+    #[prost(bytes = "vec", optional, tag = "5")]
+    to: Option<Vec<u8>>,
+    #[prost(int64, tag = "6")]
+    created_at: i64,
+    #[prost(bytes = "vec", optional, tag = "7")]
+    claimed_by: Option<Vec<u8>>,
+    #[prost(int64, optional, tag = "8")]
+    claimed_at: Option<i64>,
+    #[prost(int64, optional, tag = "9")]
+    ended_at: Option<i64>,
+    #[prost(uint32, optional, tag = "10")]
+    outcome: Option<u32>,
+}
+
+impl Record for Escalation {
+    const KIND: u8 = 35;
+    type Stored = StoredEscalation;
+
+    fn store(&self) -> StoredEscalation {
+        StoredEscalation {
+            id: id(&self.id.0),
+            conversation: id(&self.conversation.0),
+            reason: self.reason.clone(),
+            by: Some(store_actor(&self.by)),
+            to: self.to.map(|it| id(&it.0)),
+            created_at: self.created_at,
+            claimed_by: self.claimed_by.map(|it| id(&it.0)),
+            claimed_at: self.claimed_at,
+            ended_at: self.ended_at,
+            outcome: self.outcome.map(|it| it as u32),
+        }
+    }
+
+    fn load(it: StoredEscalation) -> Result<Self, &'static str> {
+        let outcome = |code| match code {
+            0 => Ok(Outcome::Claimed),
+            1 => Ok(Outcome::Returned),
+            2 => Ok(Outcome::Resolved),
+            3 => Ok(Outcome::Abandoned),
+            _ => Err("unknown outcome"),
+        };
+        Ok(Self {
+            id: EscalationId(uuid(&it.id)?),
+            conversation: ConversationId(uuid(&it.conversation)?),
+            reason: it.reason,
+            by: load_actor(it.by)?,
+            to: maybe(it.to.as_ref())?.map(UserId),
+            created_at: it.created_at,
+            claimed_by: maybe(it.claimed_by.as_ref())?.map(UserId),
+            claimed_at: it.claimed_at,
+            ended_at: it.ended_at,
+            outcome: it.outcome.map(outcome).transpose()?,
+        })
+    }
+}

@@ -1,0 +1,331 @@
+//! Rows of organizations, users, inboxes, keys, sessions and articles.
+
+use prost::Message;
+
+use crate::domain::article::{Article, ArticleStatus};
+use crate::domain::id::{ArticleId, InboxId, KeyId, OrganizationId, SessionId, UserId};
+use crate::domain::inbox::{AssistantMode, Inbox};
+use crate::domain::key::Key;
+use crate::domain::organization::Organization;
+use crate::domain::session::Session;
+use crate::domain::user::{Availability, Role, User};
+
+use super::{Record, id, maybe, uuid};
+
+#[derive(Clone, PartialEq, Message)]
+/// The stored form.
+pub struct StoredOrganization {
+    #[prost(bytes = "vec", tag = "1")]
+    id: Vec<u8>,
+    #[prost(string, tag = "2")]
+    name: String,
+    #[prost(int64, tag = "3")]
+    created_at: i64,
+    #[prost(int64, tag = "4")]
+    updated_at: i64,
+}
+
+impl Record for Organization {
+    const KIND: u8 = 16;
+    type Stored = StoredOrganization;
+
+    fn store(&self) -> StoredOrganization {
+        StoredOrganization {
+            id: id(&self.id.0),
+            name: self.name.clone(),
+            created_at: self.created_at,
+            updated_at: self.updated_at,
+        }
+    }
+
+    fn load(it: StoredOrganization) -> Result<Self, &'static str> {
+        Ok(Self {
+            id: OrganizationId(uuid(&it.id)?),
+            name: it.name,
+            created_at: it.created_at,
+            updated_at: it.updated_at,
+        })
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+/// The stored form.
+pub struct StoredUser {
+    #[prost(bytes = "vec", tag = "1")]
+    id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    organization: Vec<u8>,
+    #[prost(string, optional, tag = "3")]
+    external_id: Option<String>,
+    #[prost(string, optional, tag = "4")]
+    email: Option<String>,
+    #[prost(string, optional, tag = "5")]
+    name: Option<String>,
+    #[prost(uint32, tag = "6")]
+    role: u32,
+    #[prost(uint32, tag = "7")]
+    availability: u32,
+    #[prost(int64, tag = "8")]
+    created_at: i64,
+}
+
+fn role(code: u32) -> Result<Role, &'static str> {
+    match code {
+        0 => Ok(Role::Admin),
+        1 => Ok(Role::Agent),
+        2 => Ok(Role::User),
+        _ => Err("unknown role"),
+    }
+}
+
+fn availability(code: u32) -> Result<Availability, &'static str> {
+    match code {
+        0 => Ok(Availability::Accepting),
+        1 => Ok(Availability::Busy),
+        2 => Ok(Availability::Away),
+        _ => Err("unknown availability"),
+    }
+}
+
+impl Record for User {
+    const KIND: u8 = 17;
+    type Stored = StoredUser;
+
+    fn store(&self) -> StoredUser {
+        StoredUser {
+            id: id(&self.id.0),
+            organization: id(&self.organization.0),
+            external_id: self.external_id.clone(),
+            email: self.email.clone(),
+            name: self.name.clone(),
+            role: self.role as u32,
+            availability: self.availability as u32,
+            created_at: self.created_at,
+        }
+    }
+
+    fn load(it: StoredUser) -> Result<Self, &'static str> {
+        Ok(Self {
+            id: UserId(uuid(&it.id)?),
+            organization: OrganizationId(uuid(&it.organization)?),
+            external_id: it.external_id,
+            email: it.email,
+            name: it.name,
+            role: role(it.role)?,
+            availability: availability(it.availability)?,
+            created_at: it.created_at,
+        })
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+/// The stored form.
+pub struct StoredInbox {
+    #[prost(bytes = "vec", tag = "1")]
+    id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    organization: Vec<u8>,
+    #[prost(string, tag = "3")]
+    name: String,
+    #[prost(string, repeated, tag = "4")]
+    origins: Vec<String>,
+    #[prost(uint32, tag = "5")]
+    assistant: u32,
+    #[prost(string, tag = "6")]
+    locale: String,
+    #[prost(int64, tag = "7")]
+    created_at: i64,
+}
+
+impl Record for Inbox {
+    const KIND: u8 = 18;
+    type Stored = StoredInbox;
+
+    fn store(&self) -> StoredInbox {
+        StoredInbox {
+            id: id(&self.id.0),
+            organization: id(&self.organization.0),
+            name: self.name.clone(),
+            origins: self.origins.clone(),
+            assistant: self.assistant as u32,
+            locale: self.locale.clone(),
+            created_at: self.created_at,
+        }
+    }
+
+    fn load(it: StoredInbox) -> Result<Self, &'static str> {
+        Ok(Self {
+            id: InboxId(uuid(&it.id)?),
+            organization: OrganizationId(uuid(&it.organization)?),
+            name: it.name,
+            origins: it.origins,
+            assistant: match it.assistant {
+                0 => AssistantMode::On,
+                1 => AssistantMode::Off,
+                _ => return Err("unknown assistant mode"),
+            },
+            locale: it.locale,
+            created_at: it.created_at,
+        })
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+/// The stored form.
+pub struct StoredKey {
+    #[prost(bytes = "vec", tag = "1")]
+    id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    organization: Vec<u8>,
+    #[prost(string, tag = "3")]
+    name: String,
+    #[prost(string, repeated, tag = "4")]
+    scopes: Vec<String>,
+    #[prost(bytes = "vec", optional, tag = "5")]
+    owner: Option<Vec<u8>>,
+    #[prost(int64, tag = "6")]
+    created_at: i64,
+    #[prost(int64, optional, tag = "7")]
+    expires_at: Option<i64>,
+    #[prost(int64, optional, tag = "8")]
+    revoked_at: Option<i64>,
+}
+
+impl Record for Key {
+    const KIND: u8 = 19;
+    type Stored = StoredKey;
+
+    fn store(&self) -> StoredKey {
+        StoredKey {
+            id: id(&self.id.0),
+            organization: id(&self.organization.0),
+            name: self.name.clone(),
+            scopes: self.scopes.clone(),
+            owner: self.owner.map(|it| id(&it.0)),
+            created_at: self.created_at,
+            expires_at: self.expires_at,
+            revoked_at: self.revoked_at,
+        }
+    }
+
+    fn load(it: StoredKey) -> Result<Self, &'static str> {
+        Ok(Self {
+            id: KeyId(uuid(&it.id)?),
+            organization: OrganizationId(uuid(&it.organization)?),
+            name: it.name,
+            scopes: it.scopes,
+            owner: maybe(it.owner.as_ref())?.map(UserId),
+            created_at: it.created_at,
+            expires_at: it.expires_at,
+            revoked_at: it.revoked_at,
+        })
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+/// The stored form.
+pub struct StoredSession {
+    #[prost(bytes = "vec", tag = "1")]
+    id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    user: Vec<u8>,
+    #[prost(bytes = "vec", optional, tag = "3")]
+    inbox: Option<Vec<u8>>,
+    #[prost(string, optional, tag = "4")]
+    origin: Option<String>,
+    #[prost(int64, tag = "5")]
+    created_at: i64,
+    #[prost(int64, tag = "6")]
+    expires_at: i64,
+    #[prost(int64, optional, tag = "7")]
+    ended_at: Option<i64>,
+}
+
+impl Record for Session {
+    const KIND: u8 = 20;
+    type Stored = StoredSession;
+
+    fn store(&self) -> StoredSession {
+        StoredSession {
+            id: id(&self.id.0),
+            user: id(&self.user.0),
+            inbox: self.inbox.map(|it| id(&it.0)),
+            origin: self.origin.clone(),
+            created_at: self.created_at,
+            expires_at: self.expires_at,
+            ended_at: self.ended_at,
+        }
+    }
+
+    fn load(it: StoredSession) -> Result<Self, &'static str> {
+        Ok(Self {
+            id: SessionId(uuid(&it.id)?),
+            user: UserId(uuid(&it.user)?),
+            inbox: maybe(it.inbox.as_ref())?.map(InboxId),
+            origin: it.origin,
+            created_at: it.created_at,
+            expires_at: it.expires_at,
+            ended_at: it.ended_at,
+        })
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+/// The stored form.
+pub struct StoredArticle {
+    #[prost(bytes = "vec", tag = "1")]
+    id: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    organization: Vec<u8>,
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    inboxes: Vec<Vec<u8>>,
+    #[prost(uint32, tag = "4")]
+    status: u32,
+    #[prost(string, tag = "5")]
+    locale: String,
+    #[prost(string, tag = "6")]
+    title: String,
+    #[prost(string, tag = "7")]
+    body: String,
+    #[prost(string, optional, tag = "8")]
+    source_path: Option<String>,
+    #[prost(int64, tag = "9")]
+    updated_at: i64,
+}
+
+impl Record for Article {
+    const KIND: u8 = 21;
+    type Stored = StoredArticle;
+
+    fn store(&self) -> StoredArticle {
+        StoredArticle {
+            id: id(&self.id.0),
+            organization: id(&self.organization.0),
+            inboxes: self.inboxes.iter().map(|it| id(&it.0)).collect(),
+            status: self.status as u32,
+            locale: self.locale.clone(),
+            title: self.title.clone(),
+            body: self.body.clone(),
+            source_path: self.source_path.clone(),
+            updated_at: self.updated_at,
+        }
+    }
+
+    fn load(it: StoredArticle) -> Result<Self, &'static str> {
+        Ok(Self {
+            id: ArticleId(uuid(&it.id)?),
+            organization: OrganizationId(uuid(&it.organization)?),
+            inboxes: it.inboxes.iter().map(|it| uuid(it).map(InboxId)).collect::<Result<_, _>>()?,
+            status: match it.status {
+                0 => ArticleStatus::Draft,
+                1 => ArticleStatus::Published,
+                _ => return Err("unknown article status"),
+            },
+            locale: it.locale,
+            title: it.title,
+            body: it.body,
+            source_path: it.source_path,
+            updated_at: it.updated_at,
+        })
+    }
+}

@@ -1,0 +1,379 @@
+//! Rows of the journal itself: heads, entries, what commands did, and the daemon's own row.
+
+use prost::Message;
+
+use crate::domain::Time;
+use crate::domain::decide::Refs;
+use crate::domain::entry::{ActorKind, ActorRef, Entry, EntryKind};
+use crate::domain::id::{ConversationId, KeyId, OrganizationId, SessionId, UserId};
+
+use super::{Record, hash, id, maybe, uuid};
+
+/// The end of a journal: what the next commit is decided on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The position of the last entry; 0 when there is none.
+    pub position: u64,
+    /// The oldest position that can still be resumed from, minus one.
+    pub floor: u64,
+    /// The time of the last entry.
+    pub time: Time,
+    /// The number of the next conversation.
+    pub next_number: u64,
+}
+
+#[derive(Clone, PartialEq, Message)]
+/// The stored form.
+pub struct StoredHead {
+    #[prost(uint64, tag = "1")]
+    position: u64,
+    #[prost(uint64, tag = "2")]
+    floor: u64,
+    #[prost(int64, tag = "3")]
+    time: i64,
+    #[prost(uint64, tag = "4")]
+    next_number: u64,
+}
+
+impl Record for Head {
+    const KIND: u8 = 1;
+    type Stored = StoredHead;
+
+    fn store(&self) -> StoredHead {
+        StoredHead {
+            position: self.position,
+            floor: self.floor,
+            time: self.time,
+            next_number: self.next_number,
+        }
+    }
+
+    fn load(it: StoredHead) -> Result<Self, &'static str> {
+        Ok(Self {
+            position: it.position,
+            floor: it.floor,
+            time: it.time,
+            next_number: it.next_number,
+        })
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+/// The stored form.
+pub(super) struct StoredActor {
+    #[prost(uint32, tag = "1")]
+    kind: u32,
+    #[prost(bytes = "vec", optional, tag = "2")]
+    user: Option<Vec<u8>>,
+    #[prost(bytes = "vec", optional, tag = "3")]
+    key: Option<Vec<u8>>,
+}
+
+pub(super) fn store_actor(actor: &ActorRef) -> StoredActor {
+    StoredActor {
+        kind: actor.kind as u32,
+        user: actor.user.map(|it| id(&it.0)),
+        key: actor.key.map(|it| id(&it.0)),
+    }
+}
+
+pub(super) fn load_actor(actor: Option<StoredActor>) -> Result<ActorRef, &'static str> {
+    let actor = actor.ok_or("no actor")?;
+    let kinds = [
+        ActorKind::Visitor,
+        ActorKind::Agent,
+        ActorKind::Assistant,
+        ActorKind::Key,
+        ActorKind::Operator,
+        ActorKind::System,
+    ];
+    Ok(ActorRef {
+        kind: kinds.into_iter().find(|it| *it as u32 == actor.kind).ok_or("unknown actor kind")?,
+        user: maybe(actor.user.as_ref())?.map(UserId),
+        key: maybe(actor.key.as_ref())?.map(KeyId),
+    })
+}
+
+#[derive(Clone, PartialEq, Message)]
+/// The stored form.
+pub struct StoredEntry {
+    #[prost(uint64, tag = "1")]
+    position: u64,
+    #[prost(int64, tag = "2")]
+    time: i64,
+    #[prost(message, optional, tag = "3")]
+    actor: Option<StoredActor>,
+    #[prost(uint32, tag = "4")]
+    kind: u32,
+    #[prost(bytes = "vec", optional, tag = "5")]
+    conversation: Option<Vec<u8>>,
+    #[prost(bytes = "vec", optional, tag = "6")]
+    subject: Option<Vec<u8>>,
+    #[prost(bytes = "vec", optional, tag = "7")]
+    other: Option<Vec<u8>>,
+    #[prost(uint64, optional, tag = "8")]
+    seq: Option<u64>,
+    #[prost(uint64, optional, tag = "9")]
+    number: Option<u64>,
+    #[prost(uint32, tag = "10")]
+    code: u32,
+    #[prost(int64, optional, tag = "11")]
+    due: Option<i64>,
+    #[prost(string, optional, tag = "12")]
+    detail: Option<String>,
+    #[prost(bytes = "vec", optional, tag = "13")]
+    digest: Option<Vec<u8>>,
+}
+
+impl Record for Entry {
+    const KIND: u8 = 2;
+    type Stored = StoredEntry;
+
+    fn store(&self) -> StoredEntry {
+        StoredEntry {
+            position: self.position,
+            time: self.time,
+            actor: Some(store_actor(&self.actor)),
+            kind: self.kind as u32,
+            conversation: self.conversation.map(|it| id(&it.0)),
+            subject: self.subject.as_ref().map(id),
+            other: self.other.as_ref().map(id),
+            seq: self.seq,
+            number: self.number,
+            code: self.code,
+            due: self.due,
+            detail: self.detail.clone(),
+            digest: self.digest.map(|it| it.to_vec()),
+        }
+    }
+
+    fn load(it: StoredEntry) -> Result<Self, &'static str> {
+        let kind = EntryKind::ALL.into_iter().find(|kind| *kind as u32 == it.kind);
+        Ok(Self {
+            position: it.position,
+            time: it.time,
+            actor: load_actor(it.actor)?,
+            kind: kind.ok_or("unknown entry kind")?,
+            conversation: maybe(it.conversation.as_ref())?.map(ConversationId),
+            subject: maybe(it.subject.as_ref())?,
+            other: maybe(it.other.as_ref())?,
+            seq: it.seq,
+            number: it.number,
+            code: it.code,
+            due: it.due,
+            detail: it.detail,
+            digest: it.digest.map(|it| hash(&it)).transpose()?,
+        })
+    }
+}
+
+/// What a sender's command did, kept so that a repeat gets the same answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// The digest of the command's body.
+    pub digest: [u8; 32],
+    /// What it did.
+    pub refs: Refs,
+}
+
+#[derive(Clone, PartialEq, Message)]
+/// The stored form.
+pub struct StoredDone {
+    #[prost(bytes = "vec", tag = "1")]
+    digest: Vec<u8>,
+    #[prost(bytes = "vec", optional, tag = "2")]
+    conversation: Option<Vec<u8>>,
+    #[prost(uint64, optional, tag = "3")]
+    seq: Option<u64>,
+    #[prost(uint64, optional, tag = "4")]
+    position: Option<u64>,
+    #[prost(bytes = "vec", optional, tag = "5")]
+    subject: Option<Vec<u8>>,
+    #[prost(uint32, tag = "6")]
+    outcome: u32,
+}
+
+impl Record for Done {
+    const KIND: u8 = 3;
+    type Stored = StoredDone;
+
+    fn store(&self) -> StoredDone {
+        StoredDone {
+            digest: self.digest.to_vec(),
+            conversation: self.refs.conversation.as_ref().map(id),
+            seq: self.refs.seq,
+            position: self.refs.position,
+            subject: self.refs.subject.as_ref().map(id),
+            outcome: self.refs.outcome,
+        }
+    }
+
+    fn load(it: StoredDone) -> Result<Self, &'static str> {
+        Ok(Self {
+            digest: hash(&it.digest)?,
+            refs: Refs {
+                conversation: maybe(it.conversation.as_ref())?,
+                seq: it.seq,
+                position: it.position,
+                subject: maybe(it.subject.as_ref())?,
+                outcome: it.outcome,
+            },
+        })
+    }
+}
+
+/// What the daemon made for itself at its first start.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Daemon {
+    /// Names the life of this store; restoring a backup changes it.
+    pub epoch: uuid::Uuid,
+    /// Signs visitor sessions and keys the digests of the journal.
+    pub secret: [u8; 32],
+}
+
+impl std::fmt::Debug for Daemon {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Daemon").field("epoch", &self.epoch).finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
+/// The stored form.
+pub struct StoredDaemon {
+    #[prost(bytes = "vec", tag = "1")]
+    epoch: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    secret: Vec<u8>,
+}
+
+impl std::fmt::Debug for StoredDaemon {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StoredDaemon")
+    }
+}
+
+impl Record for Daemon {
+    const KIND: u8 = 4;
+    type Stored = StoredDaemon;
+
+    fn store(&self) -> StoredDaemon {
+        StoredDaemon { epoch: id(&self.epoch), secret: self.secret.to_vec() }
+    }
+
+    fn load(it: StoredDaemon) -> Result<Self, &'static str> {
+        Ok(Self { epoch: uuid(&it.epoch)?, secret: hash(&it.secret)? })
+    }
+}
+
+/// A row that points to another: an organization and, in it, an id, a hash or both.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Pointer {
+    /// The organization.
+    pub organization: OrganizationId,
+    /// The row in it.
+    pub subject: uuid::Uuid,
+    /// The hash of a secret.
+    pub secret: Option<[u8; 32]>,
+}
+
+impl Pointer {
+    /// The session it points to.
+    pub fn session(&self) -> SessionId {
+        SessionId(self.subject)
+    }
+}
+
+#[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
+/// The stored form.
+pub struct StoredPointer {
+    #[prost(bytes = "vec", tag = "1")]
+    organization: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    subject: Vec<u8>,
+    #[prost(bytes = "vec", optional, tag = "3")]
+    secret: Option<Vec<u8>>,
+}
+
+impl std::fmt::Debug for StoredPointer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StoredPointer")
+    }
+}
+
+impl Record for Pointer {
+    const KIND: u8 = 5;
+    type Stored = StoredPointer;
+
+    fn store(&self) -> StoredPointer {
+        StoredPointer {
+            organization: id(&self.organization.0),
+            subject: id(&self.subject),
+            secret: self.secret.map(|it| it.to_vec()),
+        }
+    }
+
+    fn load(it: StoredPointer) -> Result<Self, &'static str> {
+        Ok(Self {
+            organization: OrganizationId(uuid(&it.organization)?),
+            subject: uuid(&it.subject)?,
+            secret: it.secret.map(|it| hash(&it)).transpose()?,
+        })
+    }
+}
+
+/// A number by itself: a worker's cursor, a timer's turn.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Number(pub u64);
+
+#[derive(Clone, PartialEq, Message)]
+/// The stored form.
+pub struct StoredNumber {
+    #[prost(uint64, tag = "1")]
+    number: u64,
+}
+
+impl Record for Number {
+    const KIND: u8 = 6;
+    type Stored = StoredNumber;
+
+    fn store(&self) -> StoredNumber {
+        StoredNumber { number: self.0 }
+    }
+
+    fn load(it: StoredNumber) -> Result<Self, &'static str> {
+        Ok(Self(it.number))
+    }
+}
+
+/// A password hash in PHC string format.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PasswordHash(pub String);
+
+#[derive(Clone, PartialEq, Message)]
+#[prost(skip_debug)]
+/// The stored form.
+pub struct StoredPasswordHash {
+    #[prost(string, tag = "1")]
+    phc: String,
+}
+
+impl std::fmt::Debug for StoredPasswordHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("StoredPasswordHash")
+    }
+}
+
+impl Record for PasswordHash {
+    const KIND: u8 = 7;
+    type Stored = StoredPasswordHash;
+
+    fn store(&self) -> StoredPasswordHash {
+        StoredPasswordHash { phc: self.0.clone() }
+    }
+
+    fn load(it: StoredPasswordHash) -> Result<Self, &'static str> {
+        Ok(Self(it.phc))
+    }
+}

@@ -1,0 +1,103 @@
+//! How rows are written: one byte of kind, one of version, then a protobuf message of this module. The messages
+//! are the store's own, never the wire's. Golden bytes of every version ever released stay in `record_test`.
+
+mod conversation;
+mod desk;
+mod journal;
+
+use prost::Message;
+use uuid::Uuid;
+
+pub use journal::{Daemon, Done, Head, Number, PasswordHash, Pointer};
+
+/// A row that cannot be read: written by a newer daemon, or damaged.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+pub enum RecordError {
+    /// The row is of another kind than its table holds.
+    #[error("expected a row of kind {expected}, found {found}")]
+    Kind {
+        /// The kind its table holds.
+        expected: u8,
+        /// The kind it says it is.
+        found: u8,
+    },
+    /// The row is of a version this daemon does not know.
+    #[error("row of kind {kind} has version {found}; this daemon knows up to {known}")]
+    Version {
+        /// Its kind.
+        kind: u8,
+        /// Its version.
+        found: u8,
+        /// The newest version known.
+        known: u8,
+    },
+    /// The bytes are not a row.
+    #[error("row of kind {kind} is damaged: {what}; restore it from a backup")]
+    Damaged {
+        /// Its kind.
+        kind: u8,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+/// Something that is stored as a row.
+pub trait Record: Sized {
+    /// The kind byte. Stored: never reuse one.
+    const KIND: u8;
+    /// The newest version; every older one can be read.
+    const VERSION: u8 = 1;
+    /// The protobuf message of the newest version.
+    type Stored: Message + Default;
+
+    /// The message to store.
+    fn store(&self) -> Self::Stored;
+    /// The value a stored message says.
+    fn load(stored: Self::Stored) -> Result<Self, &'static str>;
+
+    /// The row's bytes.
+    fn encode(&self) -> bytes::Bytes {
+        let stored = self.store();
+        let mut bytes = bytes::BytesMut::with_capacity(2 + stored.encoded_len());
+        bytes.extend_from_slice(&[Self::KIND, Self::VERSION]);
+        bytes.extend_from_slice(&stored.encode_to_vec());
+        bytes.freeze()
+    }
+
+    /// Reads a row's bytes.
+    fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+        let damaged = |what: String| RecordError::Damaged { kind: Self::KIND, what };
+        let [kind, version, rest @ ..] = bytes else {
+            return Err(damaged("too short".to_owned()));
+        };
+        if *kind != Self::KIND {
+            return Err(RecordError::Kind { expected: Self::KIND, found: *kind });
+        }
+        if *version > Self::VERSION {
+            let (kind, found, known) = (*kind, *version, Self::VERSION);
+            return Err(RecordError::Version { kind, found, known });
+        }
+        let stored = Self::Stored::decode(rest).map_err(|error| damaged(error.to_string()))?;
+        Self::load(stored).map_err(|what| damaged(what.to_owned()))
+    }
+}
+
+/// The bytes of an id.
+fn id(uuid: &Uuid) -> Vec<u8> {
+    uuid.as_bytes().to_vec()
+}
+
+/// The id of stored bytes.
+fn uuid(bytes: &[u8]) -> Result<Uuid, &'static str> {
+    Uuid::from_slice(bytes).map_err(|_| "an id is not 16 bytes")
+}
+
+/// The id of stored bytes, if there are any.
+fn maybe(bytes: Option<&Vec<u8>>) -> Result<Option<Uuid>, &'static str> {
+    bytes.map(|it| uuid(it)).transpose()
+}
+
+/// The 32 bytes of a hash.
+fn hash(bytes: &[u8]) -> Result<[u8; 32], &'static str> {
+    bytes.try_into().map_err(|_| "a hash is not 32 bytes")
+}

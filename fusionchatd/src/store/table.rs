@@ -1,0 +1,332 @@
+//! Every table, its key and what it holds: one tree of ordered bytes, told apart by the first byte of a key.
+//! Ids are sixteen bytes, numbers big-endian, so that a scan comes in order. A rule about a row never stands here.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use uuid::Uuid;
+
+use crate::domain::id::{
+    ArticleId, ClientId, ConversationId, EscalationId, InboxId, KeyId, OrganizationId, SessionId,
+    UserId,
+};
+
+use super::{Key, Range};
+
+/// The first byte of every key. The numbers are stored: never reuse one. 0x00 is the store's own format row and
+/// 0xFF the engine's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Table {
+    /// organization -> head of its journal.
+    Head = 0x01,
+    /// organization | position -> entry.
+    Entry = 0x02,
+    /// organization -> organization.
+    Organization = 0x03,
+    /// name -> organization. Global.
+    OrganizationName = 0x04,
+    /// organization | user -> user.
+    User = 0x05,
+    /// organization | 0 e-mail or 1 name -> user.
+    UserName = 0x06,
+    /// e-mail | organization -> user: who may sign in by it. Global.
+    SignIn = 0x07,
+    /// organization | user -> password hash.
+    Password = 0x08,
+    /// organization | inbox -> inbox.
+    Inbox = 0x09,
+    /// organization | name -> inbox.
+    InboxName = 0x0A,
+    /// inbox -> organization. Global.
+    InboxOrganization = 0x0B,
+    /// organization | key -> key.
+    ApiKey = 0x0C,
+    /// key -> organization and the hash of its secret. Global.
+    ApiKeySecret = 0x0D,
+    /// organization | session -> session.
+    Session = 0x0E,
+    /// hash of a token -> organization and session. Global.
+    SessionToken = 0x0F,
+    /// organization | conversation -> header.
+    Conversation = 0x10,
+    /// organization | number -> conversation.
+    ConversationNumber = 0x11,
+    /// organization | conversation | seq -> message.
+    Message = 0x12,
+    /// organization | conversation | position -> note.
+    Note = 0x13,
+    /// organization | status | rank -> conversation: the live queue and the lists.
+    ConversationStatus = 0x14,
+    /// organization | assignee | rank -> conversation.
+    ConversationAssignee = 0x15,
+    /// organization | escalation -> escalation.
+    Escalation = 0x16,
+    /// organization | visitor | inbox -> their latest conversation.
+    VisitorConversation = 0x17,
+    /// organization | sender | client id -> what the command did.
+    Done = 0x18,
+    /// organization | article -> article.
+    Article = 0x19,
+    /// organization | source path -> article.
+    ArticlePath = 0x1A,
+    /// due | organization | conversation -> turn.
+    Timer = 0x1B,
+    /// organization | worker -> how far it has read.
+    WorkerCursor = 0x1C,
+    /// one row: the daemon's epoch and secret.
+    Daemon = 0x1D,
+}
+
+fn key(table: Table, parts: &[&[u8]]) -> Key {
+    let mut bytes = BytesMut::with_capacity(1 + parts.iter().map(|it| it.len()).sum::<usize>());
+    bytes.put_u8(table as u8);
+    for part in parts {
+        bytes.put_slice(part);
+    }
+    bytes.freeze()
+}
+
+/// All rows of `table` whose keys continue with `parts`.
+fn range(table: Table, parts: &[&[u8]]) -> Range {
+    Range::prefix(&key(table, parts))
+}
+
+/// The head of a journal.
+pub fn head(organization: OrganizationId) -> Key {
+    key(Table::Head, &[organization.bytes()])
+}
+
+/// One entry.
+pub fn entry(organization: OrganizationId, position: u64) -> Key {
+    key(Table::Entry, &[organization.bytes(), &position.to_be_bytes()])
+}
+
+/// The entries from `first` on.
+pub fn entries_from(organization: OrganizationId, first: u64) -> Range {
+    Range {
+        start: entry(organization, first),
+        end: range(Table::Entry, &[organization.bytes()]).end,
+    }
+}
+
+/// An organization's row.
+pub fn organization(id: OrganizationId) -> Key {
+    key(Table::Organization, &[id.bytes()])
+}
+
+/// All organizations.
+pub fn organizations() -> Range {
+    range(Table::Organization, &[])
+}
+
+/// The organization of a name.
+pub fn organization_name(name: &str) -> Key {
+    key(Table::OrganizationName, &[name.as_bytes()])
+}
+
+/// A user's row.
+pub fn user(organization: OrganizationId, id: UserId) -> Key {
+    key(Table::User, &[organization.bytes(), id.bytes()])
+}
+
+/// All staff of an organization by name.
+pub fn staff(organization: OrganizationId) -> Range {
+    range(Table::UserName, &[organization.bytes(), &[1]])
+}
+
+/// The member of staff with this name.
+pub fn user_name(organization: OrganizationId, name: &str) -> Key {
+    key(Table::UserName, &[organization.bytes(), &[1], name.as_bytes()])
+}
+
+/// The member of staff with this e-mail address.
+pub fn user_email(organization: OrganizationId, email: &str) -> Key {
+    key(Table::UserName, &[organization.bytes(), &[0], email.as_bytes()])
+}
+
+/// Who may sign in by this e-mail address, in an organization.
+pub fn sign_in(email: &str, organization: OrganizationId) -> Key {
+    key(Table::SignIn, &[email.as_bytes(), &[0], organization.bytes()])
+}
+
+/// Who may sign in by this e-mail address, anywhere.
+pub fn sign_ins(email: &str) -> Range {
+    range(Table::SignIn, &[email.as_bytes(), &[0]])
+}
+
+/// A password hash.
+pub fn password(organization: OrganizationId, user: UserId) -> Key {
+    key(Table::Password, &[organization.bytes(), user.bytes()])
+}
+
+/// An inbox's row.
+pub fn inbox(organization: OrganizationId, id: InboxId) -> Key {
+    key(Table::Inbox, &[organization.bytes(), id.bytes()])
+}
+
+/// All inboxes of an organization.
+pub fn inboxes(organization: OrganizationId) -> Range {
+    range(Table::Inbox, &[organization.bytes()])
+}
+
+/// The inbox of a name.
+pub fn inbox_name(organization: OrganizationId, name: &str) -> Key {
+    key(Table::InboxName, &[organization.bytes(), name.as_bytes()])
+}
+
+/// The organization of an inbox.
+pub fn inbox_organization(id: InboxId) -> Key {
+    key(Table::InboxOrganization, &[id.bytes()])
+}
+
+/// A key's row.
+pub fn api_key(organization: OrganizationId, id: KeyId) -> Key {
+    key(Table::ApiKey, &[organization.bytes(), id.bytes()])
+}
+
+/// All keys of an organization.
+pub fn api_keys(organization: OrganizationId) -> Range {
+    range(Table::ApiKey, &[organization.bytes()])
+}
+
+/// The organization of a key and the hash of its secret.
+pub fn api_key_secret(id: KeyId) -> Key {
+    key(Table::ApiKeySecret, &[id.bytes()])
+}
+
+/// A session's row.
+pub fn session(organization: OrganizationId, id: SessionId) -> Key {
+    key(Table::Session, &[organization.bytes(), id.bytes()])
+}
+
+/// All sessions of an organization.
+pub fn sessions(organization: OrganizationId) -> Range {
+    range(Table::Session, &[organization.bytes()])
+}
+
+/// The session of a token, by the token's hash.
+pub fn session_token(hash: &[u8; 32]) -> Key {
+    key(Table::SessionToken, &[hash])
+}
+
+/// A conversation's header.
+pub fn conversation(organization: OrganizationId, id: ConversationId) -> Key {
+    key(Table::Conversation, &[organization.bytes(), id.bytes()])
+}
+
+/// The conversation of a number.
+pub fn conversation_number(organization: OrganizationId, number: u64) -> Key {
+    key(Table::ConversationNumber, &[organization.bytes(), &number.to_be_bytes()])
+}
+
+/// A message.
+pub fn message(organization: OrganizationId, conversation: ConversationId, seq: u64) -> Key {
+    key(Table::Message, &[organization.bytes(), conversation.bytes(), &seq.to_be_bytes()])
+}
+
+/// A conversation's messages from `first` on.
+pub fn messages_from(
+    organization: OrganizationId,
+    conversation: ConversationId,
+    first: u64,
+) -> Range {
+    let all = range(Table::Message, &[organization.bytes(), conversation.bytes()]);
+    Range { start: message(organization, conversation, first), end: all.end }
+}
+
+/// A note.
+pub fn note(organization: OrganizationId, conversation: ConversationId, position: u64) -> Key {
+    key(Table::Note, &[organization.bytes(), conversation.bytes(), &position.to_be_bytes()])
+}
+
+/// A conversation's notes from position `first` on.
+pub fn notes_from(organization: OrganizationId, conversation: ConversationId, first: u64) -> Range {
+    let all = range(Table::Note, &[organization.bytes(), conversation.bytes()]);
+    Range { start: note(organization, conversation, first), end: all.end }
+}
+
+/// A conversation's place in the list of its status.
+pub fn by_status(organization: OrganizationId, status: u8, rank: u64) -> Key {
+    key(Table::ConversationStatus, &[organization.bytes(), &[status], &rank.to_be_bytes()])
+}
+
+/// The list of a status, in order of rank.
+pub fn all_by_status(organization: OrganizationId, status: u8) -> Range {
+    range(Table::ConversationStatus, &[organization.bytes(), &[status]])
+}
+
+/// A conversation's place in the list of its assignee.
+pub fn by_assignee(organization: OrganizationId, assignee: UserId, rank: u64) -> Key {
+    key(Table::ConversationAssignee, &[organization.bytes(), assignee.bytes(), &rank.to_be_bytes()])
+}
+
+/// The list of an assignee.
+pub fn all_by_assignee(organization: OrganizationId, assignee: UserId) -> Range {
+    range(Table::ConversationAssignee, &[organization.bytes(), assignee.bytes()])
+}
+
+/// An escalation's row.
+pub fn escalation(organization: OrganizationId, id: EscalationId) -> Key {
+    key(Table::Escalation, &[organization.bytes(), id.bytes()])
+}
+
+/// A visitor's latest conversation of an inbox.
+pub fn visitor_conversation(organization: OrganizationId, visitor: UserId, inbox: InboxId) -> Key {
+    key(Table::VisitorConversation, &[organization.bytes(), visitor.bytes(), inbox.bytes()])
+}
+
+/// What a sender's command did.
+pub fn done(organization: OrganizationId, sender: Uuid, client_id: ClientId) -> Key {
+    key(Table::Done, &[organization.bytes(), sender.as_bytes(), &client_id.0])
+}
+
+/// An article's row.
+pub fn article(organization: OrganizationId, id: ArticleId) -> Key {
+    key(Table::Article, &[organization.bytes(), id.bytes()])
+}
+
+/// All articles of an organization.
+pub fn articles(organization: OrganizationId) -> Range {
+    range(Table::Article, &[organization.bytes()])
+}
+
+/// The article of a source path.
+pub fn article_path(organization: OrganizationId, path: &str) -> Key {
+    key(Table::ArticlePath, &[organization.bytes(), path.as_bytes()])
+}
+
+/// A durable timer. `due` is not negative.
+pub fn timer(due: i64, organization: OrganizationId, conversation: ConversationId) -> Key {
+    let due = u64::try_from(due).unwrap_or(0).to_be_bytes();
+    key(Table::Timer, &[&due, organization.bytes(), conversation.bytes()])
+}
+
+/// The timers due before `now`.
+pub fn timers_before(now: i64) -> Range {
+    let now = u64::try_from(now).unwrap_or(0).to_be_bytes();
+    Range { start: key(Table::Timer, &[]), end: key(Table::Timer, &[&now]) }
+}
+
+/// The organization and conversation of a timer's key.
+pub fn timer_of(key: &[u8]) -> Option<(OrganizationId, ConversationId)> {
+    let ids = key.get(9..41)?;
+    let organization = Uuid::from_slice(&ids[..16]).ok()?;
+    let conversation = Uuid::from_slice(&ids[16..]).ok()?;
+    Some((OrganizationId(organization), ConversationId(conversation)))
+}
+
+/// How far a worker has read.
+pub fn worker_cursor(organization: OrganizationId, worker: &str) -> Key {
+    key(Table::WorkerCursor, &[organization.bytes(), worker.as_bytes()])
+}
+
+/// The daemon's own row.
+pub fn daemon() -> Key {
+    key(Table::Daemon, &[])
+}
+
+/// The rest of `key` after `range`'s common start: the page token of a list.
+pub fn after(start: &Range, key: &Bytes) -> Range {
+    let mut next = BytesMut::from(key.as_ref());
+    next.put_u8(0);
+    Range { start: next.freeze(), end: start.end.clone() }
+}
