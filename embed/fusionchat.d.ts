@@ -1,8 +1,9 @@
 /**
- * The public face of the loader: `window.fusionchat`, the same before and after the chat has loaded.
+ * The public face of the loader: `window.fusionchat`, the same before and after the chat has
+ * loaded.
  *
- * A page that calls it before `embed.js` has run may paste this in front of the script tag; calls and their
- * promises are kept until then (all but `state`, which needs the loader):
+ * A page that calls it before `embed.js` has run may paste this in front of the script tag; calls
+ * and their promises are kept until then (all but `state`, which needs the loader):
  *
  * ```html
  * <script>

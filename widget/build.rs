@@ -1,5 +1,5 @@
-//! Compiles the loader (`../embed/src`) and the widget (`src/*.ts`, `src/style.css`) into bytes for `lib.rs`.
-//! It must not write outside `OUT_DIR` and must not need Node, npm or the network.
+//! Compiles the loader (`../embed/src`) and the widget (`src/*.ts`, `src/style.css`) into bytes for
+//! `lib.rs`. It must not write outside `OUT_DIR` and must not need Node, npm or the network.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -29,12 +29,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let javascript = "text/javascript; charset=utf-8";
     let written = [
-        asset::write(&out, "EMBED", Name::Fixed("/embed.js"), javascript, embed.code.as_bytes())?,
-        asset::write(&out, "APP", Name::Hashed("app", "js"), javascript, app.code.as_bytes())?,
+        asset::write(&out, "EMBED", &Name::Fixed("/embed.js"), javascript, embed.code.as_bytes())?,
+        asset::write(&out, "APP", &Name::Hashed("app", "js"), javascript, app.code.as_bytes())?,
         asset::write(
             &out,
             "STYLE",
-            Name::Hashed("style", "css"),
+            &Name::Hashed("style", "css"),
             "text/css; charset=utf-8",
             style.as_bytes(),
         )?,

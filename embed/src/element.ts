@@ -1,5 +1,6 @@
-// The one element the loader adds to a page: the button, and the panel with the frame. It uses no markup
-// string, no inline style attribute and no global style, so the page's strictest policy lets it work.
+// The one element the loader adds to a page: the button, and the panel with the frame. It uses no
+// markup string, no inline style attribute and no global style, so the page's strictest policy lets
+// it work.
 
 import type { ErrorCode, Snapshot } from "../fusionchat.d.ts";
 import type { Config } from "./config.ts";
@@ -7,11 +8,12 @@ import type { Emitter } from "./events.ts";
 import type { FromFrame, ToFrame } from "./port.ts";
 import type { LauncherWords } from "./words.ts";
 import { Frame } from "./frame.ts";
-import { onRemembered, recall, remember } from "./memory.ts";
+import { onSession, recall, remember } from "./memory.ts";
 import { launcherWords } from "./words.ts";
 import css from "./style.css";
 
-const CHAT_ICON = "M12 3C6.5 3 2 6.8 2 11.4c0 2.5 1.3 4.7 3.4 6.2L4.6 21.5l4.3-2.1c1 .3 2 .4 3.1.4 5.5 0 10-3.7 10-8.4S17.5 3 12 3Z";
+const CHAT_ICON =
+  "M12 3C6.5 3 2 6.8 2 11.4c0 2.5 1.3 4.7 3.4 6.2L4.6 21.5l4.3-2.1c1 .3 2 .4 3.1.4 5.5 0 10-3.7 10-8.4S17.5 3 12 3Z";
 const CLOSE_ICON = "m6 9.5 6 6 6-6";
 const BADGE_MAX = 9;
 
@@ -38,16 +40,15 @@ export class FusionChatElement extends HTMLElement {
     this.#emitter = emitter;
     this.#words = launcherWords(config.locale);
     this.#build();
-    onRemembered(config.inbox, (token) => this.#frame?.say({ type: "session", token }));
+    onSession(config.inbox, (token) => this.#frame?.say({ type: "session", token }));
     const viewport = window.visualViewport;
     for (const event of ["resize", "scroll"]) viewport?.addEventListener(event, () => this.#fit());
     this.#phone.addEventListener("change", () => this.#fit());
   }
 
   connectedCallback(): void {
-    if (!this.#frame) return;
     this.#isReady = false;
-    this.#frame.load();
+    this.#frame?.renew();
   }
 
   get snapshot(): Snapshot {
@@ -70,7 +71,8 @@ export class FusionChatElement extends HTMLElement {
     this.prepare();
     if (!this.#isOpen) {
       const active = document.activeElement;
-      this.#opener = active instanceof HTMLElement && active !== document.body ? active : undefined;
+      const isOther = active instanceof HTMLElement && active !== document.body && active !== this;
+      this.#opener = isOther ? active : undefined;
       this.#isOpen = true;
       this.#paint();
       this.#frame?.element.focus();
@@ -83,11 +85,12 @@ export class FusionChatElement extends HTMLElement {
 
   close(): Promise<void> {
     if (this.#isOpen) {
+      const hadFocus = document.activeElement === this;
       this.#isOpen = false;
       this.#paint();
       this.#frame?.say({ type: "hidden" });
-      const opener = this.#opener?.isConnected && this.#opener !== this ? this.#opener : this.#launcher;
-      opener.focus({ preventScroll: true });
+      if (hadFocus)
+        (this.#opener?.isConnected ? this.#opener : this.#launcher).focus({ preventScroll: true });
       this.#emitter.emit("close", undefined);
     }
     return Promise.resolve();
@@ -133,7 +136,13 @@ export class FusionChatElement extends HTMLElement {
 
   #greeting(): ToFrame {
     const { inbox, locale } = this.#config;
-    return { type: "start", open: this.#isOpen, locale, session: recall(inbox) };
+    return {
+      type: "start",
+      open: this.#isOpen,
+      locale,
+      session: recall("session", inbox),
+      outbox: recall("outbox", inbox),
+    };
   }
 
   #onFrame(message: FromFrame): void {
@@ -152,8 +161,8 @@ export class FusionChatElement extends HTMLElement {
         this.#unread = message.count;
         this.#paint();
         return this.#emitter.emit("unread", message.count);
-      case "session":
-        return remember(this.#config.inbox, message.token);
+      case "keep":
+        return remember(message.what, this.#config.inbox, message.text);
       case "sent":
         return this.#emitter.emit("sent", { clientId: message.clientId });
       case "message":
@@ -184,20 +193,19 @@ export class FusionChatElement extends HTMLElement {
 
   /** Brings the elements into line with what is so. */
   #paint(): void {
-    const { open, close, unread } = this.#words;
+    const { chat, unread } = this.#words;
     const count = this.#isOpen ? 0 : this.#unread;
     this.toggleAttribute("data-open", this.#isOpen);
     this.#panel.toggleAttribute("data-ready", this.#isReady);
     this.#panel.toggleAttribute("data-failed", this.#failure.hasChildNodes());
     this.#panel.inert = !this.#isOpen;
     this.#badge.textContent = count > BADGE_MAX ? `${BADGE_MAX}+` : String(count || "");
-    const label = this.#isOpen ? close : count ? `${open}, ${count} ${unread}` : open;
-    this.#launcher.setAttribute("aria-label", label);
+    this.#launcher.setAttribute("aria-label", count ? `${chat}, ${count} ${unread}` : chat);
     this.#launcher.setAttribute("aria-expanded", String(this.#isOpen));
     this.#fit();
   }
 
-  /** On a phone the panel covers the page, so the page must not be reachable, and the keyboard shortens it. */
+  /** On a phone the panel covers the page, which must not be reachable then, up to the keyboard. */
   #fit(): void {
     const covers = this.#isOpen && this.#phone.matches;
     this.#panel.toggleAttribute("data-covers", covers);
@@ -213,7 +221,9 @@ export class FusionChatElement extends HTMLElement {
     if (covers === this.#inerted.length > 0) return;
     for (const element of this.#inerted.splice(0)) element.removeAttribute("inert");
     if (!covers) return;
-    this.#inerted = [...document.body.children].filter((e) => e !== this && !e.hasAttribute("inert"));
+    this.#inerted = [...document.body.children].filter(
+      (e) => e !== this && !e.hasAttribute("inert"),
+    );
     for (const element of this.#inerted) element.setAttribute("inert", "");
   }
 }

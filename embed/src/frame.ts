@@ -1,5 +1,5 @@
-// The iframe and the one port to it. Window messages are used for the handshake alone, with exact origins on
-// both sides; whatever else arrives at the window is none of ours.
+// The iframe and the one port to it. Window messages are used for the handshake alone, with exact
+// origins on both sides; whatever else arrives at the window is none of ours.
 
 import type { Config } from "./config.ts";
 import type { FromFrame, ToFrame } from "./port.ts";
@@ -12,7 +12,8 @@ export interface FrameEvents {
 }
 
 const SANDBOX =
-  "allow-scripts allow-same-origin allow-forms allow-popups allow-popups-to-escape-sandbox allow-downloads";
+  "allow-scripts allow-same-origin allow-forms allow-popups " +
+  "allow-popups-to-escape-sandbox allow-downloads";
 /** How long a frame may take to load, in milliseconds. */
 const LOAD_LIMIT_MS = 20_000;
 /** A frame that has loaded says hello at once: a refused one loads too, but says nothing. */
@@ -31,17 +32,20 @@ export class Frame {
     const iframe = this.element;
     iframe.title = title;
     iframe.setAttribute("sandbox", SANDBOX);
-    iframe.setAttribute("allow", "clipboard-write");
     iframe.referrerPolicy = "strict-origin";
     iframe.addEventListener("load", () => this.#port || this.#expect(HELLO_LIMIT_MS));
     addEventListener("message", (event) => this.#onWindowMessage(event));
   }
 
-  /** Begins anew: the browser loads an iframe again whenever it enters a document. */
-  load(): void {
+  /** The browser loads an iframe again whenever it enters a document: the old port is dead. */
+  renew(): void {
     this.#port?.close();
     this.#port = undefined;
     this.#expect(LOAD_LIMIT_MS);
+  }
+
+  load(): void {
+    this.renew();
     this.element.src = `${this.#config.host}/w/${encodeURIComponent(this.#config.inbox)}`;
   }
 

@@ -1,5 +1,5 @@
-// `/embed.js`: puts the chat's button on a page. Until the visitor wants to chat it fetches nothing, stores
-// nothing and adds one element.
+// `/embed.js`: puts the chat's button on a page. Until the visitor wants to chat it fetches
+// nothing, stores nothing and adds one element.
 
 import type { Events, Fusionchat } from "../fusionchat.d.ts";
 import { readConfig } from "./config.ts";
@@ -47,7 +47,7 @@ function install(script: HTMLScriptElement): void {
   }
   if (document.body) attach();
   // A visitor with a conversation has asked for the chat before: let the answer show on the button.
-  if (recall(config.inbox)) whenIdle(() => element.prepare());
+  if (recall("session", config.inbox)) whenIdle(() => element.prepare());
   for (const [name, args] of queued) {
     Promise.resolve((api[name] as (...args: unknown[]) => unknown)(...args)).catch(() => {});
   }

@@ -49,14 +49,14 @@ impl Written {
 pub(crate) fn write(
     out: &Path,
     constant: &'static str,
-    name: Name,
+    name: &Name,
     content_type: &'static str,
     bytes: &[u8],
 ) -> Result<Written, Box<dyn Error>> {
     let digest: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     let hash = digest[..HASH_DIGITS].to_owned();
     let path = match name {
-        Name::Fixed(path) => path.to_owned(),
+        Name::Fixed(path) => (*path).to_owned(),
         Name::Hashed(stem, extension) => format!("/w/assets/{stem}.{hash}.{extension}"),
     };
     let file = constant.to_lowercase();

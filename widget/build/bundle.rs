@@ -1,8 +1,8 @@
 //! Flattens a tree of TypeScript modules into one minified script.
 //!
-//! It knows exactly the module syntax the sources use: `import { name } from "./file.ts"`, `import text from
-//! "./file.css"` and `export` before a declaration. Anything else is an error, never a guess: it must not
-//! rename, so two modules may not declare the same name at top level.
+//! It knows exactly the module syntax the sources use: `import { name } from "./file.ts"`, `import
+//! text from "./file.css"` and `export` before a declaration. Anything else is an error, never a
+//! guess: it must not rename, so two modules may not declare the same name at top level.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -69,18 +69,13 @@ impl Graph {
 
         let mut blanks = Vec::new();
         for statement in &parsed.program.body {
-            match statement {
-                Statement::ImportDeclaration(import) => {
-                    self.follow(import, path)?;
-                    blanks.push(import.span);
-                }
-                Statement::ExportDeclaration(export) => {
-                    blanks.push(Span::new(export.span.start, export.declaration.span().start));
-                }
-                other if other.is_module_declaration() => {
-                    return Err(at(path, &text, other.span(), "this export form is not supported"));
-                }
-                _ => {}
+            if let Statement::ImportDeclaration(import) = statement {
+                self.follow(import, path)?;
+                blanks.push(import.span);
+            } else if let Statement::ExportDeclaration(export) = statement {
+                blanks.push(Span::new(export.span.start, export.declaration.span().start));
+            } else if statement.is_module_declaration() {
+                return Err(at(path, &text, statement.span(), "this export form is not supported"));
             }
         }
         self.text.push_str(&blank(&text, &blanks));
@@ -118,16 +113,18 @@ impl Graph {
         let file = folder.join(target).canonicalize();
         let file = file.map_err(|error| format!("{}: {target}: {error}", path.display()))?;
         for specifier in import.specifiers.iter().flatten() {
-            match specifier {
-                ImportDeclarationSpecifier::ImportSpecifier(named)
-                    if named.imported.name() == named.local.name.as_str() => {}
-                ImportDeclarationSpecifier::ImportDefaultSpecifier(text)
-                    if target.ends_with(".css") =>
-                {
-                    self.inline_css(&file, text.local.name.as_str())?;
-                }
-                _ => return Err(format!("{}: rename in `{target}`", path.display()).into()),
+            if let ImportDeclarationSpecifier::ImportSpecifier(named) = specifier
+                && named.imported.name() == named.local.name.as_str()
+            {
+                continue;
             }
+            if let ImportDeclarationSpecifier::ImportDefaultSpecifier(text) = specifier
+                && target.ends_with(".css")
+            {
+                self.inline_css(&file, text.local.name.as_str())?;
+                continue;
+            }
+            return Err(format!("{}: rename in `{target}`", path.display()).into());
         }
         if target.ends_with(".css") { Ok(()) } else { self.visit(&file) }
     }

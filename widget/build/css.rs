@@ -1,8 +1,9 @@
-//! Takes comments and needless white space out of hand-written CSS. It must not change anything else, so
-//! strings are copied as they stand.
+//! Takes comments and needless white space out of hand-written CSS. It must not change anything
+//! else, so strings are copied as they stand.
 
-/// Characters around which white space means nothing in the style sheets of this project. The colon and the
-/// parentheses are missing on purpose: ` :` is a descendant in a selector and ` (` matters in a media query.
+/// Characters around which white space means nothing in the style sheets of this project. The colon
+/// and the parentheses are missing on purpose: ` :` is a descendant in a selector and ` (` matters
+/// in a media query.
 const TIGHT: &str = "{};,>";
 
 pub(crate) fn minify(css: &str) -> String {

@@ -1,4 +1,5 @@
-// The few calls that make elements. Text goes in as text: there is no way from here to a markup string.
+// The few calls that make elements. Text goes in as text: there is no way from here to a markup
+// string.
 
 import type { Block, Inline } from "./text.ts";
 import { parseBlocks, safeHref } from "./text.ts";
@@ -28,8 +29,17 @@ export function icon(path: string): SVGElement {
   return svg;
 }
 
-export function button(label: string, className: string, onClick: () => void, shape?: string): HTMLButtonElement {
-  const element = h("button", { type: "button", class: className }, ...(shape ? [icon(shape)] : [label]));
+export function button(
+  label: string,
+  className: string,
+  onClick: () => void,
+  shape?: string,
+): HTMLButtonElement {
+  const element = h(
+    "button",
+    { type: "button", class: className },
+    ...(shape ? [icon(shape)] : [label]),
+  );
   if (shape) element.setAttribute("aria-label", label);
   element.addEventListener("click", onClick);
   return element;
@@ -56,7 +66,11 @@ function block(node: Block): HTMLElement {
     case "ul":
       return h("ul", {}, ...node.items.map((item) => h("li", {}, ...item.map(inline))));
     case "ol":
-      return h("ol", { start: String(node.start ?? 1) }, ...node.items.map((item) => h("li", {}, ...item.map(inline))));
+      return h(
+        "ol",
+        { start: String(node.start ?? 1) },
+        ...node.items.map((item) => h("li", {}, ...item.map(inline))),
+      );
   }
 }
 

@@ -1,5 +1,5 @@
-// The frame's one element: it owns the state, feeds update() with what happens and carries out what comes
-// back. It holds no rules.
+// The frame's one element: it owns the state, feeds update() with what happens and carries out what
+// comes back. It holds no rules.
 
 import type { Effect, Event as WidgetEvent, Timer } from "./update.ts";
 import type { ToFrame } from "../../embed/src/port.ts";
@@ -9,6 +9,7 @@ import { chooseLanguage, wordsFor } from "./locale.ts";
 import { restore, serialize } from "./outbox.ts";
 import { Socket } from "./socket.ts";
 import { newState } from "./state.ts";
+import type { Store } from "./store.ts";
 import { TabStore } from "./store.ts";
 import { hello, update } from "./update.ts";
 import { View } from "./view.ts";
@@ -19,7 +20,7 @@ export class FusionChatFrame extends HTMLElement {
   #host = new Host();
   #timers = new Map<Timer, number>();
   #socket!: Socket;
-  #store!: TabStore;
+  #store!: Store;
   #state!: State;
   #view!: View;
 
@@ -59,7 +60,10 @@ export class FusionChatFrame extends HTMLElement {
       words: wordsFor(language),
       locale: message.locale.slice(0, 35) || language,
     });
-    this.#store = new TabStore(inbox);
+    this.#store = new TabStore(inbox, {
+      read: () => message.outbox,
+      write: (text) => this.#host.say({ type: "keep", what: "outbox", text }),
+    });
     this.#state.outbox = restore(this.#store.read());
     this.#socket = new Socket({
       opened: () => this.#socket.send(hello(this.#state)),
@@ -67,7 +71,8 @@ export class FusionChatFrame extends HTMLElement {
       closed: (code) => this.#dispatch({ type: "closed", code }),
     });
     this.#view = new View(this, this.#state, {
-      submitted: (content) => this.#dispatch({ type: "submitted", content, clientId: newClientId() }),
+      submitted: (content) =>
+        this.#dispatch({ type: "submitted", content, clientId: newClientId() }),
       asked: (kind) => this.#dispatch({ type: "asked", kind, clientId: newClientId() }),
       withdrawn: (clientId) => this.#dispatch({ type: "withdrawn", clientId }),
       typed: () => this.#dispatch({ type: "typed" }),
@@ -91,7 +96,11 @@ export class FusionChatFrame extends HTMLElement {
   }
 
   #attend(isOpen: boolean): void {
-    this.#dispatch({ type: "attention", isOpen, hasFocus: !document.hidden && document.hasFocus() });
+    this.#dispatch({
+      type: "attention",
+      isOpen,
+      hasFocus: !document.hidden && document.hasFocus(),
+    });
   }
 
   #dispatch(event: WidgetEvent): void {
@@ -113,7 +122,7 @@ export class FusionChatFrame extends HTMLElement {
       case "saveOutbox":
         return this.#store.write(serialize(this.#state.outbox));
       case "keepSession":
-        return this.#host.say({ type: "session", token: effect.token });
+        return this.#host.say({ type: "keep", what: "session", text: effect.token });
       case "tell":
         return this.#host.say(effect.message);
       case "announce":
@@ -124,7 +133,10 @@ export class FusionChatFrame extends HTMLElement {
   #setTimer(timer: Timer, ms: number | undefined): void {
     clearTimeout(this.#timers.get(timer));
     if (ms === undefined) return;
-    this.#timers.set(timer, setTimeout(() => this.#dispatch({ type: "timer", timer }), ms));
+    this.#timers.set(
+      timer,
+      setTimeout(() => this.#dispatch({ type: "timer", timer }), ms),
+    );
   }
 }
 

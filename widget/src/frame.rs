@@ -1,5 +1,5 @@
-//! The frame's page and its policy. Everything a tenant can name is escaped here; nothing here may emit an
-//! inline script or style, because the policy would refuse it.
+//! The frame's page and its policy. Everything a tenant can name is escaped here; nothing here may
+//! emit an inline script or style, because the policy would refuse it.
 
 use std::fmt::Write;
 
@@ -20,7 +20,8 @@ pub struct FramePage<'a> {
     pub origins: &'a [&'a str],
 }
 
-/// The HTML of the frame at `/w/{inbox id}`. Serve it with [`frame_policy`] and `Cache-Control: no-store`.
+/// The HTML of the frame at `/w/{inbox id}`. Serve it with [`frame_policy`] and `Cache-Control:
+/// no-store`.
 #[must_use]
 pub fn frame(page: &FramePage<'_>) -> String {
     let origins: Vec<&str> = page.origins.iter().copied().filter(|o| is_origin(o)).collect();
@@ -42,9 +43,10 @@ pub fn frame(page: &FramePage<'_>) -> String {
     )
 }
 
-/// The value of `Content-Security-Policy` for the frame. `host_origin` is the daemon's own origin as the
-/// browser sees it, such as `https://chat.shop.example`; the WebSocket goes there. An entry of `origins` that
-/// is no plain origin is left out, so a stored name can never add a directive; without any, nobody may embed.
+/// The value of `Content-Security-Policy` for the frame. `host_origin` is the daemon's own origin
+/// as the browser sees it, such as `https://chat.shop.example`; the WebSocket goes there. An entry
+/// of `origins` that is no plain origin is left out, so a stored name can never add a directive;
+/// without any, nobody may embed.
 #[must_use]
 pub fn frame_policy(origins: &[&str], host_origin: &str) -> String {
     let mut ancestors = String::new();
@@ -67,7 +69,8 @@ pub fn frame_policy(origins: &[&str], host_origin: &str) -> String {
     )
 }
 
-/// `http(s)://host[:port]` and nothing after it, in characters that cannot end a directive or an attribute.
+/// `http(s)://host[:port]` and nothing after it, in characters that cannot end a directive or an
+/// attribute.
 fn is_origin(text: &str) -> bool {
     let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     host.is_some_and(|host| {

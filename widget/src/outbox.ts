@@ -1,5 +1,5 @@
-// What the visitor has sent and the daemon has not yet confirmed: a pure, ordered list. One item is under way
-// at a time, because a refusal "try later" of one must not let the next overtake it.
+// What the visitor has sent and the daemon has not yet confirmed: a pure, ordered list. One item is
+// under way at a time, because a refusal "try later" of one must not let the next overtake it.
 
 import type { FromVisitor } from "./protocol.ts";
 
@@ -8,7 +8,7 @@ export interface Item {
   clientId: string;
   content: string;
   createdAt: number;
-  /** `acked` messages wait only for their own echo, which carries their place in the conversation. */
+  /** `acked` messages wait only for their own echo, which knows their place. */
   phase: "queued" | "sent" | "acked" | "failed";
   /** Why it failed for good. */
   reason?: string;

@@ -1,5 +1,5 @@
-// The frames of the WebSocket, as docs/protocol.md has them. The daemon is trusted to keep to them; what does
-// not parse is dropped by socket.ts.
+// The frames of the WebSocket, as docs/protocol.md has them. The daemon is trusted to keep to them;
+// what does not parse is dropped by socket.ts.
 
 /** An epoch is handed back as it came. */
 export type Epoch = number | string;

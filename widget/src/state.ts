@@ -52,7 +52,9 @@ export interface State {
   notice?: string;
 }
 
-export function newState(base: Pick<State, "inbox" | "organization" | "inboxName" | "words" | "locale">): State {
+export function newState(
+  base: Pick<State, "inbox" | "organization" | "inboxName" | "words" | "locale">,
+): State {
   return {
     ...base,
     origin: "",
@@ -79,7 +81,10 @@ export function newState(base: Pick<State, "inbox" | "organization" | "inboxName
 }
 
 /** How things stand, for the line under the name. */
-export function standing(state: State): { tone: "assistant" | "waiting" | "agent" | "done"; text: string } {
+export function standing(state: State): {
+  tone: "assistant" | "waiting" | "agent" | "done";
+  text: string;
+} {
   const { conversation, words, staffed, assistant } = state;
   if (!conversation) {
     if (assistant) return { tone: "assistant", text: words.assistant };

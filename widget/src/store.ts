@@ -1,4 +1,5 @@
-// Where the outbox outlives a reload. Storage of a frame may be forbidden at any call, so a store never throws.
+// Where the outbox outlives a reload. Storage of a frame may be forbidden at any call, so a store
+// never throws.
 
 export interface Store {
   read(): string | undefined;
@@ -6,30 +7,30 @@ export interface Store {
   write(text: string | undefined): void;
 }
 
-/** The tab's own storage, which two tabs never share; without it, as long as the frame lives. */
+/** The frame's own storage of this tab; where the browser forbids it, the other store. */
 export class TabStore implements Store {
   #key: string;
-  #memory: string | undefined;
+  #other: Store;
 
-  constructor(inbox: string) {
+  constructor(inbox: string, other: Store) {
     this.#key = `fusionchat.outbox.${inbox}`;
+    this.#other = other;
   }
 
   read(): string | undefined {
     try {
-      return sessionStorage.getItem(this.#key) ?? this.#memory;
+      return sessionStorage.getItem(this.#key) ?? this.#other.read();
     } catch {
-      return this.#memory;
+      return this.#other.read();
     }
   }
 
   write(text: string | undefined): void {
-    this.#memory = text;
     try {
       if (text) sessionStorage.setItem(this.#key, text);
       else sessionStorage.removeItem(this.#key);
     } catch {
-      // Kept in memory.
+      this.#other.write(text);
     }
   }
 }

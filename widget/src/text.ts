@@ -1,5 +1,6 @@
-// Text in and out: cleaning what the visitor typed, and a small part of Markdown as a tree. Every repetition
-// in the patterns is bounded, so no text can make them slow. It must never produce markup.
+// Text in and out: cleaning what the visitor typed, and a small part of Markdown as a tree. Every
+// repetition in the patterns is bounded, so no text can make them slow. It must never produce
+// markup.
 
 export const CHARACTERS_MAX = 10_000;
 
@@ -7,7 +8,9 @@ export const CHARACTERS_MAX = 10_000;
 export function cleanText(typed: string): string {
   const text = typed.replace(/\r\n?/g, "\n").replace(/[\0-\x08\x0b-\x1f\x7f-\x9f]/g, "");
   // A lone surrogate has no UTF-8.
-  return text.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "�").trim();
+  return text
+    .replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "�")
+    .trim();
 }
 
 export function countCharacters(text: string): number {
@@ -25,8 +28,20 @@ export type Block =
   | { tag: "ul" | "ol"; start?: number; items: Inline[][] };
 
 const NESTING_MAX = 3;
-const INLINE =
-  /`([^`\n]{1,500})`|\*\*(?=\S)([^\n]{1,800}?)\*\*|(?<![\w*])([*_])(?=\S)([^\n*_]{1,800}?)\3(?!\w)|\[([^[\]\n]{1,300})\]\((\S{1,1000}?)\)|(https?:\/\/[^\s<>"`]{1,1000})|([\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4})/g;
+/** One group each; what none of them takes is plain text. */
+const INLINE = new RegExp(
+  [
+    /`([^`\n]{1,500})`/, // code
+    /\*\*(?=\S)([^\n]{1,800}?)\*\*/, // strong
+    /(?<![\w*])(?<mark>[*_])(?=\S)([^\n*_]{1,800}?)\k<mark>(?!\w)/, // emphasis, but not in snake_case
+    /\[([^[\]\n]{1,300})\]\((\S{1,1000}?)\)/, // [words](address)
+    /(https?:\/\/[^\s<>"`]{1,1000})/, // an address as it stands
+    /([\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,4})/, // a mail address
+  ]
+    .map(({ source }) => source)
+    .join("|"),
+  "g",
+);
 
 export function parseBlocks(text: string): Block[] {
   const blocks: Block[] = [];
@@ -101,6 +116,18 @@ function parseInline(text: string, depth = 0): Inline[] {
 function link(target: string, label: string): Inline | undefined {
   const href = safeHref(target);
   return href && { tag: "a", href, children: [label] };
+}
+
+/** The words alone, for a voice. */
+export function plainText(text: string): string {
+  const words = (node: Inline): string =>
+    typeof node === "string" ? node : node.children.map(words).join("");
+  const lines = parseBlocks(text).map((block) => {
+    if (block.tag === "pre") return block.text;
+    if (block.tag === "p") return block.children.map(words).join("");
+    return block.items.map((item) => item.map(words).join("")).join("\n");
+  });
+  return lines.join("\n");
 }
 
 /** The address if it leads to the web or to mail, and nowhere else. */

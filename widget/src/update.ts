@@ -1,5 +1,5 @@
-// The widget's behaviour as a function: what happened goes in, the state changes, what is to be done comes
-// out. No clock, no randomness, no browser in here.
+// The widget's behaviour as a function: what happened goes in, the state changes, what is to be
+// done comes out. No clock, no randomness, no browser in here.
 
 import type { FromFrame } from "../../embed/src/port.ts";
 import type { FromDaemon, FromVisitor, MessageFrame, WelcomeFrame } from "./protocol.ts";
@@ -8,7 +8,7 @@ import type { State } from "./state.ts";
 import { CLOSE_REFUSED, CLOSE_SESSION_ENDED } from "./protocol.ts";
 import { OUTBOX_MAX, acknowledge, frameOf, refuse, remove, requeue, takeNext } from "./outbox.ts";
 import { senderName, systemLine } from "./state.ts";
-import { cleanText } from "./text.ts";
+import { cleanText, plainText } from "./text.ts";
 
 export type Timer = "reconnect" | "outbox" | "typing" | "ping" | "dead" | "mark";
 
@@ -80,12 +80,19 @@ export function update(state: State, event: Event, context: Context): Effect[] {
     case "submitted":
       return submit(state, event.content, event.clientId, context);
     case "asked":
-      return enqueue(state, { kind: event.kind, clientId: event.clientId, content: "", createdAt: context.now, phase: "queued" });
+      return enqueue(state, {
+        kind: event.kind,
+        clientId: event.clientId,
+        content: "",
+        createdAt: context.now,
+        phase: "queued",
+      });
     case "withdrawn":
       remove(state.outbox, event.clientId);
       return [{ do: "saveOutbox" }];
     case "typed":
-      if (!state.live || !state.conversation || context.now - state.typedAt < TYPING_EVERY_MS) return [];
+      if (!state.live || !state.conversation || context.now - state.typedAt < TYPING_EVERY_MS)
+        return [];
       state.typedAt = context.now;
       return [send({ type: "typing" })];
   }
@@ -114,13 +121,17 @@ export function hello(state: State): FromVisitor {
     inbox,
     origin,
     ...(session && { session }),
-    ...(conversation && epoch !== undefined && seen && { resume: { conversation: conversation.id, epoch, seq: seen } }),
+    ...(conversation &&
+      epoch !== undefined &&
+      seen && { resume: { conversation: conversation.id, epoch, seq: seen } }),
     locale,
   };
 }
 
 function onClosed(state: State, code: number, { now, random }: Context): Effect[] {
-  const effects: Effect[] = (["ping", "dead", "outbox", "typing", "mark"] as const).map((timer) => ({ do: "timer", timer }));
+  const effects: Effect[] = (["ping", "dead", "outbox", "typing", "mark"] as const).map(
+    (timer) => ({ do: "timer", timer }),
+  );
   if (state.welcomedAt && now - state.welcomedAt > STEADY_MS) state.attempt = 0;
   state.welcomedAt = 0;
   state.live = false;
@@ -129,7 +140,8 @@ function onClosed(state: State, code: number, { now, random }: Context): Effect[
   requeue(state.outbox);
   if (code === CLOSE_REFUSED) {
     state.link = "refused";
-    const message = `inbox ${state.inbox} does not allow this page: add the origin ${state.origin} to its origins.`;
+    const { inbox, origin } = state;
+    const message = `inbox ${inbox} does not allow this page: add ${origin} to its origins.`;
     return [...effects, { do: "tell", message: { type: "refused", message } }];
   }
   if (code === CLOSE_SESSION_ENDED && state.session && !state.sessionRenewed) {
@@ -217,7 +229,8 @@ function onFrame(state: State, frame: FromDaemon, context: Context): Effect[] {
       state.typing = { by: frame.by, name: frame.name };
       return [alive, { do: "timer", timer: "typing", ms: TYPING_SHOWN_MS }];
     case "read":
-      if (state.conversation) state.conversation.staffMark = Math.max(state.conversation.staffMark, frame.seq);
+      if (state.conversation)
+        state.conversation.staffMark = Math.max(state.conversation.staffMark, frame.seq);
       return [alive];
     case "status":
       state.staffed = frame.staffed;
@@ -259,7 +272,7 @@ function onWelcome(state: State, frame: WelcomeFrame, { now }: Context): Effect[
   ];
 }
 
-/** Takes over what the daemon says about the conversation; another one starts counting from nothing. */
+/** Takes over what the daemon says of the conversation; another one counts from nothing. */
 function join(state: State, conversation: NonNullable<State["conversation"]>): void {
   if (state.conversation?.id !== conversation.id) {
     state.seen = 0;
@@ -286,12 +299,19 @@ function onMessage(state: State, message: MessageFrame): Effect[] {
   if (item) {
     effects.push({ do: "saveOutbox" });
     // The echo of what is still under way is as good as its acknowledgement.
-    if (item.phase !== "acked") effects.push({ do: "tell", message: { type: "sent", clientId: item.clientId } });
+    if (item.phase !== "acked")
+      effects.push({ do: "tell", message: { type: "sent", clientId: item.clientId } });
     effects.push(...flush(state));
   }
-  if (messages.some((m) => m.seq === message.seq && m.conversation === message.conversation)) return effects;
+  if (messages.some((m) => m.seq === message.seq && m.conversation === message.conversation))
+    return effects;
   let index = messages.length;
-  while (index && messages[index - 1].conversation === message.conversation && messages[index - 1].seq > message.seq) index--;
+  while (
+    index &&
+    messages[index - 1].conversation === message.conversation &&
+    messages[index - 1].seq > message.seq
+  )
+    index--;
   messages.splice(index, 0, message);
 
   const { senderType } = message;
@@ -302,7 +322,10 @@ function onMessage(state: State, message: MessageFrame): Effect[] {
   if (state.live && senderType !== "user") {
     if (senderType === "system") followSystemLine(state, message);
     else effects.push({ do: "tell", message: { type: "message", from: senderType } });
-    const text = senderType === "system" ? systemLine(words, message) : `${senderName(words, message)}: ${message.content}`;
+    const text =
+      senderType === "system"
+        ? systemLine(words, message)
+        : `${senderName(words, message)}: ${plainText(message.content)}`;
     if (text) effects.push({ do: "announce", text });
   }
   return [...effects, ...marks(state)];
@@ -312,9 +335,16 @@ function onMessage(state: State, message: MessageFrame): Effect[] {
 function followSystemLine({ conversation }: State, { system }: MessageFrame): void {
   if (!conversation || !system) return;
   const { code, params } = system;
-  if (code === "escalated" || code === "released") Object.assign(conversation, { status: "escalated", handler: "none", agent: undefined });
-  if (code === "claimed") Object.assign(conversation, { status: "open", handler: "agent", agent: { name: params?.name ?? "" } });
-  if (code === "handed_back") Object.assign(conversation, { status: "open", handler: "assistant", agent: undefined });
+  if (code === "escalated" || code === "released")
+    Object.assign(conversation, { status: "escalated", handler: "none", agent: undefined });
+  if (code === "claimed")
+    Object.assign(conversation, {
+      status: "open",
+      handler: "agent",
+      agent: { name: params?.name ?? "" },
+    });
+  if (code === "handed_back")
+    Object.assign(conversation, { status: "open", handler: "assistant", agent: undefined });
   if (code === "resolved") conversation.status = "resolved";
 }
 
@@ -326,7 +356,11 @@ function onAck(state: State, clientId: string, conversation: string): Effect[] {
   return [{ do: "saveOutbox" }, ...(item.kind === "message" ? [sent] : []), ...flush(state)];
 }
 
-function onError(state: State, frame: Extract<FromDaemon, { type: "error" }>, { now }: Context): Effect[] {
+function onError(
+  state: State,
+  frame: Extract<FromDaemon, { type: "error" }>,
+  { now }: Context,
+): Effect[] {
   const { clientId, retryAfterMs, code, message } = frame;
   const wait = retryAfterMs === undefined ? undefined : bounded(retryAfterMs);
   if (!clientId) {
@@ -361,7 +395,7 @@ function enqueue(state: State, item: Item): Effect[] {
   return [{ do: "saveOutbox" }, ...keepSession(state), ...flush(state)];
 }
 
-/** The session is worth keeping once the visitor has said something, and must be kept before it is sent. */
+/** The session is worth keeping once the visitor has written, and must be kept before that is sent. */
 function keepSession(state: State): Effect[] {
   const { session, conversation, outbox, sessionKept } = state;
   if (!session || (!sessionKept && !conversation && !outbox.length)) return [];
@@ -379,10 +413,14 @@ function flush(state: State): Effect[] {
 function marks(state: State): Effect[] {
   const effects: Effect[] = [];
   if (state.isOpen && state.hasFocus) state.mark = Math.max(state.mark, state.seen);
-  if (state.live && state.mark > state.markSent) effects.push({ do: "timer", timer: "mark", ms: MARK_AFTER_MS });
+  if (state.live && state.mark > state.markSent)
+    effects.push({ do: "timer", timer: "mark", ms: MARK_AFTER_MS });
   const { conversation, mark, messages } = state;
   const unread = messages.filter(
-    (m) => m.conversation === conversation?.id && m.seq > mark && (m.senderType === "agent" || m.senderType === "assistant"),
+    (m) =>
+      m.conversation === conversation?.id &&
+      m.seq > mark &&
+      (m.senderType === "agent" || m.senderType === "assistant"),
   ).length;
   if (unread !== state.unread) {
     state.unread = unread;

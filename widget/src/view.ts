@@ -1,5 +1,5 @@
-// Shows the state. Messages never change, so each is made once; everything else is brought into line after
-// every update. It decides nothing and keeps only what belongs to the screen.
+// Shows the state. Messages never change, so each is made once; everything else is brought into
+// line after every update. It decides nothing and keeps only what belongs to the screen.
 
 import type { Item } from "./outbox.ts";
 import type { MessageFrame } from "./protocol.ts";
@@ -44,7 +44,13 @@ export class View {
   #welcome = h("div", { class: "welcome" });
   #list = h("ol", {});
   #typing = h("p", { class: "typing" });
-  #log = h("div", { class: "log", role: "region", tabindex: "0" }, this.#welcome, this.#list, this.#typing);
+  #log = h(
+    "div",
+    { class: "log", role: "region", tabindex: "0" },
+    this.#welcome,
+    this.#list,
+    this.#typing,
+  );
   #latest: HTMLButtonElement;
   #person: HTMLButtonElement;
   #end: HTMLButtonElement;
@@ -60,14 +66,14 @@ export class View {
     const latest = button(words.latest, "latest", () => this.#follow());
     latest.prepend(icon(DOWN_ICON));
     this.#latest = latest;
-    this.#person = button(words.person, "quiet", () => events.asked("person"));
+    this.#person = button(words.person, "quiet", () => this.#ask("person"));
     this.#end = button(words.end, "quiet", () => this.#askToEnd());
     this.#send = button(words.send, "send", () => this.#submit(), SEND_ICON);
     this.#log.setAttribute("aria-label", words.messages);
     this.#input.setAttribute("aria-label", words.composer);
     this.#input.setAttribute("aria-describedby", "count");
     this.#input.placeholder = words.composer;
-    this.#listen(root);
+    this.#listen();
     root.replaceChildren(
       h(
         "header",
@@ -90,9 +96,11 @@ export class View {
     this.render();
   }
 
-  /** Moves the focus into the chat: to the text, but not where that would raise a keyboard over the screen. */
+  /** Moves the focus into the chat: to the text, unless that raises a keyboard over the screen. */
   focus(): void {
-    (matchMedia("(pointer: fine)").matches ? this.#input : this.#log).focus({ preventScroll: true });
+    (matchMedia("(pointer: fine)").matches ? this.#input : this.#log).focus({
+      preventScroll: true,
+    });
   }
 
   announce(text: string): void {
@@ -109,7 +117,10 @@ export class View {
     this.#standingLine.dataset.tone = tone;
     this.#banner.dataset.kind = link;
     const lost = link === "waiting" || (link === "connecting" && state.attempt > 0);
-    setText(this.#banner, link === "refused" ? words.refused : lost ? words.reconnecting : (notice ?? ""));
+    setText(
+      this.#banner,
+      link === "refused" ? words.refused : lost ? words.reconnecting : (notice ?? ""),
+    );
     this.#renderWelcome();
     this.#renderMessages();
     const typist = state.typing && (state.typing.name || words[state.typing.by]);
@@ -119,7 +130,7 @@ export class View {
     if (this.#following) this.#follow();
   }
 
-  #listen(root: HTMLElement): void {
+  #listen(): void {
     this.#log.addEventListener("scroll", () => {
       const { scrollTop, scrollHeight, clientHeight } = this.#log;
       this.#following = scrollHeight - scrollTop - clientHeight < FOLLOW_WITHIN;
@@ -131,11 +142,12 @@ export class View {
       if (this.#input.value) this.#events.typed();
     });
     this.#input.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+      if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229)
+        return;
       event.preventDefault();
       this.#submit();
     });
-    root.addEventListener("keydown", (event) => {
+    document.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && !event.isComposing) this.#events.closed();
     });
   }
@@ -161,7 +173,9 @@ export class View {
     const wanted = new Map<string, () => HTMLElement>();
     messages.forEach((message, at) => {
       const first = !sameSender(messages[at - 1], message);
-      wanted.set(`${message.conversation} ${message.seq} ${first}`, () => this.#messageRow(message, first));
+      wanted.set(`${message.conversation} ${message.seq} ${first}`, () =>
+        this.#messageRow(message, first),
+      );
     });
     for (const item of outbox) {
       if (item.kind !== "message") continue;
@@ -192,7 +206,11 @@ export class View {
     const { words, locale } = this.#state;
     const { senderType, content, sources } = message;
     if (senderType === "system") {
-      return h("li", { class: "system", dir: "auto" }, systemLine(words, message) || content || undefined);
+      return h(
+        "li",
+        { class: "system", dir: "auto" },
+        systemLine(words, message) || content || undefined,
+      );
     }
     const row = h("li", { class: senderType });
     if (first) {
@@ -201,10 +219,16 @@ export class View {
       row.append(h("p", { class: "who" }, h("bdi", {}, senderName(words, message)), " ", time));
     }
     const own = senderType === "user";
-    const bubble = h("div", { class: "bubble", dir: "auto" }, ...(own ? [h("p", {}, content)] : rich(content)));
+    const bubble = h(
+      "div",
+      { class: "bubble", dir: "auto" },
+      ...(own ? [h("p", {}, content)] : rich(content)),
+    );
     if (sources?.length) {
       const items = sources.map(({ url, title }) => h("li", {}, outwardLink(url, title || url)));
-      bubble.append(h("div", { class: "sources" }, h("p", {}, words.sources), h("ul", {}, ...items)));
+      bubble.append(
+        h("div", { class: "sources" }, h("p", {}, words.sources), h("ul", {}, ...items)),
+      );
     }
     row.append(bubble);
     return row;
@@ -238,7 +262,8 @@ export class View {
     const { messages, outbox, conversation, words } = this.#state;
     const last = messages.findLast(({ senderType }) => senderType !== "system");
     const own = last?.senderType === "user" && !outbox.some(({ kind }) => kind === "message");
-    const seen = own && last.conversation === conversation?.id && last.seq <= conversation.staffMark;
+    const seen =
+      own && last.conversation === conversation?.id && last.seq <= conversation.staffMark;
     this.#list.dataset.receipt = own ? (seen ? words.seen : words.sent) : "";
     this.#list.classList.toggle("received", own);
   }
@@ -247,9 +272,9 @@ export class View {
     const state = this.#state;
     const { conversation, words } = state;
     const ending = state.outbox.some(({ kind }) => kind === "end");
+    if (!this.#sureTimer) setText(this.#end, words.end);
     this.#person.hidden = !mayAskForPerson(state);
     this.#end.hidden = !conversation || conversation.status === "resolved" || ending;
-    if (!this.#sureTimer) setText(this.#end, words.end);
   }
 
   #renderComposer(): void {
@@ -258,7 +283,8 @@ export class View {
     const count = value.length > COUNT_FROM ? countCharacters(cleanText(value)) : 0;
     const left = CHARACTERS_MAX - count;
     const full = outbox.length >= OUTBOX_MAX;
-    const counted = left < 0 ? words.tooLong : left <= CHARACTERS_MAX - COUNT_FROM ? words.left : "";
+    const counted =
+      left < 0 ? words.tooLong : left <= CHARACTERS_MAX - COUNT_FROM ? words.left : "";
     setText(this.#count, full ? words.full : counted.replace("%", String(Math.abs(left))));
     this.#count.classList.toggle("over", left < 0 || full);
     this.#input.disabled = link === "refused";
@@ -276,22 +302,26 @@ export class View {
     this.#input.focus();
   }
 
+  /** The button goes away, so the focus must find another place. */
+  #ask(kind: "person" | "end"): void {
+    this.#events.asked(kind);
+    this.focus();
+  }
+
   /** The first click asks, the second one ends. */
   #askToEnd(): void {
-    const { words } = this.#state;
     if (this.#sureTimer) {
-      this.#events.asked("end");
-    } else {
-      setText(this.#end, words.endSure);
-      this.#end.classList.add("sure");
+      this.#calm();
+      this.#ask("end");
+      return;
     }
-    clearTimeout(this.#sureTimer);
-    this.#sureTimer = this.#end.classList.contains("sure") && !this.#end.hidden
-      ? setTimeout(() => this.#calm(), SURE_FOR_MS)
-      : 0;
+    setText(this.#end, this.#state.words.endSure);
+    this.#end.classList.add("sure");
+    this.#sureTimer = setTimeout(() => this.#calm(), SURE_FOR_MS);
   }
 
   #calm(): void {
+    clearTimeout(this.#sureTimer);
     this.#sureTimer = 0;
     this.#end.classList.remove("sure");
     this.render();
@@ -304,7 +334,10 @@ function sameSender(before: MessageFrame | undefined, message: MessageFrame): bo
 
 function clock(when: Date, locale: string): string {
   const today = when.toDateString() === new Date().toDateString();
-  const options: Intl.DateTimeFormatOptions = { timeStyle: "short", ...(!today && { dateStyle: "short" }) };
+  const options: Intl.DateTimeFormatOptions = {
+    timeStyle: "short",
+    ...(!today && { dateStyle: "short" }),
+  };
   try {
     return when.toLocaleString(locale, options);
   } catch {

@@ -1,5 +1,5 @@
-//! The budgets of what a visitor's browser loads, measured on the bytes that are served. It must not need a
-//! browser: what the files do is tested elsewhere.
+//! The budgets of what a visitor's browser loads, measured on the bytes that are served. It must
+//! not need a browser: what the files do is tested elsewhere.
 
 use std::io::Read;
 
