@@ -28,15 +28,15 @@ pub struct Phrases {
 
 const ENGLISH: Phrases = Phrases {
     language: "en",
-    greeting: "Hello! I am the automated assistant. Ask me a question and I will look it up for you.",
+    greeting: "Hello! I am the automated assistant. Ask me a question and I will look it up.",
     welcome: "You are welcome! If there is anything else, just ask.",
     popular: "These articles are read most:",
     person: "You can talk to a person at any time.",
     clarify: "I am not sure that I understand.",
     clarify_titles: "Is it about one of these?",
     clarify_nothing: "I did not find anything about that. Could you put it in other words?",
-    identify: "Yes, I am an automated assistant, not a person. I answer from our help articles, and \
-               you can talk to a person at any time.",
+    identify: "Yes, I am an automated assistant, not a person. I answer from our help articles, \
+               and you can talk to a person at any time.",
 };
 
 const GERMAN: Phrases = Phrases {

@@ -1,49 +1,66 @@
-//! Tests of the assistant on the demo's help centre, and the measurements its gate was set by.
+//! Tests of the assistant on the demo's help centre, and the measurement its gate was set by.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use crate::ai::{Decision, Turn, decide};
-use crate::search::{Document, Hit, Index, Query, front_matter};
+use crate::ai::{Decision, Source, Turn, decide, decide_early};
+use crate::search::tests::documents;
+use crate::search::{Hit, Index, Query, sentences};
 
-struct Demo {
+/// The demo's help centre, and the name of each article's file without its number.
+struct Help {
     index: Index,
-    slugs: Vec<String>,
+    names: HashMap<Uuid, String>,
 }
 
-fn demo() -> Demo {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("demo/help");
-    let mut paths: Vec<_> = std::fs::read_dir(folder)
-        .expect("the demo's help centre")
-        .map(|entry| entry.expect("a readable entry").path())
-        .collect();
-    paths.sort();
-    let mut documents = Vec::new();
-    let mut slugs = Vec::new();
-    for path in paths {
-        let file = front_matter::parse(&std::fs::read(&path).expect("a readable file"))
-            .unwrap_or_else(|error| panic!("{path:?}: {error}"));
-        let stem = path.file_stem().expect("a name").to_string_lossy().into_owned();
-        slugs.push(stem.split_once('-').expect("a number first").1.to_owned());
-        documents.push(Document {
-            article: Uuid::from_u128(slugs.len() as u128),
-            inboxes: Vec::new(),
-            locale: file.locale.expect("a locale"),
-            title: file.title,
-            body: file.body,
-        });
-    }
-    Demo { index: Index::build(documents).expect("an index"), slugs }
+fn help(folder: &Path) -> Help {
+    let (documents, names) = documents(folder);
+    let names = names.into_iter().map(|(name, article)| (article, name)).collect();
+    Help { index: Index::build(documents).expect("an index"), names }
 }
 
-impl Demo {
+fn demo() -> Help {
+    help(&Path::new(env!("CARGO_MANIFEST_DIR")).join("demo/help"))
+}
+
+impl Help {
     fn hits(&self, text: &str) -> Vec<Hit> {
         let query = Query { text, earlier: &[], inbox: None, locale: Some("en"), limit: 8 };
         self.index.search(&query).expect("a search")
     }
-    fn slug(&self, article: Uuid) -> &str {
-        &self.slugs[usize::try_from(article.as_u128()).expect("a small number") - 1]
+
+    fn decide(&self, question: &str) -> Decision {
+        decide(&turn(question), &self.hits(question))
+    }
+
+    /// The text and the file of the answer, if there is one.
+    fn answer(&self, question: &str) -> Option<(String, &str)> {
+        match self.decide(question) {
+            Decision::Answer { text, sources, .. } => {
+                let name = self.names.get(&sources.first()?.article)?;
+                Some((text, name.split_once('-').map_or(name.as_str(), |(_, slug)| slug)))
+            }
+            Decision::Greet { .. }
+            | Decision::Clarify { .. }
+            | Decision::HandOver { .. }
+            | Decision::Identify { .. } => None,
+        }
+    }
+}
+
+fn turn(question: &str) -> Turn<'_> {
+    Turn { question, locale: "en", ..Turn::default() }
+}
+
+fn reason(decision: &Decision) -> &'static str {
+    match decision {
+        Decision::HandOver { reason } => reason,
+        Decision::Greet { .. }
+        | Decision::Answer { .. }
+        | Decision::Clarify { .. }
+        | Decision::Identify { .. } => "",
     }
 }
 
@@ -149,129 +166,215 @@ const OUT_OF_SCOPE: &[&str] = &[
 ];
 
 #[test]
-fn measure() {
+fn answers_the_three_first_questions_well() {
     let demo = demo();
+    for (question, slug, start) in [
+        ("How long does the battery last?", "battery-life", "A full battery lasts up to 120 hours"),
+        ("Is it waterproof?", "waterproof-rating", "Yes, the Lumen Trail lantern is waterproof"),
+        ("battery", "battery-life", "A full battery lasts up to 120 hours"),
+    ] {
+        let (text, found) = demo.answer(question).expect(question);
+        assert_eq!(found, slug, "{question}");
+        assert!(text.starts_with(start), "{question}: {text}");
+    }
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "the answers are meant to be read")]
+fn answers_what_the_articles_answer() {
+    let demo = demo();
+    let (mut right, mut wrong) = (0, Vec::new());
     for (question, slugs) in IN_SCOPE {
-        show(&demo, question, slugs);
-    }
-    for question in OUT_OF_SCOPE {
-        show(&demo, question, &[]);
-    }
-}
-
-fn show(demo: &Demo, question: &str, slugs: &[&str]) {
-    let hits = demo.hits(question);
-    let turn = Turn { question, locale: "en", ..Turn::default() };
-    let decision = decide(&turn, &hits);
-    let (kind, slug, text) = match &decision {
-        Decision::Answer { text, sources, .. } => {
-            ("answer", demo.slug(sources[0].article), text.as_str())
+        match demo.answer(question) {
+            Some((text, slug)) if slugs.contains(&slug) => {
+                println!("{question}\n    {slug}: {text:?}");
+                right += 1;
+            }
+            Some((_, slug)) => wrong.push((question, slug)),
+            None => println!("{question}\n    asked back"),
         }
-        Decision::Clarify { .. } => {
-            ("clarify", hits.first().map_or("", |h| demo.slug(h.article)), "")
-        }
-        Decision::Greet { .. } => ("greet", "", ""),
-        Decision::HandOver { .. } => ("hand", "", ""),
-        Decision::Identify { .. } => ("identify", "", ""),
-    };
-    let good =
-        if slugs.is_empty() { kind != "answer" } else { kind == "answer" && slugs.contains(&slug) };
-    println!(
-        "{} {question} => {kind} {slug} {:?}\n      {text:?}",
-        if good { "ok  " } else { "BAD " },
-        super::builtin::debug_evidence(question, "en", &hits)
-    );
+    }
+    println!("answered {right} of {}", IN_SCOPE.len());
+    assert_eq!(wrong, []);
+    assert!(right * 100 >= IN_SCOPE.len() * 90, "only {right} of {}", IN_SCOPE.len());
 }
 
 #[test]
-fn measure_dialogues() {
-    let Some(folder) = std::env::var_os("FUSION_DATA").map(std::path::PathBuf::from) else {
-        return;
-    };
+fn answers_nothing_else() {
     let demo = demo();
-    let text = std::fs::read_to_string(folder.join("dialogues.jsonl")).unwrap();
-    let (mut n, mut answered) = (0, 0);
-    for (i, line) in text.lines().enumerate() {
-        let d: serde_json::Value = serde_json::from_str(line).unwrap();
-        for turn in d["turns"].as_array().unwrap() {
-            if turn["from"] != "visitor" {
-                continue;
-            }
-            let question = turn["text"].as_str().unwrap();
-            let hits = demo.hits(question);
-            n += 1;
-            if let Decision::Answer { sources, .. } =
-                decide(&Turn { question, locale: "en", ..Turn::default() }, &hits)
-            {
-                answered += 1;
-                println!(
-                    "FALSE {question} => {} {:?}",
-                    demo.slug(sources[0].article),
-                    super::builtin::debug_evidence(question, "en", &hits)
-                );
-            }
-        }
-        let _ = i;
+    for question in OUT_OF_SCOPE {
+        assert_eq!(demo.answer(question), None, "{question}");
     }
-    println!("DIALOGUES {answered} of {n}");
 }
 
 #[test]
-fn measure_arduino() {
-    let Some(folder) = std::env::var_os("FUSION_DATA").map(std::path::PathBuf::from) else {
+fn quotes_are_verbatim_and_short() {
+    let demo = demo();
+    for (question, _) in IN_SCOPE {
+        let Some((text, _)) = demo.answer(question) else { continue };
+        let first = &demo.hits(question)[0];
+        assert!(first.text.contains(&text), "{question}");
+        assert!(sentences::sentences(&text).len() <= 3, "{question}: {text}");
+    }
+}
+
+#[test]
+fn doubt_asks_once_and_then_hands_over() {
+    let demo = demo();
+    let question = "what does my neighbour pay for shipping horses";
+    let hits = demo.hits(question);
+    let Decision::Clarify { text, titles } = decide(&turn(question), &hits) else {
+        panic!("expected a clarifying question");
+    };
+    assert_eq!(titles.len(), 3);
+    assert!(titles.iter().all(|source| text.contains(&source.title)), "{text}");
+    let again = Turn { clarifications: 1, ..turn(question) };
+    assert_eq!(reason(&decide(&again, &hits)), "no_answer");
+
+    let Decision::Clarify { text, titles } = decide(&turn("zzyzx"), &[]) else {
+        panic!("expected a clarifying question");
+    };
+    assert!(titles.is_empty() && text.ends_with('?'), "{text}");
+}
+
+#[test]
+fn a_repeated_question_hands_over() {
+    let repeated =
+        Turn { earlier: &["How long does the battery last?", "ok"], ..turn("battery LAST??") };
+    assert_eq!(reason(&decide(&repeated, &[])), "repeated_question");
+    let other = Turn { earlier: &["How long does the battery last?"], ..turn("battery in winter") };
+    assert_eq!(decide_early(&other), None);
+    let long_ago = Turn { earlier: &["battery", "a lamp", "b lamp", "c lamp"], ..turn("battery") };
+    assert_eq!(decide_early(&long_ago), None);
+    let greeted = Turn { earlier: &["hello"], ..turn("hello") };
+    assert!(matches!(decide_early(&greeted), Some(Decision::Greet { .. })));
+}
+
+#[test]
+fn the_same_answer_again_offers_a_person_and_then_hands_over() {
+    let demo = demo();
+    let question = "is it waterproof";
+    let hits = demo.hits(question);
+    let (text, _) = demo.answer(question).expect("an answer");
+    let offered = |answers: &[&str]| {
+        let decision = decide(&Turn { answers, ..turn(question) }, &hits);
+        if let Decision::Answer { offer_person, .. } = decision {
+            return Some(offer_person);
+        }
+        assert_eq!(reason(&decision), "repeated_question");
+        None
+    };
+    assert_eq!(offered(&["something else"]), Some(false));
+    assert_eq!(offered(&[&text]), Some(true));
+    assert_eq!(offered(&[&text, &text]), None);
+}
+
+#[test]
+fn a_mention_of_a_person_only_offers_one() {
+    let demo = demo();
+    let question = "is the lantern waterproof or do I have to ask an agent about the rain";
+    let decision = decide(&turn(question), &demo.hits("is the lantern waterproof"));
+    let Decision::Answer { offer_person, .. } = decision else { panic!("expected an answer") };
+    assert!(offer_person);
+}
+
+#[test]
+fn wishes_come_before_everything() {
+    let pressed = Turn { person_wish: true, ..turn("how long does the battery last") };
+    assert_eq!(reason(&decide(&pressed, &[])), "visitor_wish");
+    let asked = Turn { clarifications: 1, earlier: &["agent"], ..turn("agent") };
+    assert_eq!(reason(&decide(&asked, &[])), "visitor_wish");
+}
+
+#[test]
+fn greetings_name_articles_and_the_way_to_a_person() {
+    let popular: Vec<Source> = (1..=5)
+        .map(|number| Source { article: Uuid::from_u128(number), title: format!("Title {number}") })
+        .collect();
+    for (locale, question, start) in [
+        ("en", "Hi there!", "Hello!"),
+        ("en", "thanks a lot", "You are welcome!"),
+        ("en", "how do I?", "Hello!"),
+        ("en", "🙂", "Hello!"),
+        ("de-AT", "Guten Tag", "Hallo!"),
+        ("de", "Vielen Dank!", "Gern geschehen!"),
+        ("es", "Hola, buenos días", "¡Hola!"),
+        ("fr", "Merci beaucoup", "Je vous en prie"),
+        ("tr", "İyi günler", "Merhaba!"),
+        ("tr", "teşekkürler", "Rica ederim!"),
+        ("xx", "hello", "Hello!"),
+    ] {
+        let turn = Turn { question, locale, popular: &popular, ..Turn::default() };
+        let Decision::Greet { text, suggestions } = decide(&turn, &[]) else {
+            panic!("expected a greeting of {question}");
+        };
+        assert!(text.starts_with(start), "{question}: {text}");
+        assert_eq!(suggestions, popular[..3], "{question}");
+        assert!(text.contains("- Title 3") && !text.contains("Title 4"), "{text}");
+    }
+}
+
+#[test]
+fn reads_the_question_in_the_language_of_the_article() {
+    let demo = demo();
+    let question = "How do I charge the batteries?";
+    let german = Turn { locale: "de", ..turn(question) };
+    assert!(matches!(decide(&german, &demo.hits(question)), Decision::Answer { .. }));
+}
+
+#[test]
+fn admits_to_be_a_machine() {
+    for (locale, question, start) in [
+        ("en", "Are you a bot?", "Yes,"),
+        ("de", "Bist du ein Mensch?", "Ja,"),
+        ("es", "¿Eres un robot?", "Sí,"),
+        ("fr", "Êtes-vous un robot ?", "Oui,"),
+        ("tr", "Bot musun?", "Evet,"),
+    ] {
+        let Decision::Identify { text } =
+            decide(&Turn { question, locale, ..Turn::default() }, &[])
+        else {
+            panic!("expected an admission to {question}");
+        };
+        assert!(text.starts_with(start), "{text}");
+    }
+}
+
+/// Set by hand on what it prints; the bounds are the published goals.
+#[test]
+#[expect(clippy::print_stdout, reason = "the measure is this test's result")]
+fn measures_the_gate_on_foreign_messages() {
+    let Some(folder) = std::env::var_os("FUSION_DATA").map(PathBuf::from) else {
+        println!("needs: FUSION_DATA");
         return;
     };
-    let (documents, names) = crate::search::tests::documents(&folder.join("helpcenter"));
-    let index = Index::build(documents).unwrap();
-    let d = Demo { index, slugs: vec![] };
-    let (mut n, mut right, mut wrong) = (0, 0, 0);
-    for line in std::fs::read_to_string(folder.join("helpcenter-questions.jsonl")).unwrap().lines()
-    {
-        let pair: serde_json::Value = serde_json::from_str(line).unwrap();
-        let question = pair["question"].as_str().unwrap();
-        let hits = d.hits(question);
-        n += 1;
-        if let Decision::Answer { sources, .. } =
-            decide(&Turn { question, locale: "en", ..Turn::default() }, &hits)
-        {
-            if sources[0].article == names[pair["article"].as_str().unwrap()] {
-                right += 1
-            } else {
-                wrong += 1;
-                println!(
-                    "WRONG {question} => {} {:?}",
-                    sources[0].title,
-                    super::builtin::debug_evidence(question, "en", &hits)
-                );
+    let dialogues = std::fs::read_to_string(folder.join("dialogues.jsonl")).expect("dialogues");
+    let large = help(&folder.join("helpcenter"));
+    for (help, every) in [(&demo(), 1), (&large, 8)] {
+        let (mut asked, mut answered) = (0_u32, 0_u32);
+        for line in dialogues.lines().step_by(every) {
+            let dialogue: serde_json::Value = serde_json::from_str(line).expect("a dialogue");
+            for turn in dialogue["turns"].as_array().expect("turns") {
+                if turn["from"] == "visitor" {
+                    asked += 1;
+                    let text = turn["text"].as_str().expect("a text");
+                    answered += u32::from(matches!(help.decide(text), Decision::Answer { .. }));
+                }
             }
+        }
+        println!("answered {answered} of {asked} foreign messages");
+        assert!(answered * 50 <= asked, "more than 2 % of foreign messages were answered");
+    }
+    let pairs = std::fs::read_to_string(folder.join("helpcenter-questions.jsonl")).expect("pairs");
+    let (mut asked, mut answered, mut right) = (0_u32, 0_u32, 0_u32);
+    for line in pairs.lines() {
+        let pair: serde_json::Value = serde_json::from_str(line).expect("a pair");
+        asked += 1;
+        if let Decision::Answer { sources, .. } = large.decide(pair["question"].as_str().unwrap()) {
+            answered += 1;
+            let name = large.names.get(&sources[0].article).map(String::as_str);
+            right += u32::from(name == pair["article"].as_str());
         }
     }
-    println!("ARDUINO right {right} wrong {wrong} of {n}");
-    let text = std::fs::read_to_string(folder.join("dialogues.jsonl")).unwrap();
-    let (mut n, mut answered) = (0, 0);
-    for (i, line) in text.lines().enumerate() {
-        let dd: serde_json::Value = serde_json::from_str(line).unwrap();
-        for turn in dd["turns"].as_array().unwrap() {
-            if turn["from"] != "visitor" {
-                continue;
-            }
-            let question = turn["text"].as_str().unwrap();
-            let hits = d.hits(question);
-            n += 1;
-            if let Decision::Answer { sources, .. } =
-                decide(&Turn { question, locale: "en", ..Turn::default() }, &hits)
-            {
-                answered += 1;
-                println!(
-                    "FALSA {question} => {} {:?}",
-                    sources[0].title,
-                    super::builtin::debug_evidence(question, "en", &hits)
-                );
-            }
-        }
-        if i > 300 {
-            break;
-        }
-    }
-    println!("DIALOGUES-A {answered} of {n}");
+    println!("answered {answered} of {asked} link texts, {right} from the linked article itself");
 }

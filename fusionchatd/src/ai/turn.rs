@@ -124,7 +124,7 @@ pub fn decide(turn: &Turn<'_>, hits: &[Hit]) -> Decision {
     if let Some(decision) = decide_early(turn) {
         return decision;
     }
-    if let Some(quote) = builtin::answer(turn.question, turn.locale, hits) {
+    if let Some(quote) = builtin::answer(turn.question, hits) {
         let same = turn.answers.iter().filter(|given| **given == quote.text).count();
         if same >= MAX_SAME_ANSWERS {
             return Decision::HandOver { reason: REPEATED_QUESTION };

@@ -85,6 +85,8 @@ pub struct Query<'a> {
 pub struct Hit {
     /// The article it belongs to.
     pub article: Uuid,
+    /// The primary language subtag of the article, such as `en`.
+    pub language: String,
     /// The article's title.
     pub title: String,
     /// The passage's heading path inside the article; may be empty.
@@ -314,6 +316,7 @@ impl Index {
                 .map_or(0.0, |wanted| coverage(wanted, article, stored));
             hits.push(Hit {
                 article: article.id,
+                language: article.language.clone(),
                 title: article.title.clone(),
                 heading: stored.heading.clone(),
                 text: stored.text.clone(),

@@ -15,24 +15,24 @@ use crate::search::stop_words;
 const MAX_WORD_BYTES: usize = 40;
 
 /// The languages with a stemmer: primary subtag, stemmer, stop words beyond the library's.
-const LANGUAGES: &[(&str, Language, &[&str])] = &[
+const LANGUAGES: &[(&str, Language, &str)] = &[
     ("en", Language::English, stop_words::ENGLISH),
     ("de", Language::German, stop_words::GERMAN),
     ("es", Language::Spanish, stop_words::SPANISH),
     ("fr", Language::French, stop_words::FRENCH),
     ("tr", Language::Turkish, stop_words::TURKISH),
-    ("da", Language::Danish, &[]),
-    ("el", Language::Greek, &[]),
-    ("fi", Language::Finnish, &[]),
-    ("hu", Language::Hungarian, &[]),
-    ("it", Language::Italian, &[]),
-    ("nb", Language::Norwegian, &[]),
-    ("nl", Language::Dutch, &[]),
-    ("no", Language::Norwegian, &[]),
-    ("pt", Language::Portuguese, &[]),
-    ("ro", Language::Romanian, &[]),
-    ("ru", Language::Russian, &[]),
-    ("sv", Language::Swedish, &[]),
+    ("da", Language::Danish, ""),
+    ("el", Language::Greek, ""),
+    ("fi", Language::Finnish, ""),
+    ("hu", Language::Hungarian, ""),
+    ("it", Language::Italian, ""),
+    ("nb", Language::Norwegian, ""),
+    ("nl", Language::Dutch, ""),
+    ("no", Language::Norwegian, ""),
+    ("pt", Language::Portuguese, ""),
+    ("ro", Language::Romanian, ""),
+    ("ru", Language::Russian, ""),
+    ("sv", Language::Swedish, ""),
 ];
 
 /// One analyzer per row of [`LANGUAGES`], each built at its first use.
@@ -91,14 +91,14 @@ fn words_of_text() -> TextAnalyzerBuilder {
 }
 
 /// Accents go last: the stemmers know them, and visitors often leave them out.
-fn build(language: Language, words: &[&str]) -> TextAnalyzer {
+fn build(language: Language, words: &str) -> TextAnalyzer {
     let mut builder = words_of_text();
     // The library's English list has `not`, which help desks need; ours replaces it.
     if let Some(known) = StopWordFilter::new(language).filter(|_| language != Language::English) {
         builder = builder.filter_dynamic(known);
     }
     builder
-        .filter_dynamic(StopWordFilter::remove(words.iter().map(|word| (*word).to_owned())))
+        .filter_dynamic(StopWordFilter::remove(words.split_whitespace().map(str::to_owned)))
         .filter_dynamic(Stemmer::new(language))
         .filter_dynamic(AsciiFoldingFilter)
         .build()

@@ -20,7 +20,7 @@ const MAX_NESTING: usize = 24;
 /// The longest heading that is kept, in characters.
 const MAX_HEADING_CHARS: usize = 160;
 /// Between the levels of a heading path.
-const HEADING_SEPARATOR: &str = " › ";
+pub const HEADING_SEPARATOR: &str = " › ";
 
 /// A piece of an article: a few whole sentences under one heading.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -358,7 +358,8 @@ mod tests {
     fn follows_headings_and_reduces_markup() {
         let text = "Intro with **bold**, `code` and [a link](https://x.example).\n\n\
             # Charging\n\n## Cable\n\n1. Plug in\n   the cable.\n2. Wait\n\n   Again.\n\n\
-            ```sh\nlet x = 1\n\nmore\n```\n\n| Mode | Hours | Lumens |\n|---|---|---|\n| Low | 90 | 20 |\n\n\
+            ```sh\nlet x = 1\n\nmore\n```\n\n\
+            | Mode | Hours | Lumens |\n|---|---|---|\n| Low | 90 | 20 |\n\n\
             | | |\n|-|-|\n| Weight | 410 g |\n\n\
             ![alt text](a.png)\n\n# Storing\n\nDry.\n";
         assert_eq!(
