@@ -1,0 +1,281 @@
+//! The head of an article's file: `title`, `id`, `locale` and `draft` between two lines of `---`. A small part of
+//! YAML, read strictly; other keys are skipped. Pure.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// The most lines a head may have.
+const LINES_MAX: usize = 200;
+/// The longest title, in characters.
+const TITLE_CHARS_MAX: usize = 300;
+/// The longest id or locale, in characters.
+const VALUE_CHARS_MAX: usize = 200;
+/// The line before and after the head.
+const FENCE: &str = "---";
+
+/// What the head of a file says, and what follows it.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) struct Page<'a> {
+    pub(crate) title: String,
+    /// The article's id in the system it comes from.
+    pub(crate) id: Option<String>,
+    pub(crate) locale: Option<String>,
+    /// True if it is not to be published.
+    pub(crate) draft: bool,
+    pub(crate) body: &'a str,
+}
+
+/// Why a head cannot be used. Lines count from 1, as editors do.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum BadHead {
+    /// No title in the head, or no head at all.
+    NoTitle,
+    /// The second `---` is missing.
+    Unclosed,
+    /// No `key: value`.
+    NoKey { line: usize },
+    /// A key stands twice.
+    Repeated { line: usize, key: String },
+    /// A quoted value without its end, or with text after it.
+    BadQuote { line: usize },
+    /// A known key with a list, a block or an alias instead of a plain text.
+    NotPlain { line: usize, key: String },
+    /// `draft` is neither `true` nor `false`.
+    BadDraft { line: usize },
+    /// A value beyond its limit.
+    TooLong { line: usize, key: String },
+}
+
+impl BadHead {
+    /// A stable word for scripts.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::NoTitle => "no_title",
+            Self::Unclosed
+            | Self::NoKey { .. }
+            | Self::Repeated { .. }
+            | Self::BadQuote { .. }
+            | Self::NotPlain { .. }
+            | Self::BadDraft { .. }
+            | Self::TooLong { .. } => "bad_front_matter",
+        }
+    }
+}
+
+impl fmt::Display for BadHead {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoTitle => write!(formatter, "no title in its front matter"),
+            Self::Unclosed => write!(formatter, "front matter without a second ---"),
+            Self::NoKey { line } => write!(formatter, "line {line}: no `key: value`"),
+            Self::Repeated { line, key } => write!(formatter, "line {line}: `{key}` stands twice"),
+            Self::BadQuote { line } => write!(formatter, "line {line}: a quote does not end there"),
+            Self::NotPlain { line, key } => {
+                write!(formatter, "line {line}: `{key}` must be plain text in one line")
+            }
+            Self::BadDraft { line } => write!(formatter, "line {line}: draft is true or false"),
+            Self::TooLong { line, key } => write!(formatter, "line {line}: `{key}` is too long"),
+        }
+    }
+}
+
+/// Reads the head of a file.
+pub(crate) fn parse(text: &str) -> Result<Page<'_>, BadHead> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let (first, mut rest) = next_line(text);
+    if first.trim_end() != FENCE {
+        return Err(BadHead::NoTitle);
+    }
+    let mut head = Head::default();
+    for line in 2..LINES_MAX {
+        if rest.is_empty() {
+            return Err(BadHead::Unclosed);
+        }
+        let (content, after) = next_line(rest);
+        rest = after;
+        if content.trim_end() == FENCE {
+            let title = head.title.filter(|title| !title.is_empty()).ok_or(BadHead::NoTitle)?;
+            let body = rest.trim_start_matches(['\r', '\n']);
+            return Ok(Page { title, id: head.id, locale: head.locale, draft: head.draft, body });
+        }
+        head.read(line, content.trim_end())?;
+    }
+    Err(BadHead::Unclosed)
+}
+
+fn next_line(text: &str) -> (&str, &str) {
+    text.split_once('\n').unwrap_or((text, ""))
+}
+
+#[derive(Default)]
+struct Head {
+    title: Option<String>,
+    id: Option<String>,
+    locale: Option<String>,
+    draft: bool,
+    seen: BTreeSet<String>,
+    /// The key whose value may go on in indented lines.
+    last: String,
+}
+
+impl Head {
+    fn read(&mut self, line: usize, content: &str) -> Result<(), BadHead> {
+        if content.trim().is_empty() || content.starts_with('#') {
+            return Ok(());
+        }
+        if content.starts_with([' ', '\t']) || content == "-" || content.starts_with("- ") {
+            return match self.last.as_str() {
+                "" => Err(BadHead::NoKey { line }),
+                key if is_known(key) => Err(BadHead::NotPlain { line, key: key.to_owned() }),
+                _ => Ok(()),
+            };
+        }
+        let (key, raw) = content.split_once(':').ok_or(BadHead::NoKey { line })?;
+        let key = key.trim_end();
+        let separated = raw.is_empty() || raw.starts_with([' ', '\t']);
+        if key.is_empty() || key.contains(char::is_whitespace) || !separated {
+            return Err(BadHead::NoKey { line });
+        }
+        key.clone_into(&mut self.last);
+        if !self.seen.insert(key.to_owned()) {
+            return Err(BadHead::Repeated { line, key: key.to_owned() });
+        }
+        if is_known(key) { self.set(line, key, raw.trim()) } else { Ok(()) }
+    }
+
+    fn set(&mut self, line: usize, key: &str, raw: &str) -> Result<(), BadHead> {
+        let value = plain(raw).map_err(|problem| match problem {
+            NotPlain::Quote => BadHead::BadQuote { line },
+            NotPlain::Shape => BadHead::NotPlain { line, key: key.to_owned() },
+        })?;
+        let chars_max = if key == "title" { TITLE_CHARS_MAX } else { VALUE_CHARS_MAX };
+        if value.chars().count() > chars_max {
+            return Err(BadHead::TooLong { line, key: key.to_owned() });
+        }
+        match key {
+            "title" => self.title = Some(value.trim().to_owned()),
+            "id" => self.id = Some(value).filter(|id| !id.is_empty()),
+            "locale" => self.locale = Some(value).filter(|locale| !locale.is_empty()),
+            _ => {
+                self.draft = match value.as_str() {
+                    "true" => true,
+                    "false" | "" => false,
+                    _ => return Err(BadHead::BadDraft { line }),
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_known(key: &str) -> bool {
+    matches!(key, "title" | "id" | "locale" | "draft")
+}
+
+enum NotPlain {
+    Quote,
+    Shape,
+}
+
+/// A YAML scalar in one line: plain, 'single' or "double" quoted.
+fn plain(raw: &str) -> Result<String, NotPlain> {
+    match raw.chars().next() {
+        Some('\'') => {
+            let inner = raw[1..].strip_suffix('\'').ok_or(NotPlain::Quote)?;
+            let value = inner.replace("''", "\u{0}");
+            if value.contains('\'') || raw.len() < 2 {
+                return Err(NotPlain::Quote);
+            }
+            Ok(value.replace('\u{0}', "'"))
+        }
+        Some('"') => double_quoted(&raw[1..]),
+        Some('|' | '>' | '[' | '{' | '&' | '*' | '!' | '%' | '@' | '`') => Err(NotPlain::Shape),
+        Some(_) => Ok(raw.split(" #").next().unwrap_or(raw).trim_end().to_owned()),
+        None => Ok(String::new()),
+    }
+}
+
+fn double_quoted(rest: &str) -> Result<String, NotPlain> {
+    let mut value = String::new();
+    let mut chars = rest.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => {
+                let after = chars.as_str().trim();
+                let ends = after.is_empty() || after.starts_with('#');
+                return if ends { Ok(value) } else { Err(NotPlain::Quote) };
+            }
+            '\\' => match chars.next() {
+                Some(escaped @ ('"' | '\\' | '/')) => value.push(escaped),
+                Some('t' | 'n') => value.push(' '),
+                Some(_) | None => return Err(NotPlain::Quote),
+            },
+            c => value.push(c),
+        }
+    }
+    Err(NotPlain::Quote)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BadHead, Page, parse};
+
+    #[test]
+    fn heads_are_read() {
+        let text = "---\ntitle: \"Say \\\"hi\\\"\"\nid: 360017090920\nlocale: de # German\n\
+                    tags:\n  - a\n- b\ndraft: true\n---\n\nBody\n---\nstill body\n";
+        assert_eq!(
+            parse(text).unwrap(),
+            Page {
+                title: "Say \"hi\"".into(),
+                id: Some("360017090920".into()),
+                locale: Some("de".into()),
+                draft: true,
+                body: "Body\n---\nstill body\n",
+            }
+        );
+        let text = "\u{feff}---\r\ntitle: 'It''s: plain'\r\n---\r\nBody";
+        let page = parse(text).unwrap();
+        assert_eq!((page.title.as_str(), page.body), ("It's: plain", "Body"));
+        assert_eq!(parse("---\ntitle: A: b\n---").unwrap().title, "A: b");
+        assert!(!parse("---\ntitle: a\ndraft: false\n---\n").unwrap().draft);
+    }
+
+    #[test]
+    fn bad_heads_are_named() {
+        let key = |key: &str| key.to_owned();
+        for (text, problem) in [
+            ("", BadHead::NoTitle),
+            ("# Heading\n", BadHead::NoTitle),
+            ("---\n---\nbody", BadHead::NoTitle),
+            ("---\ntitle:\n---\n", BadHead::NoTitle),
+            ("---\ntitle: \"  \"\n---\n", BadHead::NoTitle),
+            ("---\ntitle: a\n", BadHead::Unclosed),
+            ("---", BadHead::Unclosed),
+            ("---\nnonsense\n---\n", BadHead::NoKey { line: 2 }),
+            ("---\ntitle:a\n---\n", BadHead::NoKey { line: 2 }),
+            ("---\n  indented: a\n---\n", BadHead::NoKey { line: 2 }),
+            ("---\nid: 1\nid: 2\n---\n", BadHead::Repeated { line: 3, key: key("id") }),
+            ("---\ntitle: \"a\n---\n", BadHead::BadQuote { line: 2 }),
+            ("---\ntitle: \"a\" b\n---\n", BadHead::BadQuote { line: 2 }),
+            ("---\ntitle: 'a'b'\n---\n", BadHead::BadQuote { line: 2 }),
+            ("---\ntitle: '\n---\n", BadHead::BadQuote { line: 2 }),
+            ("---\ntitle: >\n  a\n---\n", BadHead::NotPlain { line: 2, key: key("title") }),
+            ("---\ntitle: a\n  b\n---\n", BadHead::NotPlain { line: 3, key: key("title") }),
+            ("---\nid: [1]\n---\n", BadHead::NotPlain { line: 2, key: key("id") }),
+            ("---\ntitle: a\ndraft: maybe\n---\n", BadHead::BadDraft { line: 3 }),
+        ] {
+            assert_eq!(parse(text).unwrap_err(), problem, "{text:?}");
+        }
+        let long = format!("---\ntitle: {}\n---\n", "x".repeat(301));
+        assert_eq!(parse(&long).unwrap_err(), BadHead::TooLong { line: 2, key: key("title") });
+        let endless = format!(
+            "---
+{}",
+            "# comment
+"
+            .repeat(1_000)
+        );
+        assert_eq!(parse(&endless), Err(BadHead::Unclosed));
+    }
+}

@@ -1,0 +1,184 @@
+//! `article`: what the assistant answers from. Importing a folder stands in `import`, the head of a file in
+//! `front_matter`.
+
+mod front_matter;
+mod import;
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use fusionchat_proto::v1;
+use serde_json::{Value, json};
+
+use crate::cmd::list::{self, Limit, Page};
+use crate::cmd::{Context, expect, name, object, text};
+use crate::failure::Failure;
+use crate::names;
+use crate::output::{Cell, Column, Report, Row, Rows, Section, Shape};
+use crate::view;
+
+/// The most passages a search gives.
+const PASSAGES_MAX: i64 = 20;
+
+const COLUMNS: &[Column] = &[
+    Column::flexible("TITLE"),
+    Column::fixed("STATUS"),
+    Column::fixed("LOCALE"),
+    Column::fixed("UPDATED"),
+    Column::flexible("SOURCE"),
+    Column::fixed("ID"),
+];
+
+const PASSAGE_COLUMNS: &[Column] = &[
+    Column::fixed("SCORE"),
+    Column::flexible("TITLE"),
+    Column::flexible("HEADING"),
+    Column::flexible("TEXT"),
+];
+
+/// Verbs of `article`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ArticleCommand {
+    /// Put every *.md of a folder; again, only what changed. Exits 11 if some were refused
+    #[command(after_help = "Example:\n  fusionctl article import ./help -o json")]
+    Import {
+        /// The folder; a file's path below it is the article's key
+        dir: PathBuf,
+    },
+    /// List the articles, without their bodies
+    #[command(after_help = "Example:\n  fusionctl article list --all -o jsonl")]
+    List(Limit),
+    /// Show one article
+    #[command(
+        after_help = "Example:\n  fusionctl article get 019b2f6e-8c1f-7e21-9a3c-0242ac120002"
+    )]
+    Get {
+        /// The article's id
+        id: String,
+    },
+    /// Delete an article
+    #[command(
+        after_help = "Example:\n  fusionctl article delete 019b2f6e-8c1f-7e21-9a3c-0242ac120002"
+    )]
+    Delete {
+        /// The article's id
+        id: String,
+    },
+    /// Search as the assistant does, and show what it would do
+    #[command(after_help = "Example:\n  fusionctl article search \"change my address\" --limit 3")]
+    Search(Search),
+}
+
+/// Arguments of `article search`.
+#[derive(Args, Debug)]
+pub(crate) struct Search {
+    /// A visitor's question
+    query: String,
+    /// Only what this inbox's assistant reads; its name or id
+    #[arg(long)]
+    inbox: Option<String>,
+    /// At most this many passages, up to 20
+    #[arg(
+        long,
+        default_value_t = 5,
+        value_parser = clap::value_parser!(u32).range(1..=PASSAGES_MAX)
+    )]
+    limit: u32,
+}
+
+pub(crate) async fn run(context: &Context, command: ArticleCommand) -> Result<Report, Failure> {
+    match command {
+        ArticleCommand::Import { dir } => import::import(context, &dir).await,
+        ArticleCommand::List(limit) => list(context, &limit).await,
+        ArticleCommand::Get { id } => get(context, id).await,
+        ArticleCommand::Delete { id } => delete(context, id).await,
+        ArticleCommand::Search(arguments) => search(context, arguments).await,
+    }
+}
+
+async fn list(context: &Context, limit: &Limit) -> Result<Report, Failure> {
+    let client = context.client.clone();
+    list::list(limit, COLUMNS, move |limit, page_token| {
+        let client = client.clone();
+        let request = v1::ListArticlesRequest { limit, page_token };
+        async move {
+            let answer = client.call(client.articles().list_articles(request)).await?;
+            let rows = answer.articles.iter().map(row).collect();
+            Ok(Page { rows, next: answer.next_page_token })
+        }
+    })
+    .await
+}
+
+fn row(article: &v1::Article) -> Row {
+    let cells = vec![
+        Cell::text(&article.title),
+        name(names::article_status(article.status)),
+        Cell::text(&article.locale),
+        Cell::At(article.updated_at),
+        text(article.source_path.as_deref()),
+        Cell::text(&article.id),
+    ];
+    Row { json: view::article(article), shape: Shape::Cells(cells) }
+}
+
+async fn get(context: &Context, article_id: String) -> Result<Report, Failure> {
+    let request = v1::GetArticleRequest { article_id };
+    let answer = context.client.call(context.client.articles().get_article(request)).await?;
+    let article = expect(answer.article, "article")?;
+    let fields = vec![
+        ("title", Cell::text(&article.title)),
+        ("id", Cell::text(&article.id)),
+        ("status", name(names::article_status(article.status))),
+        ("locale", Cell::text(&article.locale)),
+        ("source", text(article.source_path.as_deref())),
+        ("updated", Cell::At(article.updated_at)),
+    ];
+    let mut object = object(view::article(&article), fields);
+    object.sections.push(Section::Text(article.body));
+    Ok(object.into())
+}
+
+async fn delete(context: &Context, article_id: String) -> Result<Report, Failure> {
+    let request = v1::DeleteArticleRequest {
+        client_id: context.once.client_id(),
+        article_id: article_id.clone(),
+    };
+    context.change(context.client.articles().delete_article(request)).await?;
+    let json = [("id".to_owned(), json!(article_id)), ("deleted".to_owned(), json!(true))];
+    let fields = vec![("deleted", Cell::Text(article_id))];
+    Ok(object(json.into_iter().collect(), fields).into())
+}
+
+async fn search(context: &Context, arguments: Search) -> Result<Report, Failure> {
+    let request = v1::SearchArticlesRequest {
+        query: arguments.query,
+        inbox: arguments.inbox.unwrap_or_default(),
+        limit: arguments.limit,
+    };
+    let found = context.client.call(context.client.articles().search_articles(request)).await?;
+    let passages: Vec<Value> =
+        found.passages.iter().map(|passage| Value::Object(view::passage(passage))).collect();
+    let json = [
+        ("passages".to_owned(), Value::Array(passages)),
+        ("decision".to_owned(), json!(found.decision)),
+        ("answer".to_owned(), json!(found.answer)),
+    ];
+    let fields = vec![("the assistant would", Cell::text(&found.decision))];
+    let mut object = object(json.into_iter().collect(), fields);
+    if !found.answer.is_empty() {
+        object.sections.push(Section::Text(found.answer));
+    }
+    let rows = found.passages.iter().map(|passage| Row {
+        json: view::passage(passage),
+        shape: Shape::Cells(vec![
+            Cell::Text(format!("{:.2}", passage.score)),
+            Cell::text(&passage.title),
+            Cell::text(&passage.heading),
+            Cell::text(&passage.text),
+        ]),
+    });
+    let rows = Rows { columns: PASSAGE_COLUMNS, rows: rows.collect(), ..Rows::default() };
+    object.sections.push(Section::Rows(rows));
+    Ok(object.into())
+}

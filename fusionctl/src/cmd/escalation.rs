@@ -1,0 +1,112 @@
+//! `escalation`: the live queue of conversations that wait for a person.
+
+use clap::{Args, Subcommand};
+use fusionchat_proto::v1;
+
+use crate::cmd::list::{PAGE_ROWS_MAX, ROWS_DEFAULT};
+use crate::cmd::{Context, expect, object, text};
+use crate::failure::Failure;
+use crate::output::{Cell, Column, Report, Row, Rows, Shape};
+use crate::view;
+
+const COLUMNS: &[Column] = &[
+    Column::fixed("NUMBER"),
+    Column::fixed("WAITING"),
+    Column::fixed("REASON"),
+    Column::fixed("VISITOR"),
+    Column::flexible("LAST LINE"),
+];
+
+/// Verbs of `escalation`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum EscalationCommand {
+    /// List who waits for a person, the longest waiting first
+    #[command(after_help = "Example:\n  fusionctl escalation list -o json")]
+    List {
+        /// At most this many, up to 200
+        #[arg(
+            long,
+            default_value_t = ROWS_DEFAULT,
+            value_parser = clap::value_parser!(u32).range(1..=i64::from(PAGE_ROWS_MAX))
+        )]
+        limit: u32,
+    },
+    /// Claim a waiting conversation for an agent; exits 6 if somebody has it
+    #[command(after_help = "Example:\n  fusionctl escalation assign 1042 --to agent2")]
+    Assign(Assign),
+}
+
+/// Arguments of `escalation assign`.
+#[derive(Args, Debug)]
+pub(crate) struct Assign {
+    /// The conversation's number or id
+    #[arg(value_name = "N")]
+    conversation: String,
+    /// The agent's name, e-mail or id
+    #[arg(long, value_name = "USER")]
+    to: String,
+    /// Take it from whoever has it; they are told
+    #[arg(long)]
+    take: bool,
+}
+
+pub(crate) async fn run(context: &Context, command: EscalationCommand) -> Result<Report, Failure> {
+    match command {
+        EscalationCommand::List { limit } => list(context, limit).await,
+        EscalationCommand::Assign(arguments) => assign(context, arguments).await,
+    }
+}
+
+async fn list(context: &Context, limit: u32) -> Result<Report, Failure> {
+    let request = v1::ListEscalationsRequest { limit };
+    let queue = context.client.call(context.client.escalations().list_escalations(request)).await?;
+    let rows = queue.waiting.iter().map(row).collect();
+    let notices = if queue.more {
+        vec![format!("showing the {limit} longest waiting; see --limit")]
+    } else {
+        Vec::new()
+    };
+    Ok(Rows { columns: COLUMNS, rows, now_ms: Some(queue.now), more: queue.more, notices }.into())
+}
+
+fn row(waiting: &v1::WaitingConversation) -> Row {
+    let escalation = waiting.escalation.as_ref();
+    let cells = vec![
+        escalation.map_or(Cell::Absent, |escalation| Cell::Number(escalation.number)),
+        Cell::Since(waiting.waiting_since),
+        text(escalation.map(|escalation| escalation.reason.as_str())),
+        Cell::Text(visitor(&waiting.visitor_name, &waiting.visitor_id)),
+        Cell::text(&waiting.last_line),
+    ];
+    Row { json: view::waiting(waiting), shape: Shape::Cells(cells) }
+}
+
+/// What to call a visitor: the name, else `visitor` with the tail of the id.
+pub(crate) fn visitor(name: &str, id: &str) -> String {
+    /// As many characters as tell visitors apart on one screen.
+    const TAIL: usize = 4;
+    if !name.is_empty() {
+        return name.to_owned();
+    }
+    let skip = id.chars().count().saturating_sub(TAIL);
+    let tail: String = id.chars().skip(skip).collect();
+    format!("visitor {tail}").trim_end().to_owned()
+}
+
+async fn assign(context: &Context, arguments: Assign) -> Result<Report, Failure> {
+    let request = v1::AssignEscalationRequest {
+        client_id: context.once.client_id(),
+        conversation: arguments.conversation,
+        to: arguments.to.clone(),
+        take: arguments.take,
+    };
+    let answer = context.change(context.client.escalations().assign_escalation(request)).await?;
+    let escalation = expect(answer.escalation, "escalation")?;
+    let fields = vec![
+        ("conversation", Cell::Number(escalation.number)),
+        ("assigned to", Cell::Text(arguments.to)),
+        ("claimed", Cell::at(escalation.claimed_at)),
+        ("reason", Cell::text(&escalation.reason)),
+    ];
+    Ok(object(view::escalation(&escalation), fields).into())
+}

@@ -1,0 +1,112 @@
+//! `user`: staff, that is admins and agents.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use fusionchat_proto::v1;
+
+use crate::cmd::{Context, expect, name, object, text};
+use crate::failure::Failure;
+use crate::names::{self, AvailabilityChoice, RoleChoice};
+use crate::output::{Cell, Column, Object, Report, Row, Rows, Shape};
+use crate::view;
+
+const COLUMNS: &[Column] = &[
+    Column::flexible("NAME"),
+    Column::flexible("EMAIL"),
+    Column::fixed("ROLE"),
+    Column::fixed("AVAILABILITY"),
+    Column::fixed("ID"),
+];
+
+/// Verbs of `user`.
+#[derive(Debug, Subcommand)]
+pub(crate) enum UserCommand {
+    /// List the staff
+    #[command(after_help = "Example:\n  fusionctl user list -o json")]
+    List,
+    /// Create an admin or an agent
+    #[command(after_help = "Example:\n  fusionctl user create ana@acme.example --name ana \
+                            --role agent --password-file ana.password")]
+    Create(Create),
+    /// Set your own availability
+    #[command(after_help = "Example:\n  fusionctl user availability away")]
+    Availability {
+        /// Whether new conversations may come to you
+        #[arg(value_enum)]
+        availability: AvailabilityChoice,
+    },
+}
+
+/// Arguments of `user create`.
+#[derive(Args, Debug)]
+pub(crate) struct Create {
+    /// Unique inside the organization
+    email: String,
+    /// How visitors, colleagues and commands call this user; unique inside the organization
+    #[arg(long)]
+    name: String,
+    /// What this user may do
+    #[arg(long, value_enum)]
+    role: RoleChoice,
+    /// The password, in a file or (-) on stdin: at least 12 characters
+    #[arg(long, value_name = "FILE")]
+    password_file: PathBuf,
+}
+
+pub(crate) async fn run(context: &Context, command: UserCommand) -> Result<Report, Failure> {
+    match command {
+        UserCommand::List => list(context).await,
+        UserCommand::Create(arguments) => create(context, arguments).await,
+        UserCommand::Availability { availability } => set(context, availability).await,
+    }
+}
+
+async fn list(context: &Context) -> Result<Report, Failure> {
+    let request = v1::ListUsersRequest {};
+    let answer = context.client.call(context.client.users().list_users(request)).await?;
+    let rows = answer.users.iter().map(|user| Row {
+        json: view::user(user),
+        shape: Shape::Cells(vec![
+            text(user.name.as_deref()),
+            text(user.email.as_deref()),
+            name(names::role(user.role)),
+            name(names::availability(user.availability)),
+            Cell::text(&user.id),
+        ]),
+    });
+    Ok(Rows { columns: COLUMNS, rows: rows.collect(), ..Rows::default() }.into())
+}
+
+async fn create(context: &Context, arguments: Create) -> Result<Report, Failure> {
+    let password = context.stdin.password(&arguments.password_file).await?;
+    let request = v1::CreateUserRequest {
+        client_id: context.once.client_id(),
+        email: arguments.email,
+        name: arguments.name,
+        role: arguments.role.wire(),
+        password,
+    };
+    let answer = context.change(context.client.users().create_user(request)).await?;
+    Ok(one(&expect(answer.user, "user")?).into())
+}
+
+async fn set(context: &Context, availability: AvailabilityChoice) -> Result<Report, Failure> {
+    let request = v1::SetAvailabilityRequest {
+        client_id: context.once.client_id(),
+        availability: availability.wire(),
+    };
+    let answer = context.change(context.client.users().set_availability(request)).await?;
+    Ok(one(&expect(answer.user, "user")?).into())
+}
+
+fn one(user: &v1::User) -> Object {
+    let fields = vec![
+        ("name", text(user.name.as_deref())),
+        ("email", text(user.email.as_deref())),
+        ("role", name(names::role(user.role))),
+        ("availability", name(names::availability(user.availability))),
+        ("id", Cell::text(&user.id)),
+    ];
+    object(view::user(user), fields)
+}

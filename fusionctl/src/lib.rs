@@ -1,0 +1,153 @@
+//! `fusionctl` as a library, so that tests can walk its command tree and run it in process. The program itself
+//! is in `main.rs`; this crate speaks gRPC to a daemon and knows no rules of its own.
+
+mod argv;
+mod cli;
+mod cmd;
+mod connect;
+mod demo;
+mod failure;
+mod input;
+mod names;
+mod output;
+mod time;
+mod view;
+
+use std::ffi::OsString;
+use std::future::Future;
+use std::io::{Read, Write};
+use std::path::PathBuf;
+
+use clap::Parser;
+use clap::error::{ContextKind, ErrorKind};
+
+use cli::{Cli, Noun};
+use cmd::{Context, Once};
+use connect::{Client, Target};
+use failure::{Exit, Failure};
+use input::Stdin;
+use output::{Format, Look, Renderer, Report};
+
+pub use cli::command;
+
+/// What a run takes from the process's surroundings.
+#[derive(Clone)]
+pub struct Environment {
+    /// `FUSION_ENDPOINT`, if it is not empty.
+    pub endpoint: Option<String>,
+    /// `FUSION_TOKEN`, if it is not empty.
+    pub token: Option<String>,
+    /// Where a running demo left its pointer.
+    pub runtime_dir: PathBuf,
+    /// True if colour is unwanted (`NO_COLOR`) or impossible.
+    pub no_color: bool,
+    /// Unix milliseconds.
+    pub now_ms: fn() -> i64,
+    /// Random bytes, of which the ids of a command's changes are made.
+    pub random: [u8; 16],
+}
+
+/// The three streams of a run.
+pub struct Console<'a> {
+    /// Read where a command takes `-`.
+    pub stdin: Box<dyn Read + Send>,
+    /// Results.
+    pub stdout: &'a mut (dyn Write + Send),
+    /// Errors, notices and progress.
+    pub stderr: &'a mut (dyn Write + Send),
+    /// The columns of the terminal stdout is, if it is one.
+    pub stdout_columns: Option<usize>,
+    /// True if stderr is a terminal.
+    pub stderr_is_terminal: bool,
+}
+
+/// Runs one command line (`words[0]` is the program) and returns the exit code. When `interrupt` resolves, the
+/// command is dropped and the code is 130.
+pub async fn run(
+    words: Vec<OsString>,
+    environment: Environment,
+    console: Console<'_>,
+    interrupt: impl Future<Output = ()>,
+) -> u8 {
+    let words = argv::rewrite(&argv::Grammar::of(&cli::command()), words);
+    let Console { stdin, stdout, stderr, stdout_columns, stderr_is_terminal } = console;
+    let format = if argv::wants_json(&words) { Format::Json } else { Format::Table };
+    let look = Look {
+        format,
+        quiet: false,
+        colour: false,
+        width: stdout_columns,
+        now_ms: environment.now_ms,
+    };
+    let mut renderer = Renderer { stdout, stderr, look };
+    let cli = match Cli::try_parse_from(&words) {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&mut renderer, &error) as u8,
+    };
+    renderer.look.format = cli.global.output;
+    renderer.look.quiet = cli.global.quiet;
+    renderer.look.colour =
+        stdout_columns.is_some() && !environment.no_color && !cli.global.no_color;
+    let exit = tokio::select! {
+        biased;
+        () = interrupt => {
+            let failure = Failure::new(Exit::Interrupted, "interrupted", "interrupted");
+            Err(failure)
+        }
+        result = execute(cli, environment, stdin, stderr_is_terminal, &mut renderer) => result,
+    };
+    match exit {
+        Ok(()) => Exit::Ok as u8,
+        Err(failure) => {
+            renderer.failure(&failure);
+            failure.exit as u8
+        }
+    }
+}
+
+async fn execute(
+    cli: Cli,
+    environment: Environment,
+    stdin: Box<dyn Read + Send>,
+    stderr_is_terminal: bool,
+    renderer: &mut Renderer<'_>,
+) -> Result<(), Failure> {
+    let Cli { global, noun } = cli;
+    let for_operator = matches!(noun, Noun::Tenant(_));
+    let target = Target::resolve(&global, for_operator, &environment)?;
+    let client = Client::connect(&target, global.insecure, global.timeout).await?;
+    let context = Context {
+        client,
+        once: Once::new(global.idempotency_key, environment.random),
+        stdin: Stdin::new(stdin),
+        progress: stderr_is_terminal && !global.quiet,
+    };
+    let Report { output, failure } = cmd::run(context, noun).await?;
+    renderer.print(output).await?;
+    failure.map_or(Ok(()), Err)
+}
+
+/// Clap's own answers: help and version on stdout, a refusal on stderr in the format that was asked for.
+fn refuse(renderer: &mut Renderer<'_>, error: &clap::Error) -> Exit {
+    let text = error.render().to_string();
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        // A reader that went away is no failure.
+        let _ = renderer.stdout.write_all(text.as_bytes());
+        let _ = renderer.stdout.flush();
+        return Exit::Ok;
+    }
+    if renderer.look.format == Format::Table {
+        let _ = renderer.stderr.write_all(text.as_bytes());
+        return Exit::Usage;
+    }
+    let first = text.lines().next().unwrap_or_default();
+    let message = first.strip_prefix("error: ").unwrap_or(first);
+    let mut failure = Failure::usage("usage", message).with_hint("try --help");
+    for kind in [ContextKind::SuggestedSubcommand, ContextKind::SuggestedArg] {
+        if let Some(suggestion) = error.get(kind) {
+            failure = failure.with_hint(format!("did you mean `{suggestion}`?"));
+        }
+    }
+    renderer.failure(&failure);
+    Exit::Usage
+}
