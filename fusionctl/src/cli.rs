@@ -75,7 +75,12 @@ pub(crate) struct Global {
     )]
     pub(crate) timeout: Duration,
     /// Makes a repeat of the same command harmless: it is done once and answers the same
-    #[arg(long, global = true, value_name = "KEY")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "KEY",
+        value_parser = clap::builder::NonEmptyStringValueParser::new()
+    )]
     pub(crate) idempotency_key: Option<String>,
     /// No colour
     #[arg(long, global = true)]

@@ -110,6 +110,7 @@ fn short_forms_parse() {
         "f --timeout soon conv list",
         "f --token secret conv list",
         "f -o yaml conv list",
+        "f conv claim 1042 --idempotency-key=",
     ] {
         assert!(parse(split(line)).is_err(), "{line}");
     }

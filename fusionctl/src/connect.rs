@@ -262,7 +262,7 @@ fn unreachable(endpoint: &str, error: &tonic::transport::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::{Backoff, checked};
+    use super::{Backoff, DemoUser, checked, name_of};
 
     #[test]
     fn a_token_goes_in_clear_only_to_this_machine() {
@@ -276,6 +276,13 @@ mod tests {
             assert_eq!((failure.exit as u8, failure.code.as_str()), (2, "clear_text"));
             assert!(checked(endpoint, true).is_ok(), "{endpoint}");
         }
+    }
+
+    #[test]
+    fn the_demo_gives_tenants_to_its_operator() {
+        assert_eq!(name_of(DemoUser::Unnamed, true), "operator");
+        assert_eq!(name_of(DemoUser::Unnamed, false), "admin");
+        assert_eq!(name_of(DemoUser::Agent2, true), "agent2");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use clap::Command;
 use serde_json::Value;
 
+use crate::mock::TOKEN;
 use crate::process::Daemon;
 use crate::run::{NOW_MS, environment, run, run_with};
 
@@ -102,6 +103,35 @@ async fn exit_codes_are_the_documented_ones() {
     daemon.kill().await;
     let gone = run(address, &["auth", "status", "-o", "json"]).await;
     assert_eq!((gone.exit, &gone.failure()["retryable"]), (9, &true.into()));
+}
+
+#[tokio::test]
+async fn the_demo_is_found_and_nothing_else_is_used() {
+    let daemon = Daemon::start().await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("demo.json");
+    let demo = serde_json::json!({
+        "apiVersion": "fusion/v1",
+        "grpc": format!("http://{}", daemon.address),
+        "credentials": { "admin": "not this one", "agent1": TOKEN },
+    });
+    std::fs::write(&file, demo.to_string()).unwrap();
+    std::fs::create_dir(dir.path().join("fusionchat")).unwrap();
+    std::fs::write(dir.path().join("fusionchat/demo"), file.to_str().unwrap()).unwrap();
+    let mut own = environment("127.0.0.1:1".parse().unwrap(), Some("mine"));
+    own.runtime_dir = dir.path().to_owned();
+    for words in [
+        &["--demo", "agent1", "auth", "status"][..],
+        &["auth", "status", "--demo", "agent1"][..],
+        &["--demo=agent1", "auth", "status"][..],
+    ] {
+        let ran = run_with(own.clone(), words, "").await;
+        assert_eq!(ran.exit, 0, "{words:?}: {ran:?}");
+    }
+    let admin = run_with(own.clone(), &["--demo", "auth", "status"], "").await;
+    assert_eq!(admin.exit, 4, "the admin's credential was sent: {admin:?}");
+    own.runtime_dir = "/nonexistent".into();
+    assert_eq!(run_with(own, &["--demo", "escalation", "list"], "").await.exit, 9);
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "tests, whose helpers clippy does not take for tests")]
 
+mod binary;
 mod commands;
 mod import;
 mod mock;
