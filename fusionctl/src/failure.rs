@@ -6,6 +6,9 @@ use fusionchat_proto::v1;
 use serde_json::{Map, Value, json};
 use tonic::{Code, Status};
 
+/// The code of an answer that is larger than one message may be.
+pub(crate) const OUT_OF_RANGE: &str = "out_of_range";
+
 /// The exit codes of `fusionctl`. Each has one meaning, for every command.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Exit {
@@ -99,6 +102,9 @@ impl Failure {
         let exit = exit_of(status.code(), is_transport(status));
         let mut failure = match fusionchat_proto::problem(status) {
             Some(problem) => Self::from_problem(exit, problem),
+            None if status.code() == Code::OutOfRange => {
+                Self::new(exit, OUT_OF_RANGE, text_of(status, exit))
+            }
             None => Self::new(exit, code_of(exit), text_of(status, exit)),
         };
         if status.code() == Code::ResourceExhausted {

@@ -7,6 +7,8 @@ use crate::mock::TOKEN;
 use crate::process::Daemon;
 use crate::run::{NOW_MS, environment, run, run_with};
 
+const EVERY_ONE: &str = "showing the last 100; `fusionctl conv tail 1042` shows every one\n";
+
 #[tokio::test]
 async fn a_repeated_reply_is_sent_once_and_answers_the_same() {
     let daemon = Daemon::start().await;
@@ -173,6 +175,19 @@ async fn lists_page_and_say_when_they_are_cut() {
     assert_eq!(lines.stdout.lines().count(), 120);
     let array = run(daemon.address, &["convs", "--all", "-o", "json"]).await;
     assert_eq!(array.json()["items"].as_array().unwrap().len(), 120, "one array");
+}
+
+#[tokio::test]
+async fn very_long_messages_are_shown_as_far_as_they_fit() {
+    let daemon = Daemon::start().await;
+    for _ in 0..150 {
+        daemon.mock.say(fusionchat_proto::v1::SenderType::User, &"x".repeat(40_000));
+    }
+    let ran = run(daemon.address, &["conv", "get", "1042", "-o", "json"]).await;
+    assert_eq!((ran.exit, ran.stderr.as_str()), (0, EVERY_ONE));
+    let messages = ran.json()["messages"].as_array().unwrap().len();
+    assert_eq!(messages, 100);
+    assert_eq!(ran.json()["moreMessages"], true);
 }
 
 #[tokio::test]

@@ -186,7 +186,8 @@ impl v1::conversation_service_server::ConversationService for Mock {
         let request = request.into_inner();
         self.found(&request.conversation)?;
         let rows = self.rows();
-        let after = if request.last { 0 } else { request.after_seq };
+        let last_page = (rows.messages.len() as u64).saturating_sub(request.limit.into());
+        let after = if request.last { last_page } else { request.after_seq };
         let later: Vec<_> =
             rows.messages.iter().filter(|message| message.seq > after).cloned().collect();
         let take = if request.last { later.len() } else { later.len().min(2) };

@@ -7,7 +7,8 @@ use crate::cmd::conv::{List, header, speech, state};
 use crate::cmd::escalation::visitor;
 use crate::cmd::list::{self, PAGE_ROWS_MAX, Page};
 use crate::cmd::{Context, expect};
-use crate::failure::Failure;
+use crate::connect::Client;
+use crate::failure::{Failure, OUT_OF_RANGE};
 use crate::output::{Cell, Column, Report, Row, Rows, Section, Shape};
 use crate::view;
 
@@ -60,8 +61,7 @@ pub(crate) async fn get(context: &Context, reference: String) -> Result<Report, 
         limit: PAGE_ROWS_MAX,
         last: true,
     };
-    let history =
-        context.client.call(context.client.conversations().list_messages(request)).await?;
+    let history = page(&context.client, request).await?;
     let mut object = header(&conversation);
     let values = |rows: Vec<serde_json::Map<String, Value>>| {
         Value::Array(rows.into_iter().map(Value::Object).collect())
@@ -80,4 +80,20 @@ pub(crate) async fn get(context: &Context, reference: String) -> Result<Report, 
         ));
     }
     Ok(object.into())
+}
+
+/// A page of messages; of very long ones as many as fit into one answer.
+pub(crate) async fn page(
+    client: &Client,
+    mut request: v1::ListMessagesRequest,
+) -> Result<v1::ListMessagesResponse, Failure> {
+    loop {
+        let answer = client.call(client.conversations().list_messages(request.clone())).await;
+        match answer {
+            Err(failure) if failure.code == OUT_OF_RANGE && request.limit > 1 => {
+                request.limit /= 2;
+            }
+            answer => return answer,
+        }
+    }
 }

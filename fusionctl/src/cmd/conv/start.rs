@@ -5,7 +5,7 @@ use serde_json::json;
 use tokio::time::Instant;
 
 use crate::cmd::conv::live::{Live, News};
-use crate::cmd::conv::{Start, header, speech};
+use crate::cmd::conv::{Start, header, read, speech};
 use crate::cmd::list::PAGE_ROWS_MAX;
 use crate::cmd::{Context, expect};
 use crate::connect::Backoff;
@@ -146,7 +146,7 @@ async fn look(
         limit: PAGE_ROWS_MAX,
         last: false,
     };
-    let page = client.call(client.conversations().list_messages(request)).await?;
+    let page = read::page(client, request).await?;
     let answer = page.messages.into_iter().find(|message| {
         matches!(
             v1::SenderType::try_from(message.sender_type),

@@ -8,7 +8,7 @@ use futures::{StreamExt, stream};
 
 use crate::cmd::Context;
 use crate::cmd::conv::live::{Live, News};
-use crate::cmd::conv::{Tail, speech};
+use crate::cmd::conv::{Tail, read, speech};
 use crate::cmd::list::PAGE_ROWS_MAX;
 use crate::connect::{Backoff, Client};
 use crate::failure::Failure;
@@ -156,7 +156,7 @@ impl Reader {
             limit: PAGE_ROWS_MAX,
             last: false,
         };
-        let page = self.client.call(self.client.conversations().list_messages(request)).await?;
+        let page = read::page(&self.client, request).await?;
         self.ready.extend(self.place.take(&page));
         let last = page.messages.last().map_or(before, |message| message.seq);
         // A page that brought nothing new is left behind without overlap, so that reading always ends.
