@@ -1,9 +1,11 @@
 //! The Fusionchat daemon. The floors, from the ground up: `domain` (pure rules), `store`, `search` and `ai`,
-//! `service` (the use cases), `worker` and `door`, and on top `app`, which builds and runs them. A floor uses
-//! only floors below it; the workspace's tidy test holds them apart.
+//! `service` (the use cases), `worker` and `door`, and on top `app`, `demo`, `config` and `command`, which build and
+//! run them. A floor uses only floors below it; the workspace's tidy test holds them apart.
 
 pub mod ai;
+pub mod config;
 pub mod domain;
 pub mod search;
 pub mod service;
 pub mod store;
+pub mod worker;

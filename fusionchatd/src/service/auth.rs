@@ -184,8 +184,20 @@ impl Service {
         Ok(candidates)
     }
 
+    /// Starts a session for a member of staff without a password: for the daemon itself alone.
+    pub async fn start_session_of(
+        self: &Arc<Self>,
+        actor: &Actor,
+        user: UserId,
+    ) -> Result<SignedIn, Error> {
+        if actor.who != Who::System {
+            return Err(Error::forbidden());
+        }
+        self.start_session(actor.organization, user).await
+    }
+
     /// Starts a session for a member of staff whose credential has been checked.
-    pub(super) async fn start_session(
+    async fn start_session(
         self: &Arc<Self>,
         organization: OrganizationId,
         user: UserId,
