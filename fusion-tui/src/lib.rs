@@ -6,15 +6,21 @@
 
 pub mod cli;
 mod clock;
+#[cfg(test)]
+mod console_test;
 pub mod demo;
 mod draft;
 mod effect;
 mod event;
+#[cfg(test)]
+mod fixture;
 pub mod input;
 pub mod key;
 mod keymap;
 mod remote;
 mod run;
+#[cfg(test)]
+mod scripted;
 mod state;
 mod terminal;
 mod text;

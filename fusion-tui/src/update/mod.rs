@@ -13,6 +13,15 @@ mod scroll;
 mod settle;
 mod stream;
 
+#[cfg(test)]
+mod claim_test;
+#[cfg(test)]
+mod draft_test;
+#[cfg(test)]
+mod outbox_test;
+#[cfg(test)]
+mod stream_test;
+
 use crate::effect::Effect;
 use crate::event::Event;
 use crate::state::State;

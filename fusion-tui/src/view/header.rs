@@ -107,21 +107,28 @@ pub(super) fn skip_columns(text: &str, columns: usize) -> String {
     rest.and_then(|(at, _)| text.get(at..)).unwrap_or_default().to_owned()
 }
 
+/// Below this width only the tab shown has its name.
+const NAMES_WIDTH_MIN: usize = 36;
+
 fn tabs(state: &State, width: usize, theme: Theme) -> Vec<Span<'static>> {
+    let short = width < usize::from(super::layout::MEDIUM);
+    let unread = state.desk.unread_mine();
     let mut spans = Vec::new();
     for tab in Tab::ALL {
         let count = state.desk.count(tab);
-        let unread = state.desk.unread_mine();
-        let badge =
-            if tab == Tab::Mine && unread > 0 { format!(" ({unread} new)") } else { String::new() };
+        let title = if short && tab == Tab::All { "Open" } else { tab.title() };
+        let badge = match unread {
+            1.. if tab == Tab::Mine && short => "*".to_owned(),
+            1.. if tab == Tab::Mine => format!(" ({unread} new)"),
+            _ => String::new(),
+        };
         let shown = state.desk.tab() == tab;
         let text = if shown {
-            format!("[{} {count}{badge}]", tab.title())
-        } else if width < 40 {
-            // On the narrowest screens only the tab shown has its name.
+            format!("[{title} {count}{badge}]")
+        } else if width < NAMES_WIDTH_MIN {
             format!(" {}", tab.index() + 1)
         } else {
-            format!(" {} {count}{badge} ", tab.title())
+            format!(" {title} {count}{badge} ")
         };
         let style = if shown { theme.active() } else { theme.plain() };
         spans.push(Span::styled(text, style));
@@ -168,7 +175,7 @@ fn hints(state: &State) -> String {
     let actions: &[(Action, &str)] = match state.focus {
         Focus::List => &[
             (Action::Claim, "claim"),
-            (Action::ClaimNext, "next longest"),
+            (Action::ClaimNext, "claim next"),
             (Action::Open, "open"),
             (Action::Reply, "reply"),
             (Action::Filter, "filter"),

@@ -12,6 +12,9 @@ mod panel;
 mod theme;
 pub(crate) mod words;
 
+#[cfg(test)]
+mod view_test;
+
 use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
