@@ -1,16 +1,33 @@
 //! The clock on the wall: the only place that asks what time it is, and how far local time is from UTC.
 
 use std::process::Command;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// Unix milliseconds now.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one clock of the console; inside, time is an argument"
-)]
-pub(crate) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+/// Unix milliseconds that never step back: the wall clock at the start, and what has passed since. The daemon's
+/// clock corrects it while the console runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Clock {
+    started_at: i64,
+    started: Instant,
+}
+
+impl Clock {
+    /// A clock set by the wall clock.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one look at the wall clock; inside, time is an argument"
+    )]
+    pub(crate) fn start() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let started_at = i64::try_from(since.as_millis()).unwrap_or(i64::MAX);
+        Self { started_at, started: Instant::now() }
+    }
+
+    /// Unix milliseconds now.
+    pub(crate) fn now(&self) -> i64 {
+        let passed = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
+        self.started_at.saturating_add(passed)
+    }
 }
 
 /// Local time minus UTC in milliseconds, as the system's own `date` says; 0 if it does not.

@@ -60,7 +60,9 @@ pub(crate) fn read(variable: &dyn Fn(&str) -> Option<String>) -> Result<Demo, De
 fn runtime_directory(variable: &dyn Fn(&str) -> Option<String>) -> PathBuf {
     let set = |name: &str| variable(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     set("FUSION_RUNTIME_DIR").or_else(|| set("XDG_RUNTIME_DIR")).unwrap_or_else(|| {
-        let owner = fs::metadata("/proc/self").map_or(0, |metadata| metadata.uid());
+        let home = set("HOME").unwrap_or_else(|| PathBuf::from("/"));
+        let ours = fs::metadata("/proc/self").or_else(|_| fs::metadata(home));
+        let owner = ours.map_or(0, |metadata| metadata.uid());
         std::env::temp_dir().join(format!("fusionchat-{owner}"))
     })
 }

@@ -42,6 +42,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::{Config, StartError};
+use crate::clock::Clock;
 use crate::draft::Drafts;
 use crate::input::Input;
 use crate::remote::client::Client;
@@ -109,13 +110,14 @@ where
     if let Some(home) = &config.state_home {
         keeper.spawn(Drafts::new(home, &config.endpoint).serve(drafts_taken, happened));
     }
+    let clock = Clock::start();
     let state = State::new(Start {
-        now: clock::now(),
+        now: clock.now(),
         zone_ms: clock::zone_ms(),
         colour: config.colour,
         client_id_prefix: getrandom::u64().map_err(Error::Random)?,
     });
-    let wires = Wires { calls, drafts, events, clock: clock::now, bell: terminal::bell, stop };
+    let wires = Wires { calls, drafts, events, clock, bell: terminal::bell, stop };
     let ended = run::run(terminal, input, state, wires).await;
     // The wires are gone: the keeper writes what it was given and ends.
     let _timed_out = tokio::time::timeout(DRAFTS_GRACE, keeper.join_all()).await;

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::clock::Clock;
 use crate::effect::{Call, Effect};
 use crate::event::Event;
 use crate::input::Input;
@@ -29,8 +30,7 @@ pub(crate) struct Wires {
     pub(crate) calls: mpsc::Sender<Call>,
     pub(crate) drafts: mpsc::Sender<Effect>,
     pub(crate) events: mpsc::Receiver<Event>,
-    /// Unix milliseconds now.
-    pub(crate) clock: fn() -> i64,
+    pub(crate) clock: Clock,
     /// Rings the bell.
     pub(crate) bell: fn(),
     /// Ends the loop from outside.
@@ -66,7 +66,7 @@ where
     while going != Going::Quit {
         let frame_due = behind.then(|| drawn_at + FRAME);
         let woken = wait(&mut input, &mut wires, &state, frame_due).await;
-        let now = Event::Tick((wires.clock)());
+        let now = Event::Tick(wires.clock.now());
         take(&mut state, &wires, &mut going, now);
         let at_once = match woken {
             Woken::Input(first) => {
@@ -112,7 +112,7 @@ async fn wait<S: Stream<Item = Input> + Unpin>(
     state: &State,
     frame_due: Option<Instant>,
 ) -> Woken {
-    let wake_in = wake::next(state).map(|at| at.saturating_sub((wires.clock)()).max(1));
+    let wake_in = wake::next(state).map(|at| at.saturating_sub(wires.clock.now()).max(1));
     let wake_at = wake_in
         .and_then(|ms| u64::try_from(ms).ok())
         .map(|ms| Instant::now() + Duration::from_millis(ms));
@@ -203,7 +203,7 @@ fn take(state: &mut State, wires: &Wires, going: &mut Going, event: Event) {
 
 /// Saves what is unsaved before the end.
 async fn hand_over_drafts(state: &mut State, wires: &Wires) {
-    let now = (wires.clock)() + crate::state::composer::SAVE_EVERY_MS;
+    let now = wires.clock.now() + crate::state::composer::SAVE_EVERY_MS;
     for effect in update(state, Event::Tick(now)) {
         if matches!(effect, Effect::SaveDraft(..) | Effect::RemoveDraft(..)) {
             // The keeper runs until we let go of the sender, so that this cannot wait for ever.

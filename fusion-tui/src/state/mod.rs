@@ -103,8 +103,8 @@ pub(crate) enum Scroll {
 pub(crate) struct Open {
     pub(crate) conversation: ConversationId,
     pub(crate) scroll: Scroll,
-    /// The staff mark when it was opened: what is newer stands under a divider.
-    pub(crate) read_before: u64,
+    /// The first message nobody had read when it was opened: it stands under a divider.
+    pub(crate) unread_from: Option<u64>,
 }
 
 /// A short notice; `bad` ones say that something did not happen.

@@ -149,13 +149,11 @@ impl Outbox {
         }
     }
 
-    /// Tries the oldest failed message of a conversation again; says whether there was one.
+    /// Tries the oldest failed message of a conversation again, after those that proceeded without it; says whether
+    /// there was one.
     pub(crate) fn retry(&mut self, id: &ConversationId) -> bool {
-        let failed = self.failed(id).map(|item| item.client_id.clone());
-        let Some(item) = failed.and_then(|client_id| self.find(&client_id)) else { return false };
-        item.progress = Progress::Queued;
-        item.retry_at = 0;
-        item.attempts = 0;
+        let Some(item) = self.take_failed(id) else { return false };
+        self.0.push(Item { progress: Progress::Queued, retry_at: 0, attempts: 0, ..item });
         true
     }
 

@@ -1,7 +1,7 @@
 //! The messages and notes of the conversations that were opened: a window of each, in the journal's order,
 //! without repeats. Pages and live changes meet here; holes between them are named, never papered over.
 
-use super::row::{ConversationId, Entry};
+use super::row::{ConversationId, Entry, Sender};
 
 /// The most entries of one conversation in memory.
 pub(crate) const ENTRIES_MAX: usize = 500;
@@ -61,6 +61,15 @@ impl Transcript {
     /// The newest seq here; 0 without any.
     pub(crate) fn last_seq(&self) -> u64 {
         self.entries.iter().rev().find_map(Entry::seq).unwrap_or(0)
+    }
+
+    /// The seq of the newest message of the visitor here; 0 without any.
+    pub(crate) fn last_visitor_seq(&self) -> u64 {
+        let newest = self.entries.iter().rev().find_map(|entry| match entry {
+            Entry::Message(message) if message.sender == Sender::Visitor => Some(message.seq),
+            Entry::Message(_) | Entry::Note(_) => None,
+        });
+        newest.unwrap_or(0)
     }
 
     /// True if there are older messages to fetch.

@@ -12,7 +12,7 @@ pub(crate) fn next(state: &State) -> Option<i64> {
     let clock = state.desk.shows_waiting().then(|| next_second(state));
     let candidates = [
         clock,
-        state.composers.save_due(),
+        state.composers.save_due().filter(|_| state.me.is_some()),
         state.toasts.iter().map(|toast| toast.until).min(),
         state.typing.iter().map(|typist| typist.until).min(),
         state.outbox.retry_at().filter(|_| live),

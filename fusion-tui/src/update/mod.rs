@@ -16,6 +16,8 @@ mod stream;
 #[cfg(test)]
 mod claim_test;
 #[cfg(test)]
+mod delivery_test;
+#[cfg(test)]
 mod draft_test;
 #[cfg(test)]
 mod outbox_test;

@@ -11,8 +11,9 @@ pub(super) fn open(state: &mut State, id: &ConversationId, out: &mut Vec<Effect>
     if state.open.as_ref().is_some_and(|open| open.conversation == *id) {
         return;
     }
-    let read_before = state.desk.get(id).map_or(0, |row| row.staff_mark);
-    state.open = Some(Open { conversation: id.clone(), scroll: Scroll::End, read_before });
+    let unread = state.desk.get(id).filter(|row| row.unread > 0 && row.staff_mark > 0);
+    let unread_from = unread.map(|row| row.staff_mark + 1);
+    state.open = Some(Open { conversation: id.clone(), scroll: Scroll::End, unread_from });
     state.transcripts.open(id);
     fetch_missing(state, out);
 }

@@ -60,7 +60,7 @@ fn mark_read(state: &mut State, out: &mut Vec<Effect>) {
         .assignee
         .as_ref()
         .is_some_and(|owner| state.me.as_ref().is_some_and(|me| me.id != *owner));
-    let seq = transcript.last_seq();
+    let seq = transcript.last_visitor_seq();
     let told = state.marks_told.get(&id).copied().unwrap_or(0).max(row.staff_mark);
     if !transcript.loaded || !transcript.holds_end() || colleague || seq <= told {
         return;

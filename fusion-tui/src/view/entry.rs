@@ -131,11 +131,8 @@ fn delivery(state: &State, message: &Message) -> Option<&'static str> {
 
 /// True for the first message of the visitor that had not been read when the conversation was opened.
 fn starts_unread(state: &State, entry: &Entry) -> bool {
-    let Some(open) = &state.open else { return false };
-    match entry {
-        Entry::Message(message) => message.seq == open.read_before + 1 && open.read_before > 0,
-        Entry::Note(_) => false,
-    }
+    let Some(from) = state.open.as_ref().and_then(|open| open.unread_from) else { return false };
+    entry.seq() == Some(from)
 }
 
 fn gutter(width: usize) -> usize {

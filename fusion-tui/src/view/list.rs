@@ -8,7 +8,7 @@ use super::put;
 use super::theme::Theme;
 use super::words;
 use crate::state::desk::Tab;
-use crate::state::row::{Conversation, Sender};
+use crate::state::row::{Conversation, Sender, Status};
 use crate::state::{Connection, Focus, State};
 use crate::wrap::fit;
 
@@ -70,12 +70,13 @@ fn empty(state: &State) -> &'static str {
 fn titles(state: &State, width: usize) -> String {
     let filter = state.desk.filter();
     let filtered = if filter.is_empty() { String::new() } else { format!("  filter: {filter}") };
+    let time = if state.desk.tab() == Tab::Done { "WHEN" } else { "WAIT" };
     if width < FULL_WIDTH_MIN {
-        return fit(&format!("  WAIT    ID     VISITOR{filtered}"), width);
+        return fit(&format!("  {time}    ID     VISITOR{filtered}"), width);
     }
     let who = if state.desk.tab() == Tab::Waiting { "WHY" } else { "WITH" };
     let last = format!("LAST LINE{filtered}");
-    fit(&format!("  {:<7} {:<6} {:<16} {who:<18} {last}", "WAIT", "ID", "VISITOR"), width)
+    fit(&format!("  {:<7} {:<6} {:<16} {who:<18} {last}", time, "ID", "VISITOR"), width)
 }
 
 fn line(state: &State, row: &Conversation, selected: bool, width: usize) -> Line<'static> {
@@ -118,9 +119,13 @@ fn mark(state: &State, row: &Conversation) -> char {
 }
 
 fn time(state: &State, row: &Conversation) -> String {
-    match row.waiting_since {
+    match row.waiting_since.filter(|_| row.status != Status::Resolved) {
         Some(since) => words::clock(state.daemon_now() - since),
-        None => words::stamp(row.updated_at, state.daemon_now(), state.zone_ms),
+        // A time of day would be taken for a waiting time, except where nobody waits.
+        None if state.desk.tab() == Tab::Done => {
+            words::stamp(row.updated_at, state.daemon_now(), state.zone_ms)
+        }
+        None => String::new(),
     }
 }
 

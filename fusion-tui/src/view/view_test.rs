@@ -65,8 +65,12 @@ fn board() -> State {
         reason: SafeText::line("no_answer"),
         ..waiting(1002, 160)
     };
-    let mine =
-        Conversation { visitor: SafeText::line("Jo Park"), ..assigned(1001, "u-1", "agent1") };
+    let mine = Conversation {
+        visitor: SafeText::line("Jo Park"),
+        staff_mark: 6,
+        last_seq: 7,
+        ..assigned(1001, "u-1", "agent1")
+    };
     live(vec![
         waiting(1003, 4_000),
         korean,
