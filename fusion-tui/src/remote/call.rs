@@ -100,23 +100,32 @@ pub(super) async fn within<T>(
     }
 }
 
+/// A page of messages; of very long ones as many as fit into one answer.
 async fn messages(client: &Client, id: &ConversationId, page: Page) -> Result<PageRows, Problem> {
-    let conversation = id.0.to_string();
-    let request = match page {
-        Page::Last => {
-            v1::ListMessagesRequest { conversation, after_seq: 0, limit: PAGE, last: true }
+    let mut limit = PAGE;
+    loop {
+        let request = page_request(id, page, limit);
+        match within(client.conversations().list_messages(request)).await {
+            Err(problem) if problem.code == convert::OUT_OF_RANGE && limit > 1 => limit /= 2,
+            answer => return answer.map(convert::page),
         }
+    }
+}
+
+fn page_request(id: &ConversationId, page: Page, limit: u32) -> v1::ListMessagesRequest {
+    let conversation = id.0.to_string();
+    match page {
+        Page::Last => v1::ListMessagesRequest { conversation, after_seq: 0, limit, last: true },
         // One message of the window comes again, so that the notes before it come too.
         Page::Before(seq) => {
-            let after_seq = seq.saturating_sub(u64::from(PAGE) + 1);
-            let limit = u32::try_from(seq - after_seq).unwrap_or(PAGE);
+            let after_seq = seq.saturating_sub(u64::from(limit) + 1);
+            let limit = u32::try_from(seq - after_seq).unwrap_or(limit);
             v1::ListMessagesRequest { conversation, after_seq, limit, last: false }
         }
         Page::After(after_seq) => {
-            v1::ListMessagesRequest { conversation, after_seq, limit: PAGE, last: false }
+            v1::ListMessagesRequest { conversation, after_seq, limit, last: false }
         }
-    };
-    within(client.conversations().list_messages(request)).await.map(convert::page)
+    }
 }
 
 async fn send(
@@ -190,4 +199,24 @@ async fn set_availability(
     let answer = within(client.users().set_availability(request)).await?;
     let user = answer.user.ok_or_else(convert::incomplete)?;
     Ok(convert::availability(user.availability()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::page_request;
+    use crate::state::row::ConversationId;
+    use crate::state::transcript::Page;
+
+    #[test]
+    fn an_older_page_ends_at_the_window() {
+        let check = |seq: u64, limit: u32, after: u64, asked: u32| {
+            let request = page_request(&ConversationId::from("c"), Page::Before(seq), limit);
+            assert_eq!((request.after_seq, request.limit), (after, asked));
+            assert_eq!(request.after_seq + u64::from(request.limit), seq);
+        };
+        check(901, 100, 800, 101);
+        check(901, 1, 899, 2);
+        check(40, 100, 0, 40);
+        check(2, 100, 0, 2);
+    }
 }

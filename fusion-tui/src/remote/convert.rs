@@ -12,6 +12,9 @@ use crate::state::transcript::PageRows;
 use crate::state::{Availability, Me, Typist};
 use crate::text::SafeText;
 
+/// The code of an answer that is larger than one message may be.
+pub(super) const OUT_OF_RANGE: &str = "out_of_range";
+
 /// A row that came with a page or an answer.
 pub(super) fn conversation(row: v1::Conversation) -> Conversation {
     let position = row.position;
@@ -245,6 +248,11 @@ pub(super) fn problem(status: &tonic::Status) -> Problem {
             params: problem.params.into_iter().map(|(k, v)| (k, SafeText::line(&v))).collect(),
             retry_after_ms: problem.retry_after_ms,
             code: problem.code,
+        },
+        None if status.code() == Code::OutOfRange => Problem {
+            message: SafeText::line(status.message()),
+            code: OUT_OF_RANGE.to_owned(),
+            ..Problem::default()
         },
         None => Problem {
             message: SafeText::line(status.message()),

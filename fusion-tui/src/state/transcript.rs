@@ -58,11 +58,6 @@ impl Transcript {
         self.entries.iter().find_map(Entry::seq)
     }
 
-    /// The newest seq here; 0 without any.
-    pub(crate) fn last_seq(&self) -> u64 {
-        self.entries.iter().rev().find_map(Entry::seq).unwrap_or(0)
-    }
-
     /// The seq of the newest message of the visitor here; 0 without any.
     pub(crate) fn last_visitor_seq(&self) -> u64 {
         let newest = self.entries.iter().rev().find_map(|entry| match entry {

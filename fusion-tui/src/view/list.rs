@@ -92,9 +92,9 @@ fn line(state: &State, row: &Conversation, selected: bool, width: usize) -> Line
     } else {
         let who = match state.desk.tab() {
             Tab::Waiting => words::reason(row),
-            Tab::Mine | Tab::All | Tab::Done => words::state(row),
+            Tab::Mine | Tab::All | Tab::Done => words::state(row).into(),
         };
-        format!("{} {} {}", fit(visitor, 16), fit(who, 18), last_line(state, row))
+        format!("{} {} {}", fit(visitor, 16), fit(&who, 18), last_line(state, row))
     };
     if selected {
         let active = state.focus == Focus::List;

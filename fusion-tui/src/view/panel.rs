@@ -51,7 +51,7 @@ fn facts(state: &State, row: &Conversation) -> Vec<(&'static str, String)> {
         facts.push(("waiting for", words::clock(now - since)));
     }
     if row.status == Status::Escalated && !row.reason.is_empty() {
-        facts.push(("why", words::reason(row).to_owned()));
+        facts.push(("why", words::reason(row).into_owned()));
     }
     facts.push(("started", words::stamp(row.created_at, now, state.zone_ms)));
     facts.push(("last change", words::stamp(row.updated_at, now, state.zone_ms)));

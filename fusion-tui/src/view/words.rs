@@ -1,6 +1,8 @@
 //! The words of the screen: states, reasons, system lines, times. Raw states and codes never reach the screen;
 //! an unknown code is shown in a neutral sentence.
 
+use std::borrow::Cow;
+
 use crate::state::row::{Conversation, Handler, Status, SystemLine};
 use crate::text::SafeText;
 
@@ -23,9 +25,10 @@ pub(crate) fn state(row: &Conversation) -> &str {
     }
 }
 
-/// Why somebody waits, in a few words. A person's own words stay as they are.
-pub(crate) fn reason(row: &Conversation) -> &str {
-    match row.reason.as_str() {
+/// Why somebody waits, in a few words. A person's own words stay as they are; a code of a later version loses at
+/// least its underscores.
+pub(crate) fn reason(row: &Conversation) -> Cow<'_, str> {
+    let known = match row.reason.as_str() {
         "visitor_wish" => "asked for a person",
         "no_answer" => "no answer found",
         "assistant_timeout" => "assistant timed out",
@@ -34,8 +37,13 @@ pub(crate) fn reason(row: &Conversation) -> &str {
         "agent_absent" => "agent went away",
         "released" => "let go by an agent",
         "reopened" => "came back",
+        "staff" => "passed on by staff",
+        other if other.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') => {
+            return Cow::Owned(other.replace('_', " "));
+        }
         other => other,
-    }
+    };
+    Cow::Borrowed(known)
 }
 
 /// A waiting time that ticks: `04:12`, `1h 02m`, `3d 04h`.
