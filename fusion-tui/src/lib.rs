@@ -46,7 +46,7 @@ use crate::clock::Clock;
 use crate::draft::Drafts;
 use crate::input::Input;
 use crate::remote::client::Client;
-use crate::run::Wires;
+use crate::run::{Signals, Wires};
 use crate::state::{Start, State};
 
 /// How long the last drafts may take to reach the disk at the end.
@@ -82,7 +82,7 @@ pub async fn run_in_terminal(config: Config) -> Result<(), Error> {
     let mut taken = terminal::Taken::take().map_err(Error::Terminal)?;
     let keys = EventStream::new();
     let input = keys.filter_map(|event| std::future::ready(event.ok().and_then(input::convert)));
-    run_on(taken.terminal(), Box::pin(input), config, stop).await
+    run_with(taken.terminal(), Box::pin(input), config, stop, terminal::SIGNALS).await
 }
 
 /// Runs the console on any backend and source of input: what a test, or a terminal elsewhere, needs.
@@ -94,6 +94,21 @@ pub async fn run_on<B, S>(
     input: S,
     config: Config,
     stop: CancellationToken,
+) -> Result<(), Error>
+where
+    B: Backend,
+    B::Error: Send + Sync + 'static,
+    S: Stream<Item = Input> + Unpin,
+{
+    run_with(terminal, input, config, stop, Signals::SILENT).await
+}
+
+async fn run_with<B, S>(
+    terminal: &mut Terminal<B>,
+    input: S,
+    config: Config,
+    stop: CancellationToken,
+    signals: Signals,
 ) -> Result<(), Error>
 where
     B: Backend,
@@ -117,7 +132,7 @@ where
         colour: config.colour,
         client_id_prefix: getrandom::u64().map_err(Error::Random)?,
     });
-    let wires = Wires { calls, drafts, events, clock, bell: terminal::bell, stop };
+    let wires = Wires { calls, drafts, events, clock, signals, stop };
     let ended = run::run(terminal, input, state, wires).await;
     // The wires are gone: the keeper writes what it was given and ends.
     let _timed_out = tokio::time::timeout(DRAFTS_GRACE, keeper.join_all()).await;

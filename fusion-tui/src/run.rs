@@ -31,10 +31,23 @@ pub(crate) struct Wires {
     pub(crate) drafts: mpsc::Sender<Effect>,
     pub(crate) events: mpsc::Receiver<Event>,
     pub(crate) clock: Clock,
-    /// Rings the bell.
-    pub(crate) bell: fn(),
+    pub(crate) signals: Signals,
     /// Ends the loop from outside.
     pub(crate) stop: CancellationToken,
+}
+
+/// What the terminal is told beside its cells. A terminal that is not this process's own gets nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Signals {
+    pub(crate) bell: fn(),
+    /// Before and after a frame, so that a terminal that can shows it whole.
+    pub(crate) frame_begins: fn(),
+    pub(crate) frame_ends: fn(),
+}
+
+impl Signals {
+    /// Nothing is told.
+    pub(crate) const SILENT: Self = Self { bell: || (), frame_begins: || (), frame_ends: || () };
 }
 
 /// What one round waited for.
@@ -60,7 +73,7 @@ where
     let size = terminal.size()?;
     let mut going = Going::On;
     take(&mut state, &wires, &mut going, Event::Resize(size.width, size.height));
-    draw(terminal, &state)?;
+    draw(terminal, &state, wires.signals)?;
     let mut drawn_at = Instant::now();
     let mut behind = false;
     while going != Going::Quit {
@@ -86,7 +99,7 @@ where
             going = Going::On;
         }
         if going != Going::Quit && (at_once || drawn_at.elapsed() >= FRAME) {
-            draw(terminal, &state)?;
+            draw(terminal, &state, wires.signals)?;
             drawn_at = Instant::now();
             behind = false;
         }
@@ -102,8 +115,15 @@ enum Going {
     Quit,
 }
 
-fn draw<B: Backend>(terminal: &mut Terminal<B>, state: &State) -> Result<(), B::Error> {
-    terminal.draw(|frame| view(state, frame)).map(|_| ())
+fn draw<B: Backend>(
+    terminal: &mut Terminal<B>,
+    state: &State,
+    signals: Signals,
+) -> Result<(), B::Error> {
+    (signals.frame_begins)();
+    let drawn = terminal.draw(|frame| view(state, frame)).map(|_| ());
+    (signals.frame_ends)();
+    drawn
 }
 
 async fn wait<S: Stream<Item = Input> + Unpin>(
@@ -145,9 +165,12 @@ fn take_inputs<S: Stream<Item = Input> + Unpin>(
 ) {
     take(state, wires, going, event(first));
     for _ in 0..BATCH_MAX {
+        if *going != Going::On {
+            return;
+        }
         match input.next().now_or_never() {
-            Some(Some(next)) if *going == Going::On => take(state, wires, going, event(next)),
-            Some(_) | None => return,
+            Some(Some(next)) => take(state, wires, going, event(next)),
+            Some(None) | None => return,
         }
     }
 }
@@ -190,7 +213,7 @@ fn take(state: &mut State, wires: &Wires, going: &mut Going, event: Event) {
                     state.composers.touch(&draft.conversation.as_str().into());
                 }
             }
-            Effect::Bell => (wires.bell)(),
+            Effect::Bell => (wires.signals.bell)(),
             Effect::Repaint => *going = Going::Repaint,
             Effect::Quit => *going = Going::Quit,
         }

@@ -9,11 +9,14 @@ use crossterm::event::{
     KeyboardEnhancementFlags, PopKeyboardEnhancementFlags, PushKeyboardEnhancementFlags,
 };
 use crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    disable_raw_mode, enable_raw_mode,
 };
-use crossterm::{execute, style};
+use crossterm::{execute, queue, style};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+
+use crate::run::Signals;
 
 /// The terminal while the console has it; dropping it gives it back.
 pub(crate) struct Taken {
@@ -54,14 +57,26 @@ impl Drop for Taken {
 
 /// Gives the terminal back. Each step is tried even if one before it failed.
 fn restore() {
-    drop(execute!(stdout(), PopKeyboardEnhancementFlags));
+    // A panic may have come in the middle of a frame.
+    drop(execute!(stdout(), EndSynchronizedUpdate, PopKeyboardEnhancementFlags));
     drop(execute!(stdout(), DisableFocusChange, DisableBracketedPaste));
     drop(execute!(stdout(), LeaveAlternateScreen, Show));
     drop(disable_raw_mode());
 }
 
-/// Rings the terminal's bell.
-pub(crate) fn bell() {
+/// What this process's own terminal is told beside its cells.
+pub(crate) const SIGNALS: Signals = Signals { bell, frame_begins, frame_ends };
+
+fn bell() {
     let mut out = stdout();
     drop(out.write_all(b"\x07").and_then(|()| out.flush()));
+}
+
+// Terminals that do not know synchronized updates ignore them; a failed write shows at the next draw.
+fn frame_begins() {
+    drop(queue!(stdout(), BeginSynchronizedUpdate));
+}
+
+fn frame_ends() {
+    drop(execute!(stdout(), EndSynchronizedUpdate));
 }

@@ -56,6 +56,13 @@ impl Composers {
         (!self.unsaved.is_empty()).then_some(self.saved_at + SAVE_EVERY_MS)
     }
 
+    /// Forgets a text that is blank.
+    pub(crate) fn forget_blank(&mut self, id: &ConversationId) {
+        if self.open.get(id).is_some_and(|composer| composer.editor.is_blank()) {
+            self.open.remove(id);
+        }
+    }
+
     /// The conversations to save now.
     pub(crate) fn take_unsaved(&mut self, now: i64) -> BTreeSet<ConversationId> {
         self.saved_at = now;

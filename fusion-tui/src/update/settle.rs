@@ -9,6 +9,9 @@ use crate::state::row::ConversationId;
 use crate::state::{Scroll, State};
 use crate::view::layout;
 
+/// The most marks remembered as told.
+const MARKS_MAX: usize = 1_000;
+
 /// Brings everything up to date.
 pub(super) fn settle(state: &mut State, out: &mut Vec<Effect>) {
     let now = state.now;
@@ -65,6 +68,10 @@ fn mark_read(state: &mut State, out: &mut Vec<Effect>) {
     if !transcript.loaded || !transcript.holds_end() || colleague || seq <= told {
         return;
     }
+    if state.marks_told.len() >= MARKS_MAX {
+        // At worst a mark is told twice.
+        state.marks_told.clear();
+    }
     state.marks_told.insert(id.clone(), seq);
     state.desk.mark_read(&id, seq);
     state.desk.refresh(state.now);
@@ -77,7 +84,12 @@ pub(super) fn save_drafts(state: &mut State, out: &mut Vec<Effect>) {
     for id in state.composers.take_unsaved(state.now) {
         match draft(state, &id) {
             Some(draft) => out.push(Effect::SaveDraft(me.clone(), draft)),
-            None => out.push(Effect::RemoveDraft(me.clone(), id)),
+            None => {
+                if state.open.as_ref().is_none_or(|open| open.conversation != id) {
+                    state.composers.forget_blank(&id);
+                }
+                out.push(Effect::RemoveDraft(me.clone(), id));
+            }
         }
     }
 }
