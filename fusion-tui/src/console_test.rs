@@ -10,13 +10,12 @@ use ratatui::Terminal;
 use ratatui::backend::{Backend, ClearType, TestBackend, WindowSize};
 use ratatui::buffer::Cell;
 use ratatui::layout::{Position, Size};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
-use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::Config;
-use crate::input::Input;
+use crate::fixture::Keyboard;
 use crate::key::{Code, Key};
 use crate::scripted::Daemon;
 
@@ -108,14 +107,14 @@ impl Backend for Screen {
 /// A console at work.
 struct Console {
     screen: Screen,
-    keys: mpsc::Sender<Input>,
+    keys: Keyboard,
     stop: CancellationToken,
     ended: JoinSet<()>,
 }
 
 impl Console {
     fn start(endpoint: &str, token: &str, home: &Path) -> Self {
-        let (keys, typed) = mpsc::channel(1_024);
+        let keys = Keyboard::default();
         let (screen, stop) = (Screen::new(), CancellationToken::new());
         let config = Config {
             endpoint: endpoint.to_owned(),
@@ -124,24 +123,23 @@ impl Console {
             colour: true,
         };
         let mut ended = JoinSet::new();
-        let (backend, told) = (screen.clone(), stop.clone());
+        let (backend, told, input) = (screen.clone(), stop.clone(), keys.clone());
         ended.spawn(async move {
             let mut terminal = Terminal::new(backend).unwrap();
-            let input = ReceiverStream::new(typed);
             crate::run_on(&mut terminal, input, config, told).await.unwrap();
         });
         Self { screen, keys, stop, ended }
     }
 
-    async fn press(&self, names: &[&str]) {
+    fn press(&self, names: &[&str]) {
         for name in names {
-            self.keys.send(Input::Key(Key::parse(name).unwrap())).await.unwrap();
+            self.keys.press(Key::parse(name).unwrap());
         }
     }
 
-    async fn type_text(&self, text: &str) {
+    fn type_text(&self, text: &str) {
         for character in text.chars() {
-            self.keys.send(Input::Key(Key::plain(Code::Char(character)))).await.unwrap();
+            self.keys.press(Key::plain(Code::Char(character)));
         }
     }
 
@@ -174,19 +172,27 @@ async fn a_reply_survives_a_lost_answer_and_a_lost_connection() {
     let console = Console::start(&endpoint, "secret", home.path());
     console.screen.until_shows("#1042  Jo Park").await;
 
-    console.press(&["r"]).await;
+    console.press(&["r"]);
     console.screen.until_shows("Reply to the visitor").await;
     console.screen.until_shows("hello?").await;
+
+    // Each key by itself wakes the console, however many came together before it.
+    console.press(&["x", "Backspace"]);
+    for (key, shown) in [("o", "> o"), ("n", "> on")] {
+        console.press(&[key]);
+        console.screen.until_shows(shown).await;
+    }
+    console.press(&["Backspace", "Backspace"]);
 
     // The first answer is lost with the connection, and the next attempts to connect fail.
     daemon.memory().answers_to_lose = 1;
     daemon.memory().refuse_streams = 2;
-    console.type_text("on its way").await;
-    console.press(&["Enter"]).await;
+    console.type_text("on its way");
+    console.press(&["Enter"]);
     console.screen.until_shows("Reconnecting. Your message is kept.").await;
-    console.type_text("and another").await;
-    console.press(&["Enter"]).await;
-    console.type_text("typed while away").await;
+    console.type_text("and another");
+    console.press(&["Enter"]);
+    console.type_text("typed while away");
     console.screen.until_shows("typed while away").await;
 
     console.screen.until(|screen| !screen.contains("Reconnecting")).await;
@@ -214,7 +220,7 @@ async fn a_hole_and_a_reset_are_made_good() {
     let (daemon, endpoint) = Daemon::start(&mut tasks, vec![waiting()]).await;
     let console = Console::start(&endpoint, "secret", home.path());
     console.screen.until_shows("#1042").await;
-    console.press(&["Enter"]).await;
+    console.press(&["Enter"]);
     daemon.visitor_says("first");
     console.screen.until_shows("first").await;
 
@@ -243,7 +249,7 @@ async fn a_refused_token_is_said_and_not_tried_again() {
     let console = Console::start(&endpoint, "wrong", home.path());
     console.screen.until_shows("Not connected: sign in").await;
     assert_eq!(daemon.memory().resumed.len(), 0);
-    console.press(&["q"]).await;
+    console.press(&["q"]);
     let mut console = console;
     let ended = tokio::time::timeout(WATCHDOG, console.ended.join_next()).await;
     ended.unwrap().unwrap().unwrap();

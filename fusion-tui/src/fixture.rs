@@ -1,9 +1,15 @@
 //! Rows and states for tests: one small world with a frozen clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
+
+use futures::Stream;
 
 use crate::effect::{Call, Effect};
 use crate::event::{Change, Event, Problem};
+use crate::input::Input;
 use crate::key::Key;
 use crate::state::row::{
     Conversation, ConversationId, Entry, Handler, Message, Note, Sender, Status, SystemLine, UserId,
@@ -13,7 +19,34 @@ use crate::state::{Availability, Me, Start, State};
 use crate::text::SafeText;
 use crate::update::update;
 
-/// 2026-09-21 14:06:40 UTC.
+/// A source of input as a terminal's is: it keeps the first waker it gets until that has fired.
+#[derive(Clone, Default)]
+pub(crate) struct Keyboard(Arc<Mutex<(VecDeque<Input>, Option<Waker>)>>);
+
+impl Keyboard {
+    pub(crate) fn press(&self, key: Key) {
+        let mut keyboard = self.0.lock().unwrap();
+        keyboard.0.push_back(Input::Key(key));
+        if let Some(waker) = keyboard.1.take() {
+            waker.wake();
+        }
+    }
+}
+
+impl Stream for Keyboard {
+    type Item = Input;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Input>> {
+        let mut keyboard = self.0.lock().unwrap();
+        if let Some(input) = keyboard.0.pop_front() {
+            return Poll::Ready(Some(input));
+        }
+        keyboard.1.get_or_insert_with(|| context.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// 2026-09-21 10:40:00 UTC.
 pub(crate) const NOW: i64 = 1_790_000_000_000 - 12_800_000;
 
 pub(crate) fn id(number: u64) -> ConversationId {

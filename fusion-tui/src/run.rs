@@ -2,9 +2,10 @@
 //! drawn at once, the stream at most every 33 ms, and nothing is drawn while nothing happens. Generic over the
 //! backend and the source of input, so that a test or another terminal can stand in.
 
+use std::task::Poll;
 use std::time::Duration;
 
-use futures::{FutureExt, Stream, StreamExt};
+use futures::{Stream, StreamExt};
 use ratatui::Terminal;
 use ratatui::backend::Backend;
 use tokio::sync::mpsc;
@@ -83,7 +84,7 @@ where
         take(&mut state, &wires, &mut going, now);
         let at_once = match woken {
             Woken::Input(first) => {
-                take_inputs(&mut state, &mut input, &wires, &mut going, first);
+                take_inputs(&mut state, &mut input, &wires, &mut going, first).await;
                 true
             }
             Woken::Event(first) => {
@@ -155,8 +156,18 @@ async fn wait<S: Stream<Item = Input> + Unpin>(
     }
 }
 
+/// The next input if there is one already. It is polled with this task's own waker: the terminal's stream keeps
+/// the first waker it gets until that has fired, and would wake nobody after a poll with another.
+async fn ready<S: Stream<Item = Input> + Unpin>(input: &mut S) -> Option<Input> {
+    std::future::poll_fn(|context| match input.poll_next_unpin(context) {
+        Poll::Ready(next) => Poll::Ready(next),
+        Poll::Pending => Poll::Ready(None),
+    })
+    .await
+}
+
 /// Takes an input and whatever more is ready, so that a burst of keys costs one frame.
-fn take_inputs<S: Stream<Item = Input> + Unpin>(
+async fn take_inputs<S: Stream<Item = Input> + Unpin>(
     state: &mut State,
     input: &mut S,
     wires: &Wires,
@@ -168,9 +179,9 @@ fn take_inputs<S: Stream<Item = Input> + Unpin>(
         if *going != Going::On {
             return;
         }
-        match input.next().now_or_never() {
-            Some(Some(next)) => take(state, wires, going, event(next)),
-            Some(None) | None => return,
+        match ready(input).await {
+            Some(next) => take(state, wires, going, event(next)),
+            None => return,
         }
     }
 }
@@ -232,5 +243,38 @@ async fn hand_over_drafts(state: &mut State, wires: &Wires) {
             // The keeper runs until we let go of the sender, so that this cannot wait for ever.
             drop(wires.drafts.send(effect).await);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures::StreamExt;
+    use futures::future::join;
+
+    use super::ready;
+    use crate::fixture::Keyboard;
+    use crate::input::Input;
+    use crate::key::{Code, Key};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_key_wakes_the_console_after_a_look_for_more() {
+        let keyboard = Keyboard::default();
+        let mut input = keyboard.clone();
+        let key = Key::plain(Code::Char('x'));
+        let reading = async {
+            assert_eq!(ready(&mut input).await, None);
+            input.next().await
+        };
+        let pressing = async {
+            tokio::task::yield_now().await;
+            keyboard.press(key);
+        };
+        let both = join(reading, pressing);
+        let begun = tokio::time::Instant::now();
+        let (read, ()) = tokio::time::timeout(Duration::from_secs(1), both).await.unwrap();
+        assert_eq!(read, Some(Input::Key(key)));
+        assert_eq!(begun.elapsed(), Duration::ZERO, "woken by the key, not by the time limit");
     }
 }
