@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::{Stream, StreamExt};
 use ratatui::Terminal;
 use ratatui::backend::Backend;
+use ratatui::layout::Rect;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -74,6 +75,8 @@ where
     let size = terminal.size()?;
     let mut going = Going::On;
     take(&mut state, &wires, &mut going, Event::Resize(size.width, size.height));
+    // What a killed program left on the screen would show through the cells that are blank.
+    wipe(terminal)?;
     draw(terminal, &state, wires.signals)?;
     let mut drawn_at = Instant::now();
     let mut behind = false;
@@ -96,7 +99,7 @@ where
         };
         behind = true;
         if going == Going::Repaint {
-            terminal.clear()?;
+            wipe(terminal)?;
             going = Going::On;
         }
         if going != Going::Quit && (at_once || drawn_at.elapsed() >= FRAME) {
@@ -114,6 +117,13 @@ enum Going {
     On,
     Repaint,
     Quit,
+}
+
+/// Clears the screen, so that the next frame draws every cell. `Terminal::clear` would ask the terminal where its
+/// cursor is and wait for the answer, which the input stream would take away.
+fn wipe<B: Backend>(terminal: &mut Terminal<B>) -> Result<(), B::Error> {
+    let size = terminal.size()?;
+    terminal.resize(Rect::new(0, 0, size.width, size.height))
 }
 
 fn draw<B: Backend>(
