@@ -1,5 +1,5 @@
-//! The command line and the environment, checked. The token comes from the environment or the demo's file, never
-//! from an argument, where every user of the machine could read it.
+//! The command line and the environment, checked. The token comes from the environment or the
+//! demo's file, never from an argument, where every user of the machine could read it.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -16,10 +16,8 @@ pub const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:4882";
 /// The Fusionchat agent console.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "fusion-tui", version, about)]
-#[command(
-    after_help = "The token of a session or key is read from FUSION_TOKEN. With --demo, address and token \
-                        come from the demo's file."
-)]
+#[command(after_help = "The token of a session or key is read from FUSION_TOKEN. With --demo, \
+                  address and token come from the demo's file.")]
 pub struct Args {
     /// Open the running demo as USER (agent1, agent2 …).
     #[arg(long, value_name = "USER", num_args = 0..=1, default_missing_value = "agent1")]
@@ -68,7 +66,8 @@ pub enum StartError {
     Https,
     /// A clear-text connection to another machine.
     #[error(
-        "{0} is another machine and the connection is not encrypted: pass --insecure to send the token anyway"
+        "{0} is another machine and the connection is not encrypted: pass --insecure to send the \
+         token anyway"
     )]
     ClearText(String),
     /// No credential.

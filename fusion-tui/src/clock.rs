@@ -1,10 +1,11 @@
-//! The clock on the wall: the only place that asks what time it is, and how far local time is from UTC.
+//! The clock on the wall: the only place that asks what time it is, and how far local time is from
+//! UTC.
 
 use std::process::Command;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// Unix milliseconds that never step back: the wall clock at the start, and what has passed since. The daemon's
-/// clock corrects it while the console runs.
+/// Unix milliseconds that never step back: the wall clock at the start, and what has passed since.
+/// The daemon's clock corrects it while the console runs.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
     started_at: i64,

@@ -1,4 +1,5 @@
-//! The whole console against a scripted daemon over a real connection: what is on the screen is what counts.
+//! The whole console against a scripted daemon over a real connection: what is on the screen is
+//! what counts.
 
 use std::convert::Infallible;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! The running demo's files: a pointer in the user's runtime directory, and the file it names. Read only; the
-//! user's own configuration is never touched.
+//! The running demo's files: a pointer in the user's runtime directory, and the file it names. Read
+//! only; the user's own configuration is never touched.
 
 use std::collections::BTreeMap;
 use std::fs;

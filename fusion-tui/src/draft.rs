@@ -1,6 +1,7 @@
-//! Drafts on disk: what was written and not yet accepted by the daemon, one small file a conversation, so that
-//! it survives a crash, a kill and a lost connection. Files are mode 0600 in the user's state directory, and
-//! replaced whole. Nothing else is ever stored here: no token, no message of anybody else.
+//! Drafts on disk: what was written and not yet accepted by the daemon, one small file a
+//! conversation, so that it survives a crash, a kill and a lost connection. Files are mode 0600 in
+//! the user's state directory, and replaced whole. Nothing else is ever stored here: no token, no
+//! message of anybody else.
 
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -63,7 +64,8 @@ impl Drafts {
         Self { root }
     }
 
-    /// Carries out draft effects one after another until the sender is gone. Failures become events.
+    /// Carries out draft effects one after another until the sender is gone. Failures become
+    /// events.
     pub(crate) async fn serve(
         self,
         mut effects: mpsc::Receiver<Effect>,
@@ -134,7 +136,8 @@ fn read(path: &Path) -> Option<Draft> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
 }
 
-/// A name that is safe as a file's, whatever a server sent: letters, digits and hyphens, `_` for the rest.
+/// A name that is safe as a file's, whatever a server sent: letters, digits and hyphens, `_` for
+/// the rest.
 fn file_name(name: &str) -> String {
     let safe = name.chars().take(120);
     safe.map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect()

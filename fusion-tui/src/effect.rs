@@ -1,5 +1,5 @@
-//! What the console asks of the world. `update` returns these as data; `remote/`, `draft.rs` and `run.rs` carry
-//! them out.
+//! What the console asks of the world. `update` returns these as data; `remote/`, `draft.rs` and
+//! `run.rs` carry them out.
 
 use crate::draft::Draft;
 use crate::state::Availability;

@@ -1,5 +1,5 @@
-//! Everything that can happen to the console, already converted and cleaned. Deciding what it means is
-//! `update/`'s.
+//! Everything that can happen to the console, already converted and cleaned. Deciding what it means
+//! is `update/`'s.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Our own key type. Terminals are converted to it at the edge (`input.rs`), so that nothing inside depends on
-//! where a key came from. No meaning of a key stands here.
+//! Our own key type. Terminals are converted to it at the edge (`input.rs`), so that nothing inside
+//! depends on where a key came from. No meaning of a key stands here.
 
 use std::fmt;
 

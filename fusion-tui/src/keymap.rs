@@ -1,5 +1,5 @@
-//! Named actions and the keys that call them. The help screen is generated from the live keymap, so a key that
-//! is not here does not exist. What an action does stands in `update/`, not here.
+//! Named actions and the keys that call them. The help screen is generated from the live keymap, so
+//! a key that is not here does not exist. What an action does stands in `update/`, not here.
 
 use crate::key::Key;
 
@@ -57,8 +57,8 @@ pub(crate) enum Action {
     DeleteToStart,
 }
 
-/// Where a binding holds. A place is asked first, `Anywhere` after it; the composer asks only itself, because
-/// there every plain key is text.
+/// Where a binding holds. A place is asked first, `Anywhere` after it; the composer asks only
+/// itself, because there every plain key is text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Context {
     Anywhere,
@@ -215,8 +215,8 @@ impl Action {
     }
 }
 
-/// The default keymap. Ctrl-a b s q z and Alt-hjkl are left to multiplexers; nothing destructive is on a control
-/// key.
+/// The default keymap. Ctrl-a b s q z and Alt-hjkl are left to multiplexers; nothing destructive is
+/// on a control key.
 const DEFAULTS: &[(Context, &str, Action)] = &[
     (Context::List, "c", Action::Claim),
     (Context::Anywhere, "C", Action::ClaimNext),

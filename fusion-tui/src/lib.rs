@@ -1,8 +1,9 @@
 //! The Fusionchat agent console: the live queue and its conversations in a terminal.
 //!
-//! `update` (pure) turns events into state and effects, `view` (pure) turns the state into cells, `remote` carries
-//! effects out over gRPC and keeps the live stream, `draft` keeps unsent text on disk, `run` is the loop between
-//! them. Text of other people becomes `text::SafeText` at the edge, and nothing else reaches the screen.
+//! `update` (pure) turns events into state and effects, `view` (pure) turns the state into cells,
+//! `remote` carries effects out over gRPC and keeps the live stream, `draft` keeps unsent text on
+//! disk, `run` is the loop between them. Text of other people becomes `text::SafeText` at the edge,
+//! and nothing else reaches the screen.
 
 pub mod cli;
 mod clock;
@@ -85,7 +86,8 @@ pub async fn run_in_terminal(config: Config) -> Result<(), Error> {
     run_with(taken.terminal(), Box::pin(input), config, stop, terminal::SIGNALS).await
 }
 
-/// Runs the console on any backend and source of input: what a test, or a terminal elsewhere, needs.
+/// Runs the console on any backend and source of input: what a test, or a terminal elsewhere,
+/// needs.
 ///
 /// # Errors
 /// When the configuration is not usable or the backend fails.

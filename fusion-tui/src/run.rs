@@ -1,6 +1,7 @@
-//! The loop: input, events and the clock go into `update`, its effects go out, and the screen is drawn. Input is
-//! drawn at once, the stream at most every 33 ms, and nothing is drawn while nothing happens. Generic over the
-//! backend and the source of input, so that a test or another terminal can stand in.
+//! The loop: input, events and the clock go into `update`, its effects go out, and the screen is
+//! drawn. Input is drawn at once, the stream at most every 33 ms, and nothing is drawn while
+//! nothing happens. Generic over the backend and the source of input, so that a test or another
+//! terminal can stand in.
 
 use std::task::Poll;
 use std::time::Duration;
@@ -38,7 +39,8 @@ pub(crate) struct Wires {
     pub(crate) stop: CancellationToken,
 }
 
-/// What the terminal is told beside its cells. A terminal that is not this process's own gets nothing.
+/// What the terminal is told beside its cells. A terminal that is not this process's own gets
+/// nothing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Signals {
     pub(crate) bell: fn(),
@@ -61,7 +63,8 @@ enum Woken {
     Ended,
 }
 
-/// Runs until the agent quits, the input ends or `stop` is cancelled. Unsaved drafts are handed over first.
+/// Runs until the agent quits, the input ends or `stop` is cancelled. Unsaved drafts are handed
+/// over first.
 pub(crate) async fn run<B, S>(
     terminal: &mut Terminal<B>,
     mut input: S,
@@ -119,8 +122,8 @@ enum Going {
     Quit,
 }
 
-/// Clears the screen, so that the next frame draws every cell. `Terminal::clear` would ask the terminal where its
-/// cursor is and wait for the answer, which the input stream would take away.
+/// Clears the screen, so that the next frame draws every cell. `Terminal::clear` would ask the
+/// terminal where its cursor is and wait for the answer, which the input stream would take away.
 fn wipe<B: Backend>(terminal: &mut Terminal<B>) -> Result<(), B::Error> {
     let size = terminal.size()?;
     terminal.resize(Rect::new(0, 0, size.width, size.height))
@@ -161,13 +164,17 @@ async fn wait<S: Stream<Item = Input> + Unpin>(
         biased;
         () = wires.stop.cancelled() => Woken::Ended,
         next = input.next() => next.map_or(Woken::Ended, Woken::Input),
-        next = wires.events.recv() => next.map_or(Woken::Ended, |event| Woken::Event(Box::new(event))),
+        next = wires.events.recv() => match next {
+            Some(event) => Woken::Event(Box::new(event)),
+            None => Woken::Ended,
+        },
         () = due_or_never => Woken::Due,
     }
 }
 
-/// The next input if there is one already. It is polled with this task's own waker: the terminal's stream keeps
-/// the first waker it gets until that has fired, and would wake nobody after a poll with another.
+/// The next input if there is one already. It is polled with this task's own waker: the terminal's
+/// stream keeps the first waker it gets until that has fired, and would wake nobody after a poll
+/// with another.
 async fn ready<S: Stream<Item = Input> + Unpin>(input: &mut S) -> Option<Input> {
     std::future::poll_fn(|context| match input.poll_next_unpin(context) {
         Poll::Ready(next) => Poll::Ready(next),
@@ -227,7 +234,8 @@ fn take(state: &mut State, wires: &Wires, going: &mut Going, event: Event) {
                 }
             }
             Effect::LoadDrafts(_) | Effect::SaveDraft(..) | Effect::RemoveDraft(..) => {
-                // A full queue means a stuck disk: the text is still in the state, and saved with the next change.
+                // A full queue means a stuck disk: the text is still in the state, and saved with
+                // the next change.
                 if wires.drafts.try_send(effect.clone()).is_err()
                     && let Effect::SaveDraft(_, draft) = effect
                 {

@@ -1,5 +1,6 @@
-//! A daemon for tests, in this process: it keeps one list of rows and messages, remembers what it was asked, and
-//! breaks the connection when the test says so. It decides nothing a real daemon decides.
+//! A daemon for tests, in this process: it keeps one list of rows and messages, remembers what it
+//! was asked, and breaks the connection when the test says so. It decides nothing a real daemon
+//! decides.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -115,7 +116,8 @@ impl Memory {
         message
     }
 
-    /// Sends the newest message down the stream; `skipped` changes before it are claimed to have been sent.
+    /// Sends the newest message down the stream; `skipped` changes before it are claimed to have
+    /// been sent.
     fn tell(&mut self, skipped: u64) {
         let Some(message) = self.messages.last().cloned() else { return };
         let prev = if skipped == 0 { self.sent_before } else { message.position - skipped };

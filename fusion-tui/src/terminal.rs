@@ -1,5 +1,5 @@
-//! The local terminal: taken over at the start, given back however the console ends (return, error, panic,
-//! signal). It draws nothing itself.
+//! The local terminal: taken over at the start, given back however the console ends (return, error,
+//! panic, signal). It draws nothing itself.
 
 use std::io::{self, Stdout, Write, stdout};
 
@@ -32,11 +32,12 @@ impl Taken {
             before(panic);
         }));
         enable_raw_mode()?;
-        // NO_COLOR is honoured by our own styles; crossterm's gate would drop bold and reverse with the colours.
+        // NO_COLOR is honoured by our own styles; crossterm's gate would drop bold and reverse with
+        // the colours.
         style::force_color_output(true);
         execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange)?;
-        // Unasked: the answer of a terminal that knows it would cost the first frame its time, and the others
-        // ignore it.
+        // Unasked: the answer of a terminal that knows it would cost the first frame its time, and
+        // the others ignore it.
         let flags = KeyboardEnhancementFlags::DISAMBIGUATE_ESCAPE_CODES;
         execute!(stdout(), PushKeyboardEnhancementFlags(flags))?;
         let terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
@@ -72,7 +73,8 @@ fn bell() {
     drop(out.write_all(b"\x07").and_then(|()| out.flush()));
 }
 
-// Terminals that do not know synchronized updates ignore them; a failed write shows at the next draw.
+// Terminals that do not know synchronized updates ignore them; a failed write shows at the next
+// draw.
 fn frame_begins() {
     drop(queue!(stdout(), BeginSynchronizedUpdate));
 }

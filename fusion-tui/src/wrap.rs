@@ -1,12 +1,14 @@
-//! Breaking text into rows of a given width, by graphemes and words. Pure; it knows nothing of styles.
+//! Breaking text into rows of a given width, by graphemes and words. Pure; it knows nothing of
+//! styles.
 
 use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
 
-/// The rows of `text` at `width` columns, as byte ranges without their line feeds. There is always at least one.
-/// Spaces at a break hang past the edge and stay in the row before it; a word longer than a row is cut.
+/// The rows of `text` at `width` columns, as byte ranges without their line feeds. There is always
+/// at least one. Spaces at a break hang past the edge and stay in the row before it; a word longer
+/// than a row is cut.
 pub(crate) fn wrap(text: &str, width: usize) -> Vec<Range<usize>> {
     let width = width.max(1);
     let mut rows = Vec::new();
@@ -48,7 +50,8 @@ fn wrap_line(line: &str, base: usize, width: usize, rows: &mut Vec<Range<usize>>
     rows.push(base + row_start..base + line.len());
 }
 
-/// The first columns of `text`, at most `width` of them, cut between graphemes and ended with `…` if cut.
+/// The first columns of `text`, at most `width` of them, cut between graphemes and ended with `…`
+/// if cut.
 pub(crate) fn truncate(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();

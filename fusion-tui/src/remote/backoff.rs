@@ -1,4 +1,5 @@
-//! How long to wait before connecting again: doubling, bounded, with jitter. Pure: the randomness is an argument.
+//! How long to wait before connecting again: doubling, bounded, with jitter. Pure: the randomness
+//! is an argument.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! One call each: from an effect to the daemon and back as an event. No call is repeated here; what may be tried
-//! again is decided in `update`, under the same client id.
+//! One call each: from an effect to the daemon and back as an event. No call is repeated here; what
+//! may be tried again is decided in `update`, under the same client id.
 
 use std::time::Duration;
 

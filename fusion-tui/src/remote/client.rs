@@ -1,5 +1,5 @@
-//! The connection: one lazy HTTP/2 channel with the credential in every call's metadata. The credential is never
-//! shown, logged or put anywhere else.
+//! The connection: one lazy HTTP/2 channel with the credential in every call's metadata. The
+//! credential is never shown, logged or put anywhere else.
 
 use std::time::Duration;
 

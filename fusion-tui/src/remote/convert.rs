@@ -1,5 +1,5 @@
-//! From the wire to the console's rows. Every text becomes a `SafeText` here, and nowhere later: a field that is
-//! not converted cannot be shown.
+//! From the wire to the console's rows. Every text becomes a `SafeText` here, and nowhere later: a
+//! field that is not converted cannot be shown.
 
 use fusionchat_proto::v1;
 use fusionchat_proto::v1::watch_response::Frame;
@@ -233,7 +233,8 @@ fn sender(value: v1::SenderType) -> Sender {
     }
 }
 
-/// Why a call failed. Without a daemon's own word, only what a connection can suffer counts as passing.
+/// Why a call failed. Without a daemon's own word, only what a connection can suffer counts as
+/// passing.
 pub(super) fn problem(status: &tonic::Status) -> Problem {
     use tonic::Code;
     let passing = matches!(

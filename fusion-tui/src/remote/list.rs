@@ -1,5 +1,5 @@
-//! Reading the board from the daemon: the live queue first, because somebody waits there, then the rows page by
-//! page. Bounded: what does not fit is read when it is needed.
+//! Reading the board from the daemon: the live queue first, because somebody waits there, then the
+//! rows page by page. Bounded: what does not fit is read when it is needed.
 
 use fusionchat_proto::v1;
 use tokio::sync::mpsc;

@@ -1,5 +1,5 @@
-//! The console's hands: calls to the daemon and the live stream, each a task of one set that ends with the
-//! console. It decides nothing; it turns effects into calls and answers into events.
+//! The console's hands: calls to the daemon and the live stream, each a task of one set that ends
+//! with the console. It decides nothing; it turns effects into calls and answers into events.
 
 mod backoff;
 pub(crate) mod call;
@@ -22,7 +22,8 @@ pub(crate) const EVENTS_QUEUE_MAX: usize = 256;
 /// How many calls are under way at once.
 const CALLS_MAX: usize = 32;
 
-/// Follows the stream and makes calls until nobody asks for any more; then everything under way is dropped.
+/// Follows the stream and makes calls until nobody asks for any more; then everything under way is
+/// dropped.
 pub(crate) async fn serve(
     client: Client,
     mut calls: mpsc::Receiver<Call>,

@@ -1,5 +1,6 @@
-//! The live stream: opened, followed from the cursor, opened again after every loss. It forwards what it gets in
-//! order and never drops a change; a full queue to the console holds the stream back instead.
+//! The live stream: opened, followed from the cursor, opened again after every loss. It forwards
+//! what it gets in order and never drops a change; a full queue to the console holds the stream
+//! back instead.
 
 use std::time::Duration;
 
@@ -23,7 +24,8 @@ const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 struct Place {
     cursor: Option<v1::Cursor>,
-    /// True if the console knows everything up to the cursor, so that the next stream continues the last.
+    /// True if the console knows everything up to the cursor, so that the next stream continues the
+    /// last.
     continues: bool,
 }
 
@@ -133,7 +135,8 @@ async fn sign_in(client: &Client, events: &mpsc::Sender<Event>) -> Result<(), En
     Ok(())
 }
 
-/// Forwards a change, unless the stream skipped one: then the stream is opened again from the last one known.
+/// Forwards a change, unless the stream skipped one: then the stream is opened again from the last
+/// one known.
 async fn take_change(
     change: v1::Change,
     before: &mut Option<u64>,

@@ -1,4 +1,5 @@
-//! Client ids: 128 bits as 32 hex digits. The randomness comes from outside once, so that `update` stays pure.
+//! Client ids: 128 bits as 32 hex digits. The randomness comes from outside once, so that `update`
+//! stays pure.
 
 /// Makes the ids of one run of the console: a random prefix of 64 bits, and a count.
 #[derive(Debug)]

@@ -1,5 +1,5 @@
-//! The texts being written, one per conversation, and which of them disk does not have yet. Saving itself is an
-//! effect.
+//! The texts being written, one per conversation, and which of them disk does not have yet. Saving
+//! itself is an effect.
 
 use std::collections::{BTreeSet, HashMap};
 

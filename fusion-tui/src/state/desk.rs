@@ -1,5 +1,5 @@
-//! The board: every conversation row in memory, the four tabs over them, the filter and the cursor. A row is
-//! replaced only by a newer one; the cursor follows its row, never a place on the screen.
+//! The board: every conversation row in memory, the four tabs over them, the filter and the cursor.
+//! A row is replaced only by a newer one; the cursor follows its row, never a place on the screen.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -8,8 +8,8 @@ use super::row::{Conversation, ConversationId, Status, UserId};
 
 /// The most rows kept; past it the rows longest done go first.
 pub(crate) const ROWS_MAX: usize = 2_000;
-/// A key that acts on a row is ignored this long after the cursor was moved by somebody else's doing, in
-/// milliseconds: the hand aimed at the row before.
+/// A key that acts on a row is ignored this long after the cursor was moved by somebody else's
+/// doing, in milliseconds: the hand aimed at the row before.
 pub(crate) const SETTLE_MS: i64 = 400;
 
 /// The tabs of the board.
@@ -106,7 +106,8 @@ impl Desk {
         true
     }
 
-    /// Makes every row older than anything that comes: a list follows, and [`Desk::sweep`] after it.
+    /// Makes every row older than anything that comes: a list follows, and [`Desk::sweep`] after
+    /// it.
     pub(crate) fn expire(&mut self) {
         for row in self.rows.values_mut() {
             row.position = 0;
@@ -231,8 +232,8 @@ impl Desk {
         shown.any(|row| row.waiting_since.is_some())
     }
 
-    /// Orders the tab again if anything changed; the cursor stays on its row, or takes the place of a row that
-    /// left.
+    /// Orders the tab again if anything changed; the cursor stays on its row, or takes the place of
+    /// a row that left.
     pub(crate) fn refresh(&mut self, now: i64) {
         if !self.dirty {
             return;

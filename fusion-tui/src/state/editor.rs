@@ -1,5 +1,5 @@
-//! A small multi-line text editor: a text, a cursor, and moves by grapheme, word and row. It holds only cleaned
-//! text and knows nothing of the screen but the width it is wrapped at.
+//! A small multi-line text editor: a text, a cursor, and moves by grapheme, word and row. It holds
+//! only cleaned text and knows nothing of the screen but the width it is wrapped at.
 
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::UnicodeWidthStr;
@@ -7,8 +7,8 @@ use unicode_width::UnicodeWidthStr;
 use crate::text::clean_typed;
 use crate::wrap::wrap;
 
-/// The longest text the editor takes, in characters. More than may be sent, so that a text that is too long can
-/// be pasted and shortened.
+/// The longest text the editor takes, in characters. More than may be sent, so that a text that is
+/// too long can be pasted and shortened.
 pub(crate) const EDITOR_CHARS_MAX: usize = 40_000;
 
 /// The text and the cursor, a byte offset between two graphemes.
@@ -86,13 +86,15 @@ impl Editor {
         self.cursor += rest.find('\n').unwrap_or(rest.len());
     }
 
-    /// Moves one row up or down in the text as wrapped at `width`; says false at the first and last row.
+    /// Moves one row up or down in the text as wrapped at `width`; says false at the first and last
+    /// row.
     pub(crate) fn vertical(&mut self, width: usize, down: bool) -> bool {
         let rows = wrap(&self.text, width);
         let (row, column) = self.place(width);
         let target = if down { row + 1 } else { row.wrapping_sub(1) };
         let Some(range) = rows.get(target) else { return false };
-        // The end of a row that was wrapped is the start of the next one: stop before its last grapheme.
+        // The end of a row that was wrapped is the start of the next one: stop before its last
+        // grapheme.
         let wrapped = rows.get(target + 1).is_some_and(|next| next.start == range.end);
         let mut at = range.start;
         let mut reached = 0;

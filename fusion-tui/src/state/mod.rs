@@ -1,5 +1,5 @@
-//! Everything the console knows. `update/` is the only place that changes it and `view/` only reads it; no I/O,
-//! clock or randomness is in here.
+//! Everything the console knows. `update/` is the only place that changes it and `view/` only reads
+//! it; no I/O, clock or randomness is in here.
 
 pub(crate) mod client_id;
 pub(crate) mod composer;
@@ -94,7 +94,8 @@ pub(crate) enum Focus {
 pub(crate) enum Scroll {
     /// At its end, following it.
     End,
-    /// The last row shown belongs to the entry at `position`, with `hidden` rows of it below the edge.
+    /// The last row shown belongs to the entry at `position`, with `hidden` rows of it below the
+    /// edge.
     Above { position: u64, hidden: usize },
 }
 
@@ -247,7 +248,8 @@ impl State {
         self.connection == Connection::Live
     }
 
-    /// The conversation that keys act on: the one shown if its pane has the focus, else the row under the cursor.
+    /// The conversation that keys act on: the one shown if its pane has the focus, else the row
+    /// under the cursor.
     pub(crate) fn target(&self) -> Option<ConversationId> {
         match (self.focus, &self.open) {
             (Focus::Conversation | Focus::Composer, Some(open)) => Some(open.conversation.clone()),

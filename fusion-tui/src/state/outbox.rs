@@ -1,12 +1,14 @@
-//! Messages and notes on their way: kept in order per conversation, sent one at a time, with a client id that
-//! stays the same until the daemon has answered for good. It never drops a message by itself.
+//! Messages and notes on their way: kept in order per conversation, sent one at a time, with a
+//! client id that stays the same until the daemon has answered for good. It never drops a message
+//! by itself.
 
 use super::row::ConversationId;
 use crate::text::SafeText;
 
 /// The most unsent messages; past it the composer refuses to send and keeps the text.
 pub(crate) const OUTBOX_MAX: usize = 100;
-/// The first wait before a message is tried again on a live connection, in milliseconds; it doubles.
+/// The first wait before a message is tried again on a live connection, in milliseconds; it
+/// doubles.
 const RETRY_MS_MIN: i64 = 500;
 /// The longest such wait, in milliseconds.
 const RETRY_MS_MAX: i64 = 30_000;
@@ -149,8 +151,8 @@ impl Outbox {
         }
     }
 
-    /// Tries the oldest failed message of a conversation again, after those that proceeded without it; says whether
-    /// there was one.
+    /// Tries the oldest failed message of a conversation again, after those that proceeded without
+    /// it; says whether there was one.
     pub(crate) fn retry(&mut self, id: &ConversationId) -> bool {
         let Some(item) = self.take_failed(id) else { return false };
         self.0.push(Item { progress: Progress::Queued, retry_at: 0, attempts: 0, ..item });

@@ -1,5 +1,5 @@
-//! The rows the console keeps: conversations, messages and notes, already cleaned. They are made at the edge
-//! (`remote/convert.rs`) and hold no raw text that could reach the screen.
+//! The rows the console keeps: conversations, messages and notes, already cleaned. They are made at
+//! the edge (`remote/convert.rs`) and hold no raw text that could reach the screen.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,5 +1,6 @@
-//! The messages and notes of the conversations that were opened: a window of each, in the journal's order,
-//! without repeats. Pages and live changes meet here; holes between them are named, never papered over.
+//! The messages and notes of the conversations that were opened: a window of each, in the journal's
+//! order, without repeats. Pages and live changes meet here; holes between them are named, never
+//! papered over.
 
 use super::row::{ConversationId, Entry, Sender};
 

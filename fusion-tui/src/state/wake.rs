@@ -1,5 +1,6 @@
-//! When the console must wake without being asked. Nothing here runs a timer: `run.rs` sleeps until the time
-//! this names. An idle console wakes at most once a second, for the clocks on the screen, or not at all.
+//! When the console must wake without being asked. Nothing here runs a timer: `run.rs` sleeps until
+//! the time this names. An idle console wakes at most once a second, for the clocks on the screen,
+//! or not at all.
 
 use super::State;
 

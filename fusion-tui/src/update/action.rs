@@ -1,4 +1,5 @@
-//! What each named action does. The match is complete on purpose: an action without an effect does not compile.
+//! What each named action does. The match is complete on purpose: an action without an effect does
+//! not compile.
 
 use super::{command, compose, open, overlay, scroll, settle};
 use crate::effect::{Call, Command, Effect};

@@ -1,5 +1,5 @@
-//! Answers to calls: pages, commands, sent messages. What the daemon refuses is said in its own words; what did
-//! not arrive is tried again elsewhere (outbox, list), never here.
+//! Answers to calls: pages, commands, sent messages. What the daemon refuses is said in its own
+//! words; what did not arrive is tried again elsewhere (outbox, list), never here.
 
 use super::{compose, open, stream};
 use crate::effect::{Command, Effect};
@@ -20,7 +20,8 @@ pub(super) fn messages(
 ) {
     let Some(transcript) = state.transcripts.get_mut(id) else { return };
     if transcript.fetching != Some(page) {
-        // Asked for before the rows were forgotten, or given up: what it holds may be of another epoch.
+        // Asked for before the rows were forgotten, or given up: what it holds may be of another
+        // epoch.
         return;
     }
     match result {

@@ -1,6 +1,6 @@
-//! Commands on a conversation: claim, let go, hand back, escalate, resolve. None is optimistic: the row changes
-//! when the daemon says so. A command is not queued while the connection is lost, because a claim made minutes
-//! later is not the claim that was meant.
+//! Commands on a conversation: claim, let go, hand back, escalate, resolve. None is optimistic: the
+//! row changes when the daemon says so. A command is not queued while the connection is lost,
+//! because a claim made minutes later is not the claim that was meant.
 
 use super::{compose, open};
 use crate::effect::{Call, Command, Effect};

@@ -1,5 +1,6 @@
-//! Writing: the composer's keys, sending into the outbox, and bringing drafts back from disk. A text leaves the
-//! composer only into the outbox, and the outbox only when the daemon has accepted it.
+//! Writing: the composer's keys, sending into the outbox, and bringing drafts back from disk. A
+//! text leaves the composer only into the outbox, and the outbox only when the daemon has accepted
+//! it.
 
 use super::{open, scroll, settle};
 use crate::draft::{Draft, kind_of};
@@ -35,7 +36,8 @@ const EDITS: [(Action, Edit); 10] = [
     (Action::DeleteToStart, Editor::delete_to_line_start),
 ];
 
-/// Opens the composer of a conversation. A draft keeps its kind: a note never turns into a reply by itself.
+/// Opens the composer of a conversation. A draft keeps its kind: a note never turns into a reply by
+/// itself.
 pub(super) fn start(state: &mut State, id: &ConversationId, kind: Kind, out: &mut Vec<Effect>) {
     open::open(state, id, out);
     state.focus = Focus::Composer;
@@ -160,7 +162,8 @@ pub(super) fn take_back(state: &mut State) {
     state.focus = Focus::Composer;
 }
 
-/// Drafts from disk: texts come back as they were, unanswered messages as failed, under their old ids.
+/// Drafts from disk: texts come back as they were, unanswered messages as failed, under their old
+/// ids.
 pub(super) fn restore(state: &mut State, drafts: Vec<Draft>) {
     for draft in drafts {
         let id = ConversationId::from(draft.conversation.as_str());

@@ -1,5 +1,6 @@
-//! A property: whatever the connection does, every message is accepted exactly once and in order, or is shown as
-//! failed. The daemon is a model that repeats itself for a known client id, as the real one does.
+//! A property: whatever the connection does, every message is accepted exactly once and in order,
+//! or is shown as failed. The daemon is a model that repeats itself for a known client id, as the
+//! real one does.
 
 use proptest::prelude::{Just, ProptestConfig, Strategy, prop_oneof, proptest};
 

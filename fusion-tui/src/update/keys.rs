@@ -1,5 +1,5 @@
-//! From a key to an action: overlays first, then chords, then the composer's text. It decides which action, not
-//! what the action does.
+//! From a key to an action: overlays first, then chords, then the composer's text. It decides which
+//! action, not what the action does.
 
 use super::{action, compose, overlay};
 use crate::effect::Effect;

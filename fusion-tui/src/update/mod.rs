@@ -1,6 +1,6 @@
-//! `update`: what every event does to the state, and what follows from it. Pure: no I/O, no clock, no
-//! randomness. One file per part: keys and actions, commands, composing, scrolling, the live stream, answers;
-//! `settle` does at the end of every update whatever follows from the state alone.
+//! `update`: what every event does to the state, and what follows from it. Pure: no I/O, no clock,
+//! no randomness. One file per part: keys and actions, commands, composing, scrolling, the live
+//! stream, answers; `settle` does at the end of every update whatever follows from the state alone.
 
 mod action;
 mod answer;

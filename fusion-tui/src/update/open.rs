@@ -18,7 +18,8 @@ pub(super) fn open(state: &mut State, id: &ConversationId, out: &mut Vec<Effect>
     fetch_missing(state, out);
 }
 
-/// Fetches what the open transcript misses: its end, or a hole. Does nothing while a page is on its way.
+/// Fetches what the open transcript misses: its end, or a hole. Does nothing while a page is on its
+/// way.
 pub(super) fn fetch_missing(state: &mut State, out: &mut Vec<Effect>) {
     let Some(id) = state.open.as_ref().map(|open| open.conversation.clone()) else { return };
     let following = state.open.as_ref().is_some_and(|open| open.scroll == Scroll::End);

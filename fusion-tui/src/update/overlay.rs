@@ -1,5 +1,5 @@
-//! The overlays: help, the filter, the reason of an escalation, the question before quitting. While one is up it
-//! has every key.
+//! The overlays: help, the filter, the reason of an escalation, the question before quitting. While
+//! one is up it has every key.
 
 use super::action;
 use crate::effect::Effect;

@@ -1,5 +1,6 @@
-//! Moving: the cursor of the list, and the window over a transcript. A transcript is anchored to an entry, not
-//! to a row of the screen, so that what is being read does not move when something arrives.
+//! Moving: the cursor of the list, and the window over a transcript. A transcript is anchored to an
+//! entry, not to a row of the screen, so that what is being read does not move when something
+//! arrives.
 
 use super::open;
 use crate::effect::Effect;
@@ -81,7 +82,8 @@ fn direction(action: Action) -> Move {
     Move::By { rows: if half { Rows::HalfPage } else { Rows::One }, down }
 }
 
-/// A place in a transcript: the entry the last row of the window belongs to, and how many of its rows are below.
+/// A place in a transcript: the entry the last row of the window belongs to, and how many of its
+/// rows are below.
 #[derive(Clone, Copy)]
 struct Place {
     index: usize,

@@ -1,5 +1,5 @@
-//! What follows from the state alone, done at the end of every update: expired notices, the order of the list,
-//! messages whose turn has come, marks, drafts that are due.
+//! What follows from the state alone, done at the end of every update: expired notices, the order
+//! of the list, messages whose turn has come, marks, drafts that are due.
 
 use super::open;
 use crate::draft::{Draft, Unsent};
@@ -48,8 +48,8 @@ fn read_again(state: &mut State, out: &mut Vec<Effect>) {
     open::fetch_missing(state, out);
 }
 
-/// Tells the daemon that the open conversation was read: only while the terminal has the focus, its end is on the
-/// screen with nothing over it, and it is not a colleague's.
+/// Tells the daemon that the open conversation was read: only while the terminal has the focus, its
+/// end is on the screen with nothing over it, and it is not a colleague's.
 fn mark_read(state: &mut State, out: &mut Vec<Effect>) {
     let Some(open) = &state.open else { return };
     let at_end = open.scroll == Scroll::End && layout::of(state).transcript.area() > 0;

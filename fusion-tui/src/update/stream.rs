@@ -1,5 +1,6 @@
-//! The live stream: connection, rows, changes, typing. A row is replaced only by a newer one, a message is taken
-//! once, and a hole in a transcript is fetched, whatever the order in which pages and changes arrive.
+//! The live stream: connection, rows, changes, typing. A row is replaced only by a newer one, a
+//! message is taken once, and a hole in a transcript is fetched, whatever the order in which pages
+//! and changes arrive.
 
 use super::open;
 use crate::effect::Effect;
@@ -100,7 +101,8 @@ pub(super) fn change(state: &mut State, change: Change, out: &mut Vec<Effect>) {
     }
 }
 
-/// Takes a live entry into its transcript, and whatever it settles: our own message, somebody's typing.
+/// Takes a live entry into its transcript, and whatever it settles: our own message, somebody's
+/// typing.
 pub(super) fn take_entry(
     state: &mut State,
     id: &ConversationId,

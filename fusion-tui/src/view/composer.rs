@@ -1,5 +1,5 @@
-//! The composer: reply and note differ in border, title, prompt and style, so that nobody writes the one taking
-//! it for the other. Nothing is ever drawn over it but the help.
+//! The composer: reply and note differ in border, title, prompt and style, so that nobody writes
+//! the one taking it for the other. Nothing is ever drawn over it but the help.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -1,5 +1,5 @@
-//! One message or note as lines of the transcript. Its height is the number of these lines, so that scrolling
-//! and drawing always agree.
+//! One message or note as lines of the transcript. Its height is the number of these lines, so that
+//! scrolling and drawing always agree.
 
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
@@ -110,7 +110,8 @@ fn named(name: &SafeText, otherwise: &str) -> String {
     if name.is_empty() { otherwise.to_owned() } else { name.to_string() }
 }
 
-/// How far one of our own replies has come. Only the newest message of ours says it: older ones are at least as far.
+/// How far one of our own replies has come. Only the newest message of ours says it: older ones are
+/// at least as far.
 fn delivery(state: &State, message: &Message) -> Option<&'static str> {
     let open = state.open.as_ref()?;
     let me = state.me.as_ref()?;
@@ -129,7 +130,8 @@ fn delivery(state: &State, message: &Message) -> Option<&'static str> {
     (newer == Some(message.seq)).then_some(if seen { "seen" } else { "sent" })
 }
 
-/// True for the first message of the visitor that had not been read when the conversation was opened.
+/// True for the first message of the visitor that had not been read when the conversation was
+/// opened.
 fn starts_unread(state: &State, entry: &Entry) -> bool {
     let Some(from) = state.open.as_ref().and_then(|open| open.unread_from) else { return false };
     entry.seq() == Some(from)

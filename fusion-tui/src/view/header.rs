@@ -1,5 +1,5 @@
-//! The first and the last line of the screen: tabs or breadcrumb with the status, the banner of a lost
-//! connection, and at the bottom a question, a toast or the keys that matter here.
+//! The first and the last line of the screen: tabs or breadcrumb with the status, the banner of a
+//! lost connection, and at the bottom a question, a toast or the keys that matter here.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;

@@ -1,6 +1,6 @@
-//! Where everything is: a pure function of the size, of what is open and of how much is being written. Both the
-//! view and `update` (for scrolling and for what counts as seen) ask it, so they cannot disagree. Every area may
-//! be empty; none lies outside the screen.
+//! Where everything is: a pure function of the size, of what is open and of how much is being
+//! written. Both the view and `update` (for scrolling and for what counts as seen) ask it, so they
+//! cannot disagree. Every area may be empty; none lies outside the screen.
 
 use ratatui::layout::Rect;
 

@@ -1,5 +1,5 @@
-//! `view`: the state as cells. Pure: it reads the state, changes nothing and asks for nothing; and it draws no
-//! more rows than the screen has.
+//! `view`: the state as cells. Pure: it reads the state, changes nothing and asks for nothing; and
+//! it draws no more rows than the screen has.
 
 mod composer;
 mod conversation;

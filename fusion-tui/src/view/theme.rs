@@ -1,5 +1,5 @@
-//! Styles. Colour only repeats what a word, a mark or a modifier already says, so that nothing is lost under
-//! NO_COLOR, on a terminal without colours, or to an eye that does not tell them apart.
+//! Styles. Colour only repeats what a word, a mark or a modifier already says, so that nothing is
+//! lost under NO_COLOR, on a terminal without colours, or to an eye that does not tell them apart.
 
 use ratatui::style::{Color, Modifier, Style};
 

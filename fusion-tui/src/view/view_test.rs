@@ -1,5 +1,5 @@
-//! Whole screens as snapshots, at the sizes people have, with a frozen clock; and screens nobody has, which must
-//! not panic. The text is checked by eye when a snapshot changes.
+//! Whole screens as snapshots, at the sizes people have, with a frozen clock; and screens nobody
+//! has, which must not panic. The text is checked by eye when a snapshot changes.
 
 use insta::assert_snapshot;
 use ratatui::Terminal;
@@ -268,7 +268,8 @@ fn sizes() -> Vec<(u16, u16)> {
 
 #[test]
 fn fault_109_hostile_text_draws_no_control() {
-    let hostile = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\u{202e}evil\u{1b}]52;c;eA==\u{1b}\\ \u{7f}e\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}";
+    let hostile = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\u{202e}evil\u{1b}]52;c;eA==\u{1b}\\ \
+                   \u{7f}e\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}\u{301}";
     let row = Conversation {
         visitor: SafeText::line(hostile),
         last_line: SafeText::line(hostile),

@@ -1,5 +1,5 @@
-//! The words of the screen: states, reasons, system lines, times. Raw states and codes never reach the screen;
-//! an unknown code is shown in a neutral sentence.
+//! The words of the screen: states, reasons, system lines, times. Raw states and codes never reach
+//! the screen; an unknown code is shown in a neutral sentence.
 
 use std::borrow::Cow;
 
@@ -25,8 +25,8 @@ pub(crate) fn state(row: &Conversation) -> &str {
     }
 }
 
-/// Why somebody waits, in a few words. A person's own words stay as they are; a code of a later version loses at
-/// least its underscores.
+/// Why somebody waits, in a few words. A person's own words stay as they are; a code of a later
+/// version loses at least its underscores.
 pub(crate) fn reason(row: &Conversation) -> Cow<'_, str> {
     let known = match row.reason.as_str() {
         "visitor_wish" => "asked for a person",
