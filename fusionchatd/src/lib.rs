@@ -4,6 +4,7 @@
 
 pub mod ai;
 pub mod domain;
+pub mod door;
 pub mod search;
 pub mod service;
 pub mod store;

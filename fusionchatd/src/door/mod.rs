@@ -1,0 +1,3 @@
+//! Floor 3: bytes of a wire to service calls and back. Doors hold no rules: what is allowed stands below.
+
+pub mod status;
