@@ -5,6 +5,7 @@
 pub mod ai;
 pub mod config;
 pub mod domain;
+pub mod door;
 pub mod search;
 pub mod service;
 pub mod store;

@@ -414,7 +414,7 @@ impl Service {
         view::conversation(&rows, header).await
     }
 
-    async fn staff_act(
+    pub(super) async fn staff_act(
         self: &Arc<Self>,
         actor: &Actor,
         client_id: Option<ClientId>,

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use crate::domain::actor::{Actor, Permission};
-use crate::domain::command::Command;
+use crate::domain::command::{Command, StaffAct};
 use crate::domain::conversation::Status;
-use crate::domain::id::{ConversationId, OPERATOR_ORGANIZATION};
+use crate::domain::id::{ClientId, ConversationId, EscalationId, OPERATOR_ORGANIZATION};
 use crate::store::record::{Number, Pointer, Record};
 use crate::store::{Direction, table};
 
@@ -13,7 +13,7 @@ use super::conversation::page_size;
 use super::digest::Digest;
 use super::error::Error;
 use super::rows::Rows;
-use super::view::{self, ConversationView};
+use super::view::{self, ConversationView, EscalationView};
 use super::{Service, require};
 
 /// How many timers are fired in one sweep.
@@ -64,5 +64,24 @@ impl Service {
             }
         }
         Ok((waiting, more, position))
+    }
+
+    /// Gives a waiting conversation to a member of staff; answers with the escalation this ended, if there was one.
+    pub async fn assign_escalation(
+        self: &Arc<Self>,
+        actor: &Actor,
+        client_id: Option<ClientId>,
+        text: &str,
+        to: &str,
+        take: bool,
+    ) -> Result<Option<EscalationView>, Error> {
+        let header = self.find_conversation(actor, text).await?;
+        let to = self.find_staff(actor, to).await?.id;
+        let act = StaffAct::Claim { to, take };
+        let answer = self.staff_act(actor, client_id, header.id, act).await?;
+        let Some(ended) = answer.refs.subject else { return Ok(None) };
+        let rows = self.rows(actor);
+        let ended = rows.escalation(EscalationId(ended)).await?.ok_or_else(Error::not_found)?;
+        Ok(Some(view::escalation(&rows, ended, header.number).await?))
     }
 }

@@ -150,7 +150,8 @@ fn claim(
         }
         (Status::Open | Status::Escalated, _) => take(&mut script, facts, &mut conversation, to),
     }
-    Ok(script.finish(about(&conversation)))
+    let subject = facts.escalation.as_ref().map(|it| it.id.0);
+    Ok(script.finish(Refs { subject, ..about(&conversation) }))
 }
 
 /// Assigns the conversation to `agent`; a live escalation ends as claimed.

@@ -1,0 +1,56 @@
+//! Organizations: the operator's calls.
+
+use fusionchat_proto::v1;
+use fusionchat_proto::v1::organization_service_server::OrganizationService;
+use tonic::{Request, Response, Status};
+
+use crate::domain::name::NAME_CHARS_MAX;
+use crate::domain::user::Availability;
+use crate::door::grpc::{Door, wire};
+use crate::service::organization::CreateOrganization;
+
+/// The first inbox's name where none is given.
+const INBOX_DEFAULT: &str = "web";
+
+#[tonic::async_trait]
+impl OrganizationService for Door {
+    async fn create_organization(
+        &self,
+        request: Request<v1::CreateOrganizationRequest>,
+    ) -> Result<Response<v1::CreateOrganizationResponse>, Status> {
+        let (actor, body) = self.open(request).await?;
+        let client_id = wire::client_id(&body.client_id)?;
+        let new = CreateOrganization {
+            name: body.name,
+            admin_name: name_of(&body.admin_email),
+            admin_email: body.admin_email,
+            admin_password: wire::given(body.admin_password),
+            inbox_name: wire::given(body.inbox_name).unwrap_or_else(|| INBOX_DEFAULT.to_owned()),
+            origins: body.origins,
+        };
+        let founded = self.service.create_organization(&actor, client_id, new).await?;
+        let staffed = founded.admin.availability == Availability::Accepting;
+        Ok(Response::new(v1::CreateOrganizationResponse {
+            organization: Some(wire::organization(&founded.organization)),
+            admin: Some(wire::user(&founded.admin)),
+            inbox: Some(wire::inbox(&founded.inbox, staffed)),
+            admin_key: founded.admin_key.unwrap_or_default(),
+        }))
+    }
+
+    async fn list_organizations(
+        &self,
+        request: Request<v1::ListOrganizationsRequest>,
+    ) -> Result<Response<v1::ListOrganizationsResponse>, Status> {
+        let (actor, _) = self.open(request).await?;
+        let organizations = self.service.list_organizations(&actor).await?;
+        let organizations = organizations.iter().map(wire::organization).collect();
+        Ok(Response::new(v1::ListOrganizationsResponse { organizations }))
+    }
+}
+
+/// What the first admin is called: the part of the address before the `@`.
+fn name_of(email: &str) -> String {
+    let (local, _) = email.split_once('@').unwrap_or((email, ""));
+    local.trim().chars().take(NAME_CHARS_MAX).collect()
+}

@@ -1,0 +1,47 @@
+//! Staff.
+
+use fusionchat_proto::v1;
+use fusionchat_proto::v1::user_service_server::UserService;
+use tonic::{Request, Response, Status};
+
+use crate::door::grpc::{Door, wire};
+use crate::service::user::CreateUser;
+
+#[tonic::async_trait]
+impl UserService for Door {
+    async fn create_user(
+        &self,
+        request: Request<v1::CreateUserRequest>,
+    ) -> Result<Response<v1::CreateUserResponse>, Status> {
+        let (actor, body) = self.open(request).await?;
+        let client_id = wire::client_id(&body.client_id)?;
+        let new = CreateUser {
+            email: body.email,
+            name: body.name,
+            role: wire::role_of(body.role)?,
+            password: wire::given(body.password),
+        };
+        let user = self.service.create_user(&actor, Some(client_id), new).await?;
+        Ok(Response::new(v1::CreateUserResponse { user: Some(wire::user(&user)) }))
+    }
+
+    async fn list_users(
+        &self,
+        request: Request<v1::ListUsersRequest>,
+    ) -> Result<Response<v1::ListUsersResponse>, Status> {
+        let (actor, _) = self.open(request).await?;
+        let users = self.service.list_users(&actor).await?;
+        Ok(Response::new(v1::ListUsersResponse { users: users.iter().map(wire::user).collect() }))
+    }
+
+    async fn set_availability(
+        &self,
+        request: Request<v1::SetAvailabilityRequest>,
+    ) -> Result<Response<v1::SetAvailabilityResponse>, Status> {
+        let (actor, body) = self.open(request).await?;
+        let client_id = wire::client_id(&body.client_id)?;
+        let availability = wire::availability_of(body.availability)?;
+        let user = self.service.set_availability(&actor, Some(client_id), availability).await?;
+        Ok(Response::new(v1::SetAvailabilityResponse { user: Some(wire::user(&user)) }))
+    }
+}

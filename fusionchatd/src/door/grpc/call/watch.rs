@@ -1,0 +1,142 @@
+//! The live stream. It needs no task and no queue of its own: the connection asks for the next frame when it has
+//! room for one, and only then is the journal read on.
+
+use std::sync::Arc;
+
+use fusionchat_proto::v1;
+use fusionchat_proto::v1::watch_response::Frame;
+use fusionchat_proto::v1::watch_service_server::WatchService;
+use futures::stream::{self, BoxStream, StreamExt};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+
+use crate::domain::actor::Permission;
+use crate::door::grpc::{Door, Timing, auth, wire};
+use crate::service::Service;
+use crate::service::error::Error;
+use crate::service::status::{Connected, Counted};
+use crate::service::subscribe::{Cursor, Signal, Subscribed, Watcher};
+
+#[tonic::async_trait]
+impl WatchService for Door {
+    type WatchStream = BoxStream<'static, Result<v1::WatchResponse, Status>>;
+
+    async fn watch(
+        &self,
+        request: Request<v1::WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        let token = auth::bearer(request.metadata())?.to_owned();
+        let (actor, body) = self.open(request).await?;
+        let mut grants = self.service.hub().grants(actor.organization);
+        // A token that ended after it was checked and before this line is seen before the first change.
+        grants.mark_changed();
+        let after = body.after.map(|it| resumed(&it));
+        let watcher = match self.service.watch(&actor, Some(&body.conversation), after).await? {
+            Subscribed::Live(watcher) => watcher,
+            Subscribed::Reset(head) => {
+                let reset = Frame::Reset(v1::Reset { head: Some(wire::cursor(head)) });
+                return Ok(Response::new(stream::iter([Ok(frame(reset))]).boxed()));
+            }
+        };
+        let ready = Frame::Ready(v1::Ready { head: Some(wire::cursor(watcher.cursor())) });
+        let now = Instant::now();
+        let live = Live {
+            service: Arc::clone(&self.service),
+            stop: self.stop.clone(),
+            timing: self.timing,
+            token,
+            grants,
+            watcher,
+            prev: 0,
+            heartbeat_at: now + self.timing.heartbeat,
+            check_at: now + self.timing.heartbeat,
+            _counted: self.service.count(Connected::Stream),
+        };
+        let frames = stream::unfold(Some(live), async |live| {
+            let mut live = live?;
+            match live.next().await {
+                Ok(next) => Some((Ok(frame(next)), Some(live))),
+                Err(error) => Some((Err(Status::from(error)), None)),
+            }
+        });
+        Ok(Response::new(stream::iter([Ok(frame(ready))]).chain(frames).boxed()))
+    }
+}
+
+fn frame(frame: Frame) -> v1::WatchResponse {
+    v1::WatchResponse { frame: Some(frame) }
+}
+
+/// The place a client names. An epoch that is none is one that has passed: it is answered by a reset.
+fn resumed(cursor: &v1::Cursor) -> Cursor {
+    let epoch = Uuid::try_parse(&cursor.epoch).unwrap_or(Uuid::nil());
+    Cursor { epoch, position: cursor.position }
+}
+
+/// A stream after its first frame.
+struct Live {
+    service: Arc<Service>,
+    stop: CancellationToken,
+    timing: Timing,
+    token: String,
+    grants: watch::Receiver<u64>,
+    watcher: Box<Watcher>,
+    /// The position of the change sent last.
+    prev: u64,
+    heartbeat_at: Instant,
+    check_at: Instant,
+    _counted: Counted,
+}
+
+impl Live {
+    async fn next(&mut self) -> Result<Frame, Error> {
+        let next = self.wait().await?;
+        self.heartbeat_at = Instant::now() + self.timing.heartbeat;
+        Ok(next)
+    }
+
+    async fn wait(&mut self) -> Result<Frame, Error> {
+        loop {
+            // In this order: whoever lost their rights hears nothing more, however much there is to hear.
+            tokio::select! {
+                biased;
+                () = self.stop.cancelled() => return Err(draining()),
+                turned = self.grants.changed() => {
+                    turned.map_err(|_| draining())?;
+                    self.check().await?;
+                }
+                () = tokio::time::sleep_until(self.check_at) => self.check().await?,
+                () = tokio::time::sleep_until(self.heartbeat_at) => {
+                    return Ok(Frame::Heartbeat(v1::Heartbeat { now: self.service.now() }));
+                }
+                signal = self.watcher.next() => return Ok(self.show(&signal?)),
+            }
+        }
+    }
+
+    fn show(&mut self, signal: &Signal) -> Frame {
+        match signal {
+            Signal::Change(change) => {
+                let at = self.watcher.cursor();
+                let prev = std::mem::replace(&mut self.prev, at.position);
+                let public_url = &self.service.settings().public_url;
+                Frame::Change(wire::change(change, at, prev, public_url))
+            }
+            Signal::Typing(typing) => Frame::Typing(wire::typing(typing)),
+        }
+    }
+
+    /// Whether the token still opens this stream.
+    async fn check(&mut self) -> Result<(), Error> {
+        self.check_at = Instant::now() + self.timing.heartbeat;
+        let actor = auth::staff(&self.service, &self.token).await?;
+        if actor.may(Permission::ReadConversations) { Ok(()) } else { Err(Error::forbidden()) }
+    }
+}
+
+fn draining() -> Error {
+    Error::unavailable("draining", "the daemon is stopping")
+}

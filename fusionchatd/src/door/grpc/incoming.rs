@@ -1,0 +1,141 @@
+//! Connections: accepted one by one, bounded in number, and given up if they never begin to speak HTTP/2.
+
+use std::convert::Infallible;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures::stream::{self, Stream};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Sleep;
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use tonic::transport::server::{Connected, TcpConnectInfo};
+
+/// The most connections at once; further ones wait in the kernel's queue.
+const CONNECTIONS_MAX: usize = 4_096;
+/// How long to wait after a connection could not be accepted: most often no file can be opened any more.
+const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// How long a client may take to begin. Pings take over from there.
+const GREETING_WITHIN: Duration = Duration::from_secs(10);
+/// What every client begins with: the preface of HTTP/2 and the header of its SETTINGS frame.
+const GREETING_BYTES: usize = 24 + 9;
+
+/// The connections of a listener, for as long as it is read.
+pub(super) fn connections(
+    listener: TcpListener,
+    tasks: TaskTracker,
+) -> impl Stream<Item = Result<Connection, Infallible>> {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    stream::unfold((listener, slots, tasks), async move |(listener, slots, tasks)| {
+        let slot = Arc::clone(&slots).acquire_owned().await.ok()?;
+        let stream = accept(&listener).await;
+        let connection = Connection {
+            stream,
+            greeting: Some(Greeting {
+                deadline: Box::pin(tokio::time::sleep(GREETING_WITHIN)),
+                missing: GREETING_BYTES,
+            }),
+            _slot: slot,
+            _task: tasks.token(),
+        };
+        Some((Ok(connection), (listener, slots, tasks)))
+    })
+}
+
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                // Small answers must not wait for more to send with them; without it they are only slower.
+                let _ = stream.set_nodelay(true);
+                return stream;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a gRPC connection could not be accepted");
+                tokio::time::sleep(ACCEPT_AGAIN_AFTER).await;
+            }
+        }
+    }
+}
+
+/// An accepted connection and its place among all.
+pub(super) struct Connection {
+    stream: TcpStream,
+    /// Set until the client has begun.
+    greeting: Option<Greeting>,
+    _slot: OwnedSemaphorePermit,
+    _task: TaskTrackerToken,
+}
+
+struct Greeting {
+    deadline: Pin<Box<Sleep>>,
+    missing: usize,
+}
+
+impl Connected for Connection {
+    type ConnectInfo = TcpConnectInfo;
+
+    fn connect_info(&self) -> TcpConnectInfo {
+        self.stream.connect_info()
+    }
+}
+
+impl AsyncRead for Connection {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if let Some(greeting) = &mut this.greeting
+            && greeting.deadline.as_mut().poll(context).is_ready()
+        {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+        let read = buffer.filled().len() - before;
+        if let Some(greeting) = &mut this.greeting {
+            greeting.missing = greeting.missing.saturating_sub(read);
+            if greeting.missing == 0 {
+                this.greeting = None;
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Connection {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.get_mut().stream).poll_write_vectored(context, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+    }
+}

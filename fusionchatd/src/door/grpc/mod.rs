@@ -1,0 +1,174 @@
+//! The gRPC door: `fusionchat.v1` over HTTP/2, with health and reflection beside it. It turns bytes into service
+//! calls and back and decides nothing; visitors have doors of their own and are refused here.
+//!
+//! `call` has one file per service of the protocol, `wire` the rows as messages, `page` their limit,
+//! `problem` the errors, `auth` the bearer token, `incoming` the connections and `health` the probe.
+
+mod auth;
+mod call;
+mod health;
+mod incoming;
+mod page;
+mod problem;
+mod wire;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fusionchat_proto::v1::article_service_server::ArticleServiceServer;
+use fusionchat_proto::v1::conversation_service_server::ConversationServiceServer;
+use fusionchat_proto::v1::escalation_service_server::EscalationServiceServer;
+use fusionchat_proto::v1::inbox_service_server::InboxServiceServer;
+use fusionchat_proto::v1::key_service_server::KeyServiceServer;
+use fusionchat_proto::v1::organization_service_server::OrganizationServiceServer;
+use fusionchat_proto::v1::server_service_server::ServerServiceServer;
+use fusionchat_proto::v1::session_service_server::SessionServiceServer;
+use fusionchat_proto::v1::user_service_server::UserServiceServer;
+use fusionchat_proto::v1::watch_service_server::WatchServiceServer;
+use fusionchat_proto::{DESCRIPTOR_SET, MESSAGE_BYTES_MAX, v1};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::Request;
+use tonic::transport::Server;
+use tonic::transport::server::Router;
+use tonic_health::pb::health_server::HealthServer;
+use tonic_reflection::server::Builder as Reflection;
+
+use crate::domain::actor::Actor;
+use crate::service::Service;
+use crate::service::error::Error;
+use crate::service::subscribe::Cursor;
+use crate::service::view::MessageView;
+
+/// The most calls and streams of one connection.
+const STREAMS_MAX: u32 = 128;
+/// The most calls of one connection that are worked on at once; the others wait for their turn.
+const CALLS_AT_ONCE: usize = 64;
+/// The most streams a client may reset before the daemon has taken them up.
+const PENDING_RESETS_MAX: usize = 20;
+/// The largest headers of a call, in bytes.
+const HEADER_BYTES_MAX: u32 = 16 * 1024;
+/// How long a connection may be silent before it is pinged.
+const PING_AFTER: Duration = Duration::from_secs(30);
+/// How long a ping may take before the connection is closed.
+const PONG_WITHIN: Duration = Duration::from_secs(10);
+
+/// What tests make short.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// How long a stream is silent before it says that it lives, and how often it checks its token's end.
+    pub heartbeat: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self { heartbeat: Duration::from_secs(5) }
+    }
+}
+
+/// Why the door could not be opened or has closed by itself.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The protocol's descriptors are broken.
+    #[error("the descriptors of the protocol cannot be served")]
+    Reflection(#[source] tonic_reflection::server::Error),
+    /// The server ended.
+    #[error("the gRPC server has failed")]
+    Transport(#[source] tonic::transport::Error),
+}
+
+/// Serves until `stop`, then ends the streams and waits for the calls under way and for the connections to close.
+/// Every open connection counts as one of `tasks`.
+///
+/// # Errors
+/// Broken descriptors, or a failure of the server itself; never a failure of one connection.
+pub async fn serve(
+    listener: TcpListener,
+    service: Arc<Service>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+) -> Result<(), ServeError> {
+    serve_with(listener, service, stop, tasks, Timing::default()).await
+}
+
+/// [`serve`] with other times.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_with(
+    listener: TcpListener,
+    service: Arc<Service>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    timing: Timing,
+) -> Result<(), ServeError> {
+    let door = Arc::new(Door { service, stop: stop.clone(), timing });
+    let router = router(&door)?;
+    let incoming = incoming::connections(listener, tasks);
+    let stopped = stop.cancelled_owned();
+    router.serve_with_incoming_shutdown(incoming, stopped).await.map_err(ServeError::Transport)
+}
+
+fn router(door: &Arc<Door>) -> Result<Router, ServeError> {
+    // Each service is told the largest message it takes; there is no common place to say it.
+    macro_rules! served {
+        ($server:ident) => {
+            $server::from_arc(Arc::clone(door))
+                .max_decoding_message_size(MESSAGE_BYTES_MAX)
+                .max_encoding_message_size(MESSAGE_BYTES_MAX)
+        };
+    }
+    let reflection =
+        || Reflection::configure().register_encoded_file_descriptor_set(DESCRIPTOR_SET);
+    Ok(server()
+        .add_service(served!(ArticleServiceServer))
+        .add_service(served!(ConversationServiceServer))
+        .add_service(served!(EscalationServiceServer))
+        .add_service(served!(InboxServiceServer))
+        .add_service(served!(KeyServiceServer))
+        .add_service(served!(OrganizationServiceServer))
+        .add_service(served!(ServerServiceServer))
+        .add_service(served!(SessionServiceServer))
+        .add_service(served!(UserServiceServer))
+        .add_service(served!(WatchServiceServer))
+        .add_service(HealthServer::new(health::Probe::new(door.stop.clone())))
+        .add_service(reflection().build_v1().map_err(ServeError::Reflection)?)
+        .add_service(reflection().build_v1alpha().map_err(ServeError::Reflection)?))
+}
+
+fn server() -> Server {
+    Server::builder()
+        .max_concurrent_streams(STREAMS_MAX)
+        .concurrency_limit_per_connection(CALLS_AT_ONCE)
+        .http2_max_header_list_size(HEADER_BYTES_MAX)
+        .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX))
+        .http2_keepalive_interval(Some(PING_AFTER))
+        .http2_keepalive_timeout(Some(PONG_WITHIN))
+}
+
+/// What the calls share.
+#[derive(Debug)]
+struct Door {
+    service: Arc<Service>,
+    stop: CancellationToken,
+    timing: Timing,
+}
+
+impl Door {
+    /// Who calls, and what they say.
+    async fn open<T>(&self, request: Request<T>) -> Result<(Actor, T), Error> {
+        let token = auth::bearer(request.metadata())?;
+        let actor = auth::staff(&self.service, token).await?;
+        Ok((actor, request.into_inner()))
+    }
+
+    /// A place in the journal of this store.
+    fn cursor(&self, position: u64) -> v1::Cursor {
+        wire::cursor(Cursor { epoch: self.service.epoch(), position })
+    }
+
+    fn message(&self, view: &MessageView) -> v1::Message {
+        wire::message(view, &self.service.settings().public_url)
+    }
+}

@@ -1,0 +1,4 @@
+//! Floor 3: bytes of a wire to service calls and back. Doors hold no rules: what is allowed stands below.
+
+pub mod grpc;
+pub mod status;
