@@ -66,7 +66,6 @@ impl Health for Probe {
     }
 }
 
-#[expect(clippy::result_large_err, reason = "the protocol's own error type")]
 fn known(request: &Request<HealthCheckRequest>) -> Result<(), Status> {
     if NAMES.contains(&request.get_ref().service.as_str()) {
         Ok(())

@@ -139,3 +139,40 @@ impl AsyncWrite for Connection {
         Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures::stream::StreamExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// What reading ends with for a client that sends `greeting` bytes and then nothing.
+    async fn check(greeting: usize) -> io::Result<usize> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
+        let address = listener.local_addr().expect("address");
+        let mut client = TcpStream::connect(address).await.expect("connection");
+        client.write_all(&vec![b'x'; greeting]).await.expect("greeting");
+        let tasks = TaskTracker::new();
+        let mut incoming = pin!(connections(listener, tasks.clone()));
+        let mut connection = incoming.next().await.expect("one").expect("connection");
+        assert_eq!(tasks.len(), 1);
+        let mut buffer = vec![0; greeting];
+        connection.read_exact(&mut buffer).await.expect("the greeting");
+        let more = tokio::time::timeout(GREETING_WITHIN * 2, connection.read_u8()).await;
+        drop(connection);
+        assert_eq!(tasks.len(), 0);
+        more.unwrap_or(Ok(0)).map(usize::from)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_never_begins_is_given_up() {
+        for greeting in [0, 1, GREETING_BYTES - 1] {
+            let error = check(greeting).await.expect_err("given up");
+            assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{greeting}");
+        }
+        check(GREETING_BYTES).await.expect("left alone");
+    }
+}

@@ -12,6 +12,13 @@ mod page;
 mod problem;
 mod wire;
 
+#[cfg(test)]
+mod grpc_test;
+#[cfg(test)]
+mod harness_test;
+#[cfg(test)]
+mod watch_test;
+
 use std::sync::Arc;
 use std::time::Duration;
 

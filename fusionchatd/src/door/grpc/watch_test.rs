@@ -1,0 +1,254 @@
+//! The live stream over a real connection: complete, resumable, and closed to whoever lost their rights.
+
+use std::time::Duration;
+
+use fusionchat_proto::v1;
+use fusionchat_proto::v1::watch_response::Frame;
+use tonic::{Code, Status, Streaming};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+
+use super::Timing;
+use super::harness_test::{Desk, client_id, code, within};
+
+/// Short enough for a test to see several.
+const QUICK: Timing = Timing { heartbeat: Duration::from_millis(20) };
+
+type Frames = Streaming<v1::WatchResponse>;
+
+async fn watch(desk: &Desk, token: &str, after: Option<v1::Cursor>) -> Frames {
+    let request = v1::WatchRequest { after, conversation: String::new() };
+    within(desk.watching(token).watch(request)).await.expect("watch").into_inner()
+}
+
+async fn next(frames: &mut Frames) -> Result<Frame, Status> {
+    let response = within(frames.message()).await?.expect("the stream ended");
+    Ok(response.frame.expect("a frame"))
+}
+
+async fn ready(frames: &mut Frames) -> v1::Cursor {
+    match next(frames).await {
+        Ok(Frame::Ready(ready)) => ready.head.expect("head"),
+        other => panic!("not ready: {other:?}"),
+    }
+}
+
+/// The next change, past heartbeats.
+async fn change(frames: &mut Frames) -> v1::Change {
+    loop {
+        match next(frames).await {
+            Ok(Frame::Change(change)) => return change,
+            Ok(Frame::Heartbeat(_)) => {}
+            other => panic!("no change: {other:?}"),
+        }
+    }
+}
+
+/// How the stream ends, past whatever comes before.
+async fn end(frames: &mut Frames) -> Status {
+    loop {
+        match next(frames).await {
+            Ok(Frame::Heartbeat(_) | Frame::Change(_) | Frame::Typing(_)) => {}
+            Ok(other) => panic!("not the end: {other:?}"),
+            Err(status) => return status,
+        }
+    }
+}
+
+fn position(change: &v1::Change) -> u64 {
+    change.cursor.as_ref().expect("cursor").position
+}
+
+/// The changes up to one of this kind. Each follows the one before it, the first of a stream the position `from`.
+async fn until(frames: &mut Frames, kind: &str, from: u64, prev: &mut u64) -> Vec<v1::Change> {
+    let mut changes = Vec::new();
+    loop {
+        let change = change(frames).await;
+        assert_eq!(change.prev, *prev, "{}", change.kind);
+        assert_eq!(position(&change), if *prev == 0 { from } else { *prev } + 1);
+        *prev = position(&change);
+        let last = change.kind == kind;
+        changes.push(change);
+        if last {
+            return changes;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_resumes_without_a_gap_or_a_repeat() {
+    let desk = Desk::open().await;
+    let admin = desk.acme.admin_key.clone();
+    let mut live = watch(&desk, &admin, None).await;
+    let head = ready(&mut live).await;
+    let number = desk.start(&admin, "Hello").await.number;
+    let mut prev = 0;
+    let heard = until(&mut live, "MessagePosted", head.position, &mut prev).await;
+    let last = heard.last().expect("a change");
+    assert_eq!(last.message.as_ref().map(|it| it.content.as_str()), Some("Hello"));
+    assert_eq!(last.conversation.as_ref().map(|it| it.number), Some(number));
+    drop(live);
+
+    let note = v1::AddNoteRequest {
+        client_id: client_id(),
+        conversation: number.to_string(),
+        content: "a regular".to_owned(),
+    };
+    within(desk.conversations(&admin).add_note(note)).await.expect("note");
+    desk.start(&admin, "Another").await;
+    let mut resumed = watch(&desk, &admin, last.cursor.clone()).await;
+    assert_eq!(ready(&mut resumed).await.position, position(last));
+    let mut prev = 0;
+    let missed = until(&mut resumed, "NoteAdded", position(last), &mut prev).await;
+    let note = missed.last().and_then(|it| it.note.as_ref());
+    assert_eq!(note.map(|it| it.content.as_str()), Some("a regular"));
+    until(&mut resumed, "MessagePosted", position(last), &mut prev).await;
+}
+
+#[tokio::test]
+async fn a_stream_of_one_conversation_names_the_change_before_each() {
+    let desk = Desk::open().await;
+    let admin = desk.acme.admin_key.clone();
+    let head = ready(&mut watch(&desk, &admin, None).await).await;
+    let number = desk.start(&admin, "Hello").await.number;
+    desk.start(&admin, "Another").await;
+    let note = v1::AddNoteRequest {
+        client_id: client_id(),
+        conversation: number.to_string(),
+        content: "a regular".to_owned(),
+    };
+    within(desk.conversations(&admin).add_note(note)).await.expect("note");
+    let request = v1::WatchRequest { after: Some(head), conversation: number.to_string() };
+    let frames = within(desk.watching(&admin).watch(request)).await.expect("watch");
+    let mut frames = frames.into_inner();
+    ready(&mut frames).await;
+    let mut prev = 0;
+    loop {
+        let change = change(&mut frames).await;
+        assert_eq!(change.prev, prev);
+        assert!(position(&change) > prev);
+        assert_eq!(change.conversation.map(|it| it.number), Some(number));
+        if change.kind == "NoteAdded" {
+            break;
+        }
+        prev = change.cursor.expect("cursor").position;
+    }
+}
+
+#[tokio::test]
+async fn fault_34_fault_35_a_cursor_that_cannot_be_resumed_is_reset() {
+    let desk = Desk::open().await;
+    let admin = desk.acme.admin_key.clone();
+    let head = ready(&mut watch(&desk, &admin, None).await).await;
+    let cursor = |epoch: &str, position| v1::Cursor { epoch: epoch.to_owned(), position };
+    let bad = [
+        cursor(&head.epoch, head.position + 1),
+        cursor(&head.epoch, u64::MAX),
+        cursor("0190a0c8-5e3a-7c11-9f3e-2b1c7d4e5f60", 1),
+        cursor("no epoch", 1),
+        cursor("", 0),
+    ];
+    for after in bad {
+        let mut frames = watch(&desk, &admin, Some(after.clone())).await;
+        match next(&mut frames).await {
+            Ok(Frame::Reset(reset)) => assert_eq!(reset.head.as_ref(), Some(&head), "{after:?}"),
+            other => panic!("no reset for {after:?}: {other:?}"),
+        }
+        assert!(within(frames.message()).await.expect("no error").is_none(), "the stream ends");
+    }
+    let mut frames = watch(&desk, &admin, Some(head.clone())).await;
+    assert_eq!(ready(&mut frames).await, head);
+}
+
+#[tokio::test]
+async fn fault_89_a_stream_ends_with_its_session() {
+    let desk = Desk::open().await;
+    let shop = desk.found("shop", "correct horse battery").await;
+    let request = v1::CreateSessionRequest {
+        email: "admin@shop.test".to_owned(),
+        password: "correct horse battery".to_owned(),
+        organization: "shop".to_owned(),
+    };
+    let session = within(desk.sessions("").create_session(request)).await.expect("signed in");
+    let session = session.into_inner();
+    assert_eq!(session.user.map(|it| it.id), Some(shop.admin.id));
+    let mut frames = watch(&desk, &session.token, None).await;
+    ready(&mut frames).await;
+    let request = v1::EndSessionRequest { client_id: client_id(), session_id: String::new() };
+    within(desk.sessions(&session.token).end_session(request)).await.expect("ended");
+    let status = end(&mut frames).await;
+    assert_eq!((status.code(), code(&status).as_str()), (Code::Unauthenticated, "session_ended"));
+    let again = v1::WatchRequest { after: None, conversation: String::new() };
+    let again = within(desk.watching(&session.token).watch(again)).await.expect_err("refused");
+    assert_eq!(again.code(), Code::Unauthenticated);
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_its_key_while_others_go_on() {
+    let desk = Desk::open().await;
+    let admin = desk.acme.admin_key.clone();
+    let (_, key, secret) = desk.agent("agent2", None).await;
+    let mut theirs = watch(&desk, &secret, None).await;
+    ready(&mut theirs).await;
+    let mut ours = watch(&desk, &admin, None).await;
+    ready(&mut ours).await;
+    let request = v1::RevokeKeyRequest { client_id: client_id(), key_id: key.id };
+    within(desk.keys(&admin).revoke_key(request)).await.expect("revoked");
+    let status = end(&mut theirs).await;
+    assert_eq!((status.code(), code(&status).as_str()), (Code::Unauthenticated, "session_ended"));
+    assert_eq!(change(&mut ours).await.kind, "KeyRevoked");
+}
+
+#[tokio::test]
+async fn a_stream_ends_when_its_token_runs_out() {
+    let desk = Desk::open_with(QUICK).await;
+    let (_, _, secret) = desk.agent("agent2", Some(1_000)).await;
+    let mut frames = watch(&desk, &secret, None).await;
+    ready(&mut frames).await;
+    assert!(matches!(next(&mut frames).await, Ok(Frame::Heartbeat(_))));
+    desk.later(1_000);
+    let status = end(&mut frames).await;
+    assert_eq!((status.code(), code(&status).as_str()), (Code::Unauthenticated, "session_ended"));
+}
+
+#[tokio::test]
+async fn typing_reaches_the_stream() {
+    let desk = Desk::open().await;
+    let admin = desk.acme.admin_key.clone();
+    let conversation = desk.start(&admin, "Hello").await;
+    let mut frames = watch(&desk, &admin, None).await;
+    ready(&mut frames).await;
+    let request =
+        v1::SetTypingRequest { conversation: conversation.number.to_string(), note: true };
+    within(desk.conversations(&admin).set_typing(request)).await.expect("typing");
+    let Ok(Frame::Typing(typing)) = next(&mut frames).await else { panic!("no typing") };
+    assert_eq!((typing.conversation_id, typing.note), (conversation.id, true));
+    let actor = typing.actor.expect("actor");
+    assert_eq!((actor.user_id, actor.name.as_str()), (desk.acme.admin.id.clone(), "admin"));
+}
+
+#[tokio::test]
+async fn a_stop_ends_streams_and_connections_and_turns_the_probe() {
+    let desk = Desk::open().await;
+    let admin = desk.acme.admin_key.clone();
+    let mut frames = watch(&desk, &admin, None).await;
+    ready(&mut frames).await;
+    let status = v1::GetServerStatusRequest {};
+    let status = within(desk.servers(&admin).get_server_status(status)).await.expect("status");
+    assert_eq!(status.into_inner().streams, 1);
+
+    let mut probe = HealthClient::new(desk.channel.clone());
+    let request = HealthCheckRequest { service: String::new() };
+    let mut health = within(probe.watch(request)).await.expect("health").into_inner();
+    let serving = within(health.message()).await.expect("health").expect("a status");
+    assert_eq!(serving.status().as_str_name(), "SERVING");
+
+    desk.stop.cancel();
+    let status = end(&mut frames).await;
+    assert_eq!((status.code(), code(&status).as_str()), (Code::Unavailable, "draining"));
+    let stopped = within(health.message()).await.expect("health").expect("a status");
+    assert_eq!(stopped.status().as_str_name(), "NOT_SERVING");
+    assert!(within(health.message()).await.expect("the end").is_none());
+    desk.tasks.close();
+    within(desk.tasks.wait()).await;
+}
