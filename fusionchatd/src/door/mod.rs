@@ -1,4 +1,5 @@
-//! Floor 3: bytes of a wire to service calls and back. Doors hold no rules: what is allowed stands below.
+//! Floor 3: bytes of a wire to service calls and back. Doors hold no rules: what is allowed stands
+//! below.
 
 pub mod grpc;
 pub mod status;

@@ -1,5 +1,5 @@
-//! The one table of what each kind of failure is called on each wire. Every door asks here; none has numbers of
-//! its own.
+//! The one table of what each kind of failure is called on each wire. Every door asks here; none
+//! has numbers of its own.
 
 use tonic::Code;
 

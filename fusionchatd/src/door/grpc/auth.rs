@@ -22,7 +22,8 @@ pub(super) fn bearer(metadata: &MetadataMap) -> Result<&str, Error> {
     }
 }
 
-/// Who holds the token. A visitor has the widget's doors: the messages here carry what only staff may see.
+/// Who holds the token. A visitor has the widget's doors: the messages here carry what only staff
+/// may see.
 pub(super) async fn staff(service: &Service, token: &str) -> Result<Actor, Error> {
     let actor = service.authenticate(token).await?;
     match &actor.who {

@@ -1,4 +1,5 @@
-//! A door on a free port of the loopback over a store in memory, with one organization, for the tests beside it.
+//! A door on a free port of the loopback over a store in memory, with one organization, for the
+//! tests beside it.
 
 use std::fmt;
 use std::future::Future;

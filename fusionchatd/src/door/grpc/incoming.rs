@@ -1,4 +1,5 @@
-//! Connections: accepted one by one, bounded in number, and given up if they never begin to speak HTTP/2.
+//! Connections: accepted one by one, bounded in number, and given up if they never begin to speak
+//! HTTP/2.
 
 use std::convert::Infallible;
 use std::io;
@@ -18,7 +19,8 @@ use tonic::transport::server::{Connected, TcpConnectInfo};
 
 /// The most connections at once; further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 4_096;
-/// How long to wait after a connection could not be accepted: most often no file can be opened any more.
+/// How long to wait after a connection could not be accepted: most often no file can be opened any
+/// more.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// How long a client may take to begin. Pings take over from there.
 const GREETING_WITHIN: Duration = Duration::from_secs(10);
@@ -51,7 +53,8 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                // Small answers must not wait for more to send with them; without it they are only slower.
+                // Small answers must not wait for more to send with them; without it they are only
+                // slower.
                 let _ = stream.set_nodelay(true);
                 return stream;
             }

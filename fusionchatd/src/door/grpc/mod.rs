@@ -1,8 +1,10 @@
-//! The gRPC door: `fusionchat.v1` over HTTP/2, with health and reflection beside it. It turns bytes into service
-//! calls and back and decides nothing; visitors have doors of their own and are refused here.
+//! The gRPC door: `fusionchat.v1` over HTTP/2, with health and reflection beside it. It turns bytes
+//! into service calls and back and decides nothing; visitors have doors of their own and are
+//! refused here.
 //!
-//! `call` has one file per service of the protocol, `wire` the rows as messages, `page` their limit,
-//! `problem` the errors, `auth` the bearer token, `incoming` the connections and `health` the probe.
+//! `call` has one file per service of the protocol, `wire` the rows as messages, `page` their
+//! limit, `problem` the errors, `auth` the bearer token, `incoming` the connections and `health`
+//! the probe.
 
 mod auth;
 mod call;
@@ -64,7 +66,8 @@ const PONG_WITHIN: Duration = Duration::from_secs(10);
 /// What tests make short.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
-    /// How long a stream is silent before it says that it lives, and how often it checks its token's end.
+    /// How long a stream is silent before it says that it lives, and how often it checks its
+    /// token's end.
     pub heartbeat: Duration,
 }
 
@@ -85,8 +88,8 @@ pub enum ServeError {
     Transport(#[source] tonic::transport::Error),
 }
 
-/// Serves until `stop`, then ends the streams and waits for the calls under way and for the connections to close.
-/// Every open connection counts as one of `tasks`.
+/// Serves until `stop`, then ends the streams and waits for the calls under way and for the
+/// connections to close. Every open connection counts as one of `tasks`.
 ///
 /// # Errors
 /// Broken descriptors, or a failure of the server itself; never a failure of one connection.

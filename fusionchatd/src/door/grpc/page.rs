@@ -1,5 +1,6 @@
-//! Keeps a page of a transcript within what one message of the wire may hold: 200 messages of 40,000 bytes each
-//! would be eight times that. What is cut is still there, behind the page's own `more`.
+//! Keeps a page of a transcript within what one message of the wire may hold: 200 messages of
+//! 40,000 bytes each would be eight times that. Messages that are cut are still there, behind the
+//! page's own `more`; of notes without room the oldest are left out.
 
 use fusionchat_proto::{MESSAGE_BYTES_MAX, v1};
 use prost::Message;

@@ -1,5 +1,5 @@
-//! Errors on this wire: a status with a [`v1::Problem`] in its details. The cause of our own faults goes to the
-//! log and never to the caller.
+//! Errors on this wire: a status with a [`v1::Problem`] in its details. The cause of our own faults
+//! goes to the log and never to the caller.
 
 use fusionchat_proto::v1;
 use prost::Message;

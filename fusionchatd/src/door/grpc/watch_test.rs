@@ -1,4 +1,5 @@
-//! The live stream over a real connection: complete, resumable, and closed to whoever lost their rights.
+//! The live stream over a real connection: complete, resumable, and closed to whoever lost their
+//! rights.
 
 use std::time::Duration;
 
@@ -59,7 +60,8 @@ fn position(change: &v1::Change) -> u64 {
     change.cursor.as_ref().expect("cursor").position
 }
 
-/// The changes up to one of this kind. Each follows the one before it, the first of a stream the position `from`.
+/// The changes up to one of this kind. Each follows the one before it, the first of a stream the
+/// position `from`.
 async fn until(frames: &mut Frames, kind: &str, from: u64, prev: &mut u64) -> Vec<v1::Change> {
     let mut changes = Vec::new();
     loop {

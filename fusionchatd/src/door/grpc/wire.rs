@@ -1,5 +1,5 @@
-//! Rows as messages of the protocol, and the protocol's numbers as values. Nothing is looked up here: names come
-//! with the views.
+//! Rows as messages of the protocol, and the protocol's numbers as values. Nothing is looked up
+//! here: names come with the views.
 
 use fusionchat_proto::v1;
 

@@ -1,4 +1,5 @@
-//! The calls: one file per service of the protocol, each a few lines from the request to the use case and back.
+//! The calls: one file per service of the protocol, each a few lines from the request to the use
+//! case and back.
 
 mod article;
 mod conversation;

@@ -1,5 +1,5 @@
-//! The live stream. It needs no task and no queue of its own: the connection asks for the next frame when it has
-//! room for one, and only then is the journal read on.
+//! The live stream. It needs no task and no queue of its own: the connection asks for the next
+//! frame when it has room for one, and only then is the journal read on.
 
 use std::sync::Arc;
 
@@ -31,7 +31,8 @@ impl WatchService for Door {
         let token = auth::bearer(request.metadata())?.to_owned();
         let (actor, body) = self.open(request).await?;
         let mut grants = self.service.hub().grants(actor.organization);
-        // A token that ended after it was checked and before this line is seen before the first change.
+        // A token that ended after it was checked and before this line is seen before the first
+        // change.
         grants.mark_changed();
         let after = body.after.map(|it| resumed(&it));
         let watcher = match self.service.watch(&actor, Some(&body.conversation), after).await? {
@@ -70,7 +71,8 @@ fn frame(frame: Frame) -> v1::WatchResponse {
     v1::WatchResponse { frame: Some(frame) }
 }
 
-/// The place a client names. An epoch that is none is one that has passed: it is answered by a reset.
+/// The place a client names. An epoch that is none is one that has passed: it is answered by a
+/// reset.
 fn resumed(cursor: &v1::Cursor) -> Cursor {
     let epoch = Uuid::try_parse(&cursor.epoch).unwrap_or(Uuid::nil());
     Cursor { epoch, position: cursor.position }
@@ -100,7 +102,8 @@ impl Live {
 
     async fn wait(&mut self) -> Result<Frame, Error> {
         loop {
-            // In this order: whoever lost their rights hears nothing more, however much there is to hear.
+            // In this order: whoever lost their rights hears nothing more, however much there is to
+            // hear.
             tokio::select! {
                 biased;
                 () = self.stop.cancelled() => return Err(draining()),
