@@ -3,9 +3,13 @@
 //! run them. A floor uses only floors below it; the workspace's tidy test holds them apart.
 
 pub mod ai;
+pub mod app;
+pub mod command;
 pub mod config;
+pub mod demo;
 pub mod domain;
 pub mod door;
+mod log;
 pub mod search;
 pub mod service;
 pub mod store;

@@ -2,4 +2,6 @@
 //! below.
 
 pub mod grpc;
+pub mod http;
+pub mod live;
 pub mod status;

@@ -277,10 +277,11 @@ impl VisitorWatcher {
             let found = rows.messages(header.id, self.seq + 1, READ_AT_ONCE).await?;
             let mut messages = Vec::with_capacity(found.len());
             for message in found {
-                self.seq = message.seq;
                 messages.push(view::message(&rows, message).await?);
             }
-            if !messages.is_empty() {
+            // Moved on only once all are at hand: this future may be dropped at any await above.
+            if let Some(last) = messages.last() {
+                self.seq = last.message.seq;
                 self.pending.push_back(VisitorSignal::Messages(messages));
             }
         }

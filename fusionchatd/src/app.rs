@@ -1,0 +1,134 @@
+//! Floor 4: builds the parts, runs them, and stops them again. The only place that reads the clock.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::door;
+use crate::service::{Clock, Service, Settings};
+use crate::store::Engine;
+use crate::store::open::{OpenOptions, open};
+use crate::worker;
+
+/// How many ports after the wished one are tried where that is taken.
+const PORTS_TRIED: u16 = 50;
+
+/// The clock of the machine, in Unix milliseconds.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the clock")]
+pub fn system_time() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// An open store with the use cases over it, and no door yet.
+pub struct App {
+    /// The use cases.
+    pub service: Arc<Service>,
+    engine: Arc<dyn Engine>,
+    tasks: TaskTracker,
+    /// Cancelled when the daemon shall stop.
+    pub stop: CancellationToken,
+}
+
+/// Where the doors are.
+pub struct Listeners {
+    /// For REST, WebSocket and the widget.
+    pub http: TcpListener,
+    /// For gRPC.
+    pub grpc: TcpListener,
+}
+
+impl App {
+    /// Opens the store and the use cases.
+    pub async fn open(url: &str, settings: Settings, clock: Clock) -> anyhow::Result<Self> {
+        let engine = open(url, &OpenOptions::default()).await?;
+        let tasks = TaskTracker::new();
+        let service = Service::open(Arc::clone(&engine), settings, clock, tasks.clone()).await?;
+        Ok(Self { service, engine, tasks, stop: CancellationToken::new() })
+    }
+
+    /// Opens the doors and starts the workers.
+    pub fn start(&self, listeners: Listeners) {
+        let Listeners { http, grpc } = listeners;
+        let workers = self.stop.child_token();
+        self.tasks.spawn(worker::assistant::run(Arc::clone(&self.service), workers.clone()));
+        self.tasks.spawn(worker::sweep::run(Arc::clone(&self.service), workers));
+        let (service, stop, tasks) =
+            (Arc::clone(&self.service), self.stop.clone(), self.tasks.clone());
+        self.tasks.spawn(async move {
+            let options = door::http::HttpOptions::default();
+            door::http::serve(http, service, options, stop, tasks).await;
+        });
+        let (service, stop, tasks) =
+            (Arc::clone(&self.service), self.stop.clone(), self.tasks.clone());
+        self.tasks.spawn(async move {
+            if let Err(error) = door::grpc::serve(grpc, service, stop.clone(), tasks).await {
+                tracing::error!(%error, "the gRPC door failed");
+                stop.cancel();
+            }
+        });
+    }
+
+    /// Spawns a task that stopping waits for.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+
+    /// Runs until a signal or a failure of the store, then drains: doors close, workers finish their step, the store
+    /// flushes.
+    pub async fn run(self, grace: Duration) -> anyhow::Result<()> {
+        let mut failed = self.engine.failed();
+        let outcome = tokio::select! {
+            signal = stop_signal() => signal.context("signals cannot be heard"),
+            () = self.stop.cancelled() => Err(anyhow::anyhow!("a part of the daemon failed; see the log")),
+            reason = failed.wait_for(Option::is_some) => {
+                let reason = reason.ok().and_then(|it| it.clone()).unwrap_or_default();
+                Err(anyhow::anyhow!("the store failed and nothing more was acknowledged: {reason}"))
+            }
+        };
+        tracing::info!("stopping");
+        self.service.connections().drain();
+        self.stop.cancel();
+        self.tasks.close();
+        if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
+            let left = self.tasks.len();
+            tracing::warn!(left, "connections or workers overran the grace time and were cut");
+        }
+        if tokio::time::timeout(grace, self.engine.close()).await.is_err() {
+            tracing::warn!("closing the store overran the grace time");
+        }
+        outcome
+    }
+}
+
+/// A listener on the wished address, or on the next free port after it.
+pub async fn bind_near(wished: SocketAddr) -> anyhow::Result<TcpListener> {
+    let mut address = wished;
+    for _ in 0..PORTS_TRIED {
+        match TcpListener::bind(address).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+                address.set_port(address.port().wrapping_add(1).max(1024));
+            }
+            Err(error) => return Err(error).with_context(|| format!("cannot listen on {address}")),
+        }
+    }
+    anyhow::bail!("no free port from {} to {}", wished.port(), address.port())
+}
+
+/// SIGTERM or SIGINT.
+async fn stop_signal() -> std::io::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}

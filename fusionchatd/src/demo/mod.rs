@@ -1,0 +1,113 @@
+//! The demo: the whole product in one process on loopback, with a shop page, a help centre and a few conversations.
+//! Everything in it is real: the same store, assistant and doors as `serve`.
+
+mod banner;
+mod files;
+mod help;
+mod seed;
+mod shop;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Instant;
+
+use anyhow::Context as _;
+
+use crate::app::{App, Listeners, bind_near, system_time};
+use crate::config::Config;
+
+use files::DemoFile;
+
+/// The ports that are tried first.
+const HTTP_PORT: u16 = 4880;
+const SHOP_PORT: u16 = 4881;
+const GRPC_PORT: u16 = 4882;
+
+/// What the command line says.
+#[derive(Clone, Debug, Default)]
+pub struct DemoOptions {
+    /// An existing directory to go on with, or one to make; none means a new one.
+    pub data: Option<PathBuf>,
+}
+
+/// Runs the demo until Ctrl-C. `started` is when the process started.
+pub async fn run(options: DemoOptions, started: Instant) -> anyhow::Result<()> {
+    let directory = directory(options.data)?;
+    let before = DemoFile::read(&directory)?;
+    let port = |url: fn(&DemoFile) -> &str, wished: u16| {
+        before.as_ref().and_then(|file| files::port(url(file))).unwrap_or(wished)
+    };
+    let local = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+    let http = bind_near(local(port(|file| &file.http, HTTP_PORT))).await?;
+    let shop = bind_near(local(port(|file| &file.shop, SHOP_PORT))).await?;
+    let grpc = bind_near(local(port(|file| &file.grpc, GRPC_PORT))).await?;
+    crate::log::to_file(&directory.join("log"))?;
+
+    let http_url = format!("http://{}", http.local_addr()?);
+    let shop_origin = format!("http://localhost:{}", shop.local_addr()?.port());
+    let config = Config { public_url: http_url.clone(), ..Config::default() };
+    // The demo's conversations are made in the past: until they are, the clock is behind.
+    let behind = Arc::new(AtomicI64::new(0));
+    let clock = {
+        let behind = Arc::clone(&behind);
+        Arc::new(move || system_time() - behind.load(Ordering::Relaxed))
+    };
+    let url = format!("sled:{}", directory.join("store").display());
+    let app = App::open(&url, config.settings(), clock).await?;
+    let seeded = match &before {
+        Some(file) => seed::go_on(&app.service, file).await?,
+        None => seed::fresh(&app.service, &shop_origin, &behind).await?,
+    };
+    let file = DemoFile {
+        api_version: files::API_VERSION.to_owned(),
+        grpc: format!("http://{}", grpc.local_addr()?),
+        http: http_url.clone(),
+        shop: format!("{shop_origin}/"),
+        pid: std::process::id(),
+        organization: seed::ORGANIZATION.to_owned(),
+        inbox: seed::INBOX.to_owned(),
+        inbox_id: seeded.inbox.to_string(),
+        credentials: seeded.credentials.clone(),
+    };
+    app.start(Listeners { http, grpc });
+    let page = shop::page(&http_url, &file.inbox_id);
+    app.spawn(shop::serve(shop, page, app.stop.clone()));
+    file.write(&directory)?;
+    let queue = app.service.list_escalations(&seeded.admin, 0).await?;
+    let articles = app.service.list_articles(&seeded.admin, 200, "").await?.0.len();
+    let banner = banner::Banner {
+        directory: &directory,
+        file: &file,
+        ready: started.elapsed(),
+        waiting: &queue.0,
+        now: app.service.now(),
+        articles,
+    };
+    banner.print();
+    let result = app.run(config.grace).await;
+    banner::say(&format!("The demo's data stays in {}\n", directory.display()));
+    result
+}
+
+/// The directory to use: made if it is not there, refused if it holds something else.
+fn directory(wished: Option<PathBuf>) -> anyhow::Result<PathBuf> {
+    let directory = match wished {
+        Some(path) => path,
+        None => files::new_directory()?,
+    };
+    std::fs::create_dir_all(&directory)
+        .with_context(|| format!("cannot make {}", directory.display()))?;
+    refuse_foreign(&directory)?;
+    Ok(directory.canonicalize()?)
+}
+
+fn refuse_foreign(directory: &Path) -> anyhow::Result<()> {
+    let empty = std::fs::read_dir(directory)?.next().is_none();
+    let ours = directory.join(files::FILE).exists() || directory.join("store").exists();
+    if empty || ours {
+        return Ok(());
+    }
+    anyhow::bail!("{} holds something else; choose an empty directory", directory.display())
+}

@@ -1,0 +1,1 @@
+//! The HTTP door, driven by raw bytes over a real port.

@@ -1,0 +1,247 @@
+//! HTTP/1.1 for integrations and for the widget's files, and the way into its WebSocket. The accept loop is our
+//! own: every wait of a connection has a limit, and an error of one connection never ends it.
+
+pub mod route;
+
+pub(crate) mod call;
+pub(crate) mod json;
+pub(crate) mod problem;
+pub(crate) mod wire;
+
+mod article;
+mod auth;
+mod conversation;
+mod escalation;
+mod inbox;
+mod page;
+mod seat;
+mod server;
+mod user;
+mod visitor;
+pub(crate) use widget::host;
+
+mod widget;
+mod word;
+
+#[cfg(test)]
+mod http_test;
+
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use http::header::{CONNECTION, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderValue, Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use crate::service::Service;
+use crate::service::error::Error;
+use crate::service::limit::Address;
+use crate::service::token::{KEY_PREFIX, SESSION_PREFIX, VISITOR_PREFIX};
+
+use seat::{Seat, Seats};
+
+/// The largest head of a request, in bytes.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// The most header lines of a request.
+const HEADERS_MAX: usize = 100;
+/// Names of query parameters that would carry a secret.
+const SECRET_PARAMETERS: [&str; 6] =
+    ["token", "access_token", "api_key", "apikey", "authorization", "session"];
+
+/// The waits of the HTTP door. Tests make them short.
+#[derive(Clone, Debug)]
+pub struct HttpOptions {
+    /// How long a request's head may take, and how long a connection may be idle between two requests.
+    pub header_timeout: Duration,
+    /// How long a body may come slower than 1 KiB/s.
+    pub body_timeout: Duration,
+    /// How long a WebSocket may stay without a hello.
+    pub hello_timeout: Duration,
+    /// How long a frame may take to be written before its reader counts as too slow.
+    pub write_timeout: Duration,
+    /// How often a WebSocket is pinged; two unanswered pings end it.
+    pub ping_interval: Duration,
+    /// The least time between two typing signals of a visitor that count.
+    pub typing_interval: Duration,
+    /// How long a WebSocket that is being closed may take to hear of it.
+    pub close_timeout: Duration,
+    /// How long requests under way may take when the daemon stops.
+    pub drain_timeout: Duration,
+    /// How long to wait when the system gives no further connections.
+    pub accept_backoff: Duration,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self {
+            header_timeout: Duration::from_secs(10),
+            body_timeout: Duration::from_secs(10),
+            hello_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(10),
+            ping_interval: Duration::from_secs(30),
+            typing_interval: Duration::from_secs(2),
+            close_timeout: Duration::from_secs(1),
+            drain_timeout: Duration::from_secs(5),
+            accept_backoff: Duration::from_millis(50),
+        }
+    }
+}
+
+/// What every connection shares.
+#[derive(Debug)]
+pub(crate) struct Door {
+    /// The use cases.
+    pub(crate) service: Arc<Service>,
+    /// The waits.
+    pub(crate) options: HttpOptions,
+    /// Cancelled when the daemon stops.
+    pub(crate) stop: CancellationToken,
+    /// Waited for when it does.
+    pub(crate) tasks: TaskTracker,
+}
+
+/// The other end of a connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Peer {
+    /// What it is counted by.
+    pub(crate) address: Address,
+    /// Its place among the connections of its address, kept as long as the connection lives.
+    pub(crate) seat: Arc<Seat>,
+}
+
+/// Serves connections until `stop`. Those under way are tasks of `tasks` and end soon after.
+pub async fn serve(
+    listener: TcpListener,
+    service: Arc<Service>,
+    options: HttpOptions,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+) {
+    let seats = Arc::new(Seats::default());
+    let max = service.settings().limits.sockets_per_address;
+    let door = Arc::new(Door { service, options, stop, tasks });
+    let router = route::router(&door);
+    loop {
+        let accepted = tokio::select! {
+            () = door.stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, from)) => {
+                let address = Address::from(from.ip());
+                let Some(seat) = seats.take(address, max) else {
+                    turn_away(&stream);
+                    continue;
+                };
+                let peer = Peer { address, seat };
+                door.tasks.spawn(converse(Arc::clone(&door), router.clone(), stream, from, peer));
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!("no further connection for a moment: {error}");
+                tokio::select! {
+                    () = door.stop.cancelled() => return,
+                    () = tokio::time::sleep(door.options.accept_backoff) => {}
+                }
+            }
+        }
+    }
+}
+
+/// Errors of a connection that was gone before it was accepted: the next may come at once.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::Interrupted
+    )
+}
+
+/// Says to one connection too many why it is closed, if it listens.
+fn turn_away(stream: &TcpStream) {
+    let answer = "HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\nretry-after: 10\r\n\
+                  content-length: 0\r\n\r\n";
+    // It is closed in any case.
+    let _ = stream.try_write(answer.as_bytes());
+}
+
+async fn converse(
+    door: Arc<Door>,
+    router: Router,
+    stream: TcpStream,
+    from: SocketAddr,
+    peer: Peer,
+) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!("{from}: {error}");
+    }
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer.clone());
+        let router = router.clone();
+        async move { Ok::<_, Infallible>(answer(router, request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(door.options.header_timeout)
+        .max_header_size(HEAD_BYTES_MAX)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEAD_BYTES_MAX)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = door.stop.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            match tokio::time::timeout(door.options.drain_timeout, connection).await {
+                Ok(ended) => ended,
+                Err(_) => return,
+            }
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!("{from}: {error}");
+    }
+}
+
+async fn answer(router: Router, request: Request<Incoming>) -> Response<Body> {
+    let mut response = if has_secret(request.uri().query().unwrap_or_default()) {
+        problem::of_error(&secret_in_url())
+    } else {
+        router.oneshot(request).await.unwrap_or_else(|never| match never {})
+    };
+    if response.status() != http::StatusCode::SWITCHING_PROTOCOLS {
+        let headers = response.headers_mut();
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if response.status() == http::StatusCode::PAYLOAD_TOO_LARGE {
+            // What is left of the body is not worth reading.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+    }
+    response
+}
+
+/// Whether a query seems to carry a secret: it would end in logs and histories.
+fn has_secret(query: &str) -> bool {
+    let by_value = [KEY_PREFIX, SESSION_PREFIX, VISITOR_PREFIX].iter().any(|it| query.contains(it));
+    let mut names = query.split('&').map(|pair| pair.split('=').next().unwrap_or_default());
+    by_value || names.any(|name| SECRET_PARAMETERS.iter().any(|it| name.eq_ignore_ascii_case(it)))
+}
+
+fn secret_in_url() -> Error {
+    Error::invalid("token_in_url", "a secret does not belong in a URL; it may have leaked")
+        .with_hint("send it as Authorization: Bearer …, and replace it if this URL was logged")
+}

@@ -1,0 +1,178 @@
+//! The frames of the visitor's WebSocket as docs/protocol.md has them: one JSON object a text frame, its name in
+//! the field `type`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::domain::id::ConversationId;
+use crate::door::http::json;
+use crate::door::http::wire::{MessageJson, VisitorConversation};
+use crate::service::error::Error;
+
+/// What a visitor's client sends.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+#[serde(deny_unknown_fields)]
+pub(super) enum FromVisitor {
+    /// The first frame, exactly once.
+    Hello {
+        inbox: String,
+        origin: String,
+        #[serde(default)]
+        session: Option<String>,
+        /// Any value: one that is no cursor of this daemon is answered with a reset.
+        #[serde(default)]
+        resume: Option<Value>,
+        #[serde(default)]
+        locale: Option<String>,
+    },
+    /// Something to say.
+    Message { client_id: String, content: String },
+    /// "Talk to a person".
+    Person { client_id: String },
+    /// The visitor ends the conversation.
+    End { client_id: String },
+    /// The visitor is typing.
+    Typing {},
+    /// The visitor has seen everything up to a seq.
+    Read { seq: u64 },
+    /// Is anybody there?
+    Ping {},
+}
+
+/// A frame that was not understood.
+#[derive(Debug)]
+pub(super) struct Refused {
+    /// Why.
+    pub(super) error: Error,
+    /// What it says it was about.
+    pub(super) client_id: Option<String>,
+}
+
+/// Reads a frame.
+pub(super) fn read(text: &str) -> Result<FromVisitor, Refused> {
+    let bytes = text.as_bytes();
+    let outline = json::outline(bytes).map_err(|error| Refused { error, client_id: None })?;
+    json::read(bytes).map_err(|error| Refused { error, client_id: outline.client_id })
+}
+
+/// Where a client wants to go on: conversation, epoch and the last seq it has. None if the value says no such
+/// thing.
+pub(super) fn cursor(resume: &Value) -> Option<(ConversationId, Uuid, u64)> {
+    let conversation = resume.get("conversation")?.as_str()?.parse().ok()?;
+    let epoch = Uuid::try_parse(resume.get("epoch")?.as_str()?).ok()?;
+    Some((conversation, epoch, resume.get("seq")?.as_u64()?))
+}
+
+/// What the daemon sends.
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub(super) enum ToVisitor<'a> {
+    /// The answer to a good hello.
+    Welcome {
+        session: &'a str,
+        expires_at: i64,
+        epoch: String,
+        organization: &'a str,
+        inbox: InboxFrame<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        conversation: Option<VisitorConversation<'a>>,
+    },
+    /// A message or system line.
+    Message(MessageJson<'a>),
+    /// Everything up to here has been replayed.
+    Live { last_seq: u64 },
+    /// It is on disk.
+    Ack {
+        client_id: String,
+        conversation: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        seq: Option<u64>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
+    },
+    /// Something was refused.
+    Error {
+        code: &'a str,
+        message: &'a str,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        hint: &'a str,
+        #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+        params: &'a BTreeMap<&'static str, String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client_id: Option<&'a str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        retry_after_ms: Option<u64>,
+    },
+    /// Somebody is typing.
+    Typing {
+        by: &'static str,
+        #[serde(skip_serializing_if = "str::is_empty")]
+        name: &'a str,
+    },
+    /// Staff have seen everything up to a seq.
+    Read { seq: u64 },
+    /// The conversation's header has changed.
+    Status { conversation: VisitorConversation<'a>, staffed: bool },
+    /// Forget what is shown: a replay follows.
+    Reset { epoch: String },
+    /// The answer to a ping.
+    Pong {},
+    /// The daemon is stopping and comes back.
+    Bye { retry_after_ms: u64 },
+}
+
+/// The inbox in a welcome.
+#[derive(Debug, Serialize)]
+pub(super) struct InboxFrame<'a> {
+    pub(super) id: String,
+    pub(super) name: &'a str,
+    pub(super) locale: &'a str,
+    pub(super) assistant: &'static str,
+    pub(super) staffed: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_has_its_own_fields_and_no_other() {
+        assert!(matches!(read(r#"{"type":"ping"}"#), Ok(FromVisitor::Ping {})));
+        assert!(matches!(read(r#"{"seq":3,"type":"read"}"#), Ok(FromVisitor::Read { seq: 3 })));
+        for (text, code) in [
+            (r#"{"type":"ping","role":"admin"}"#, "unknown_field"),
+            (r#"{"type":"message","clientId":"a","content":"b","seq":9}"#, "unknown_field"),
+            (r#"{"type":"message","content":"b"}"#, "missing_field"),
+            (r#"{"type":"nothing"}"#, "invalid_argument"),
+            (r#"{"content":"b"}"#, "missing_field"),
+            (r#"{"type":"ping","type":"ping"}"#, "duplicate_key"),
+            ("[]", "invalid_argument"),
+        ] {
+            assert_eq!(read(text).err().map(|it| it.error.code), Some(code), "{text}");
+        }
+        let refused = read(r#"{"type":"message","clientId":"a","seq":9}"#).expect_err("refused");
+        assert_eq!(refused.client_id.as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn fault_35_what_is_no_cursor_is_none() {
+        let good = serde_json::json!({
+            "conversation": "0190a0c8-5e3a-7c11-9f3e-2b1c7d4e5f60",
+            "epoch": "0190a0c8-5e3a-7c11-9f3e-2b1c7d4e5f61",
+            "seq": 3,
+        });
+        assert!(cursor(&good).is_some());
+        for (name, value) in
+            [("seq", "-1"), ("seq", "\"3\""), ("epoch", "7"), ("conversation", "null")]
+        {
+            let mut bad = good.clone();
+            bad[name] = serde_json::from_str(value).expect("json");
+            assert!(cursor(&bad).is_none(), "{name} {value}");
+        }
+        assert!(cursor(&serde_json::json!("garbage")).is_none());
+    }
+}

@@ -1,0 +1,490 @@
+//! One visitor's socket, as one task: hello, replay, then whatever comes first of the visitor's frames, the
+//! conversation's signals, changed rights, the next ping and the daemon's stop. A visitor's frames are done one
+//! after another, each answered before the next is read: a client that does not wait is slowed, not buffered.
+
+use std::sync::Arc;
+
+use hyper::upgrade::Upgraded;
+use tokio::sync::watch;
+use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+use crate::domain::conversation::{Handler, Status};
+use crate::domain::entry::ActorKind;
+use crate::domain::id::{ConversationId, InboxId};
+use crate::domain::message::SenderType;
+use crate::domain::name;
+use crate::door::http::call::parse_client_id;
+use crate::door::http::wire::{Audience, MessageJson, VisitorConversation};
+use crate::door::http::{Door, Peer, problem};
+use crate::door::status::{self, CLOSE_REFUSED, CLOSE_RESTART};
+use crate::service::Service;
+use crate::service::error::{Error, Kind};
+use crate::service::status::Connected;
+use crate::service::subscribe::{VisitorSignal, VisitorWatcher};
+use crate::service::view::{ConversationView, MessageView};
+use crate::service::visitor::{Guest, assistant_word};
+
+use super::frame::{self, FromVisitor, InboxFrame, ToVisitor};
+use super::wire::{End, POLICY, Wire};
+
+/// How many messages a client without a cursor gets.
+const REPLAY_MAX: u64 = 200;
+/// The least and the most a client is told to wait when the daemon stops: not all shall come back at once.
+const BYE_MS_MIN: u64 = 1_000;
+const BYE_MS_SPREAD: u64 = 2_000;
+
+/// No hello, a late one or a bad one.
+const NO_HELLO: End = End::Close(4001, "say hello first");
+/// The session has ended.
+const SESSION_ENDED: End = End::Close(4001, "session ended");
+/// The origin or inbox may not be used.
+const REFUSED: End = End::Close(CLOSE_REFUSED, "origin or inbox refused");
+/// The daemon is stopping.
+const RESTART: End = End::Close(CLOSE_RESTART, "restart");
+
+/// Serves a socket until it ends.
+pub(super) async fn run(door: Arc<Door>, peer: Peer, upgraded: Upgraded) {
+    let _counted = door.service.count(Connected::Socket);
+    let mut wire = Wire::new(upgraded, &door.options).await;
+    // Only long-lived visitors pay for the memory of the hello.
+    let end = match Box::pin(Visitor::greet(&door, &peer, &mut wire)).await {
+        Ok(mut visitor) => visitor.converse(&mut wire).await,
+        Err(end) => end,
+    };
+    wire.close(end).await;
+    drop(peer.seat);
+}
+
+/// A visitor who has said hello.
+struct Visitor {
+    door: Arc<Door>,
+    peer: Peer,
+    guest: Guest,
+    locale: Option<String>,
+    watcher: VisitorWatcher,
+    grants: watch::Receiver<u64>,
+    pings: Interval,
+    /// The conversation and what is known of it.
+    conversation: Option<ConversationId>,
+    /// The last seq sent.
+    seq: u64,
+    staff_mark: u64,
+    /// Up to where the replay goes; none once it is done.
+    replay_to: Option<u64>,
+    typed_at: Option<Instant>,
+}
+
+impl Visitor {
+    async fn greet(door: &Arc<Door>, peer: &Peer, wire: &mut Wire) -> Result<Self, End> {
+        let first = tokio::select! {
+            () = door.stop.cancelled() => return Err(goodbye(wire, 0).await),
+            first = tokio::time::timeout(door.options.hello_timeout, wire.read()) => first,
+        };
+        let first = first.map_err(|_| NO_HELLO)??;
+        let (inbox, origin, session, resume, locale) = match frame::read(&first) {
+            Ok(FromVisitor::Hello { inbox, origin, session, resume, locale }) => {
+                (inbox, origin, session, resume, locale)
+            }
+            Ok(_) => {
+                let error = Error::invalid("hello_needed", "the first frame is not a hello");
+                send_error(wire, &error, None).await?;
+                return Err(NO_HELLO);
+            }
+            Err(refused) => {
+                send_error(wire, &refused.error, refused.client_id.as_deref()).await?;
+                return Err(NO_HELLO);
+            }
+        };
+        let service = &door.service;
+        let guest = match admit(service, &inbox, &origin, session.as_deref()).await {
+            Ok(guest) => guest,
+            Err(error) => {
+                send_error(wire, &error, None).await?;
+                return Err(end_of_hello(&error));
+            }
+        };
+        let grants = service.hub().grants(guest.actor.organization);
+        let found = look(service, &guest, session.is_some()).await;
+        let (conversation, staffed) = match found {
+            Ok(found) => found,
+            Err(error) => {
+                send_error(wire, &error, None).await?;
+                return Err(end_of_hello(&error));
+            }
+        };
+        let last_seq = conversation.as_ref().map_or(0, |view| view.header.last_seq);
+        let asked = resume.as_ref().map(|resume| resumed(service, conversation.as_ref(), resume));
+        let seq = asked.flatten().unwrap_or_else(|| last_seq.saturating_sub(REPLAY_MAX));
+        let watcher = service.watch_visitor(&guest.actor, conversation.as_ref(), seq);
+        let watcher = watcher.map_err(|error| end_of_hello(&error))?;
+        welcome(wire, service, &guest, conversation.as_ref(), staffed).await?;
+        let reset = asked == Some(None);
+        if reset {
+            wire.send(&ToVisitor::Reset { epoch: service.epoch().to_string() }).await?;
+        }
+        let period = door.options.ping_interval;
+        let mut pings = tokio::time::interval_at(Instant::now() + period, period);
+        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Ok(Self {
+            door: Arc::clone(door),
+            peer: peer.clone(),
+            locale: locale.and_then(|text| name::locale(&text).ok()),
+            guest,
+            watcher,
+            grants,
+            pings,
+            conversation: conversation.as_ref().map(|view| view.header.id),
+            seq,
+            staff_mark: conversation.as_ref().map_or(0, |view| view.header.staff_mark),
+            replay_to: (conversation.is_some() || reset).then_some(last_seq),
+            typed_at: None,
+        })
+    }
+
+    async fn converse(&mut self, wire: &mut Wire) -> End {
+        loop {
+            if let Err(end) = self.step(wire).await {
+                return end;
+            }
+        }
+    }
+
+    /// Waits for one thing and does it. What is waited for may be dropped at any time; what is done may not.
+    async fn step(&mut self, wire: &mut Wire) -> Result<(), End> {
+        if self.replay_to.is_some_and(|last| self.seq >= last) {
+            self.replay_to = None;
+            wire.send(&ToVisitor::Live { last_seq: self.seq }).await?;
+        }
+        let came = tokio::select! {
+            () = self.door.stop.cancelled() => Came::Stop,
+            text = wire.read() => Came::Frame(text?),
+            signal = self.watcher.next() => Came::Signal(signal),
+            _ = self.grants.changed() => Came::Rights,
+            _ = self.pings.tick() => Came::Tick,
+        };
+        match came {
+            Came::Stop => {
+                let spread = u64::from(self.guest.claims.session.bytes()[15]);
+                Err(goodbye(wire, spread).await)
+            }
+            // Boxed, so that an idle visitor does not hold the memory of a busy one.
+            Came::Frame(text) => Box::pin(self.hear(wire, &text)).await,
+            Came::Signal(Ok(signal)) => Box::pin(self.tell(wire, signal)).await,
+            Came::Signal(Err(error)) => Err(end_with(wire, &error).await),
+            Came::Rights => Box::pin(self.check_rights(wire)).await,
+            Came::Tick if self.door.service.now() >= self.guest.claims.expires_at => {
+                Err(SESSION_ENDED)
+            }
+            Came::Tick => wire.ping().await,
+        }
+    }
+
+    /// Does what a frame of the visitor asks for.
+    async fn hear(&mut self, wire: &mut Wire, text: &str) -> Result<(), End> {
+        let frame = match frame::read(text) {
+            Ok(frame) => frame,
+            Err(refused) => {
+                wire.count_signal()?;
+                return send_error(wire, &refused.error, refused.client_id.as_deref()).await;
+            }
+        };
+        match frame {
+            FromVisitor::Message { client_id, content } => {
+                self.message(wire, &client_id, content).await
+            }
+            FromVisitor::Person { client_id } => self.act(wire, &client_id, true).await,
+            FromVisitor::End { client_id } => self.act(wire, &client_id, false).await,
+            FromVisitor::Typing {} => {
+                wire.count_signal()?;
+                self.typing().await;
+                Ok(())
+            }
+            FromVisitor::Read { seq } => {
+                wire.count_signal()?;
+                self.read(wire, seq).await
+            }
+            FromVisitor::Ping {} => {
+                wire.count_signal()?;
+                wire.send(&ToVisitor::Pong {}).await
+            }
+            FromVisitor::Hello { .. } => {
+                let error = Error::invalid("hello_twice", "hello has been said");
+                send_error(wire, &error, None).await?;
+                Err(POLICY)
+            }
+        }
+    }
+
+    async fn message(&mut self, wire: &mut Wire, id: &str, content: String) -> Result<(), End> {
+        let service = &self.door.service;
+        let posted = async {
+            let client_id = parse_client_id(id)?;
+            if self.conversation.is_none() {
+                service.limiter().conversation(self.peer.address)?;
+            }
+            service.guest_message(&self.guest, client_id, content, self.locale.clone()).await
+        };
+        let posted = match posted.await {
+            Ok(posted) => posted,
+            Err(error) => return refuse(wire, &error, Some(id)).await,
+        };
+        let message = &posted.message.message;
+        wire.send(&ToVisitor::Ack {
+            client_id: id.to_owned(),
+            conversation: message.conversation.to_string(),
+            seq: Some(message.seq),
+            id: Some(message.id.to_string()),
+        })
+        .await?;
+        self.conversation = Some(message.conversation);
+        let header = &posted.conversation.header;
+        let is_thinking = header.status == Status::Open
+            && header.handler == Handler::Assistant
+            && header.last_sender == SenderType::User;
+        if is_thinking {
+            wire.send(&ToVisitor::Typing { by: "assistant", name: "" }).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks for a person, or ends the conversation.
+    async fn act(&mut self, wire: &mut Wire, id: &str, person: bool) -> Result<(), End> {
+        wire.count_signal()?;
+        let service = &self.door.service;
+        let actor = &self.guest.actor;
+        let done = async {
+            let client_id = Some(parse_client_id(id)?);
+            if person {
+                service.wish_for_person(actor, client_id, None).await
+            } else {
+                service.end_by_visitor(actor, client_id, None).await
+            }
+        };
+        match done.await {
+            Ok(answer) => {
+                let conversation =
+                    answer.refs.conversation.map(ConversationId).or(self.conversation);
+                wire.send(&ToVisitor::Ack {
+                    client_id: id.to_owned(),
+                    conversation: conversation.map(|it| it.to_string()).unwrap_or_default(),
+                    seq: answer.refs.seq,
+                    id: None,
+                })
+                .await
+            }
+            Err(error) => refuse(wire, &error, Some(id)).await,
+        }
+    }
+
+    async fn typing(&mut self) {
+        let Some(conversation) = self.conversation else { return };
+        let least = self.door.options.typing_interval;
+        if self.typed_at.is_some_and(|at| at.elapsed() < least) {
+            return;
+        }
+        self.typed_at = Some(Instant::now());
+        let service = &self.door.service;
+        let text = conversation.to_string();
+        if let Err(error) = service.set_typing(&self.guest.actor, &text, false).await {
+            // A signal that is not sent is nobody's loss.
+            problem::log_cause(&error);
+        }
+    }
+
+    async fn read(&mut self, wire: &mut Wire, seq: u64) -> Result<(), End> {
+        let Some(conversation) = self.conversation else { return Ok(()) };
+        let text = conversation.to_string();
+        match self.door.service.mark_read(&self.guest.actor, &text, seq).await {
+            Ok(()) => Ok(()),
+            Err(error) => refuse(wire, &error, None).await,
+        }
+    }
+
+    /// Tells the visitor what has happened.
+    async fn tell(&mut self, wire: &mut Wire, signal: VisitorSignal) -> Result<(), End> {
+        match signal {
+            VisitorSignal::Messages(views) => {
+                for view in &views {
+                    self.tell_message(wire, view).await?;
+                }
+                Ok(())
+            }
+            VisitorSignal::Status(view) => self.tell_status(wire, &view).await,
+            VisitorSignal::Typing(typing) => match typing.actor.kind {
+                ActorKind::Agent | ActorKind::Key => {
+                    wire.send(&ToVisitor::Typing { by: "agent", name: &typing.name }).await
+                }
+                ActorKind::Assistant => {
+                    wire.send(&ToVisitor::Typing { by: "assistant", name: "" }).await
+                }
+                ActorKind::Visitor | ActorKind::Operator | ActorKind::System => Ok(()),
+            },
+        }
+    }
+
+    async fn tell_message(&mut self, wire: &mut Wire, view: &MessageView) -> Result<(), End> {
+        let conversation = view.message.conversation;
+        if self.conversation.is_some_and(|known| known != conversation) {
+            // Another tab has begun a new one: what was to be replayed is history.
+            self.staff_mark = 0;
+            self.replay_to = self.replay_to.map(|_| 0);
+        }
+        self.conversation = Some(conversation);
+        let public_url = &self.door.service.settings().public_url;
+        let message = MessageJson::new(view, public_url, Audience::Visitor);
+        wire.send(&ToVisitor::Message(message)).await?;
+        self.seq = view.message.seq;
+        Ok(())
+    }
+
+    async fn tell_status(&mut self, wire: &mut Wire, view: &ConversationView) -> Result<(), End> {
+        let staffed = match self.door.service.is_staffed(&self.guest.actor).await {
+            Ok(staffed) => staffed,
+            Err(error) => return Err(end_with(wire, &error).await),
+        };
+        let conversation = VisitorConversation::from(view);
+        wire.send(&ToVisitor::Status { conversation, staffed }).await?;
+        let mark = view.header.staff_mark;
+        if mark > self.staff_mark {
+            self.staff_mark = mark;
+            wire.send(&ToVisitor::Read { seq: mark }).await?;
+        }
+        Ok(())
+    }
+
+    /// Somebody's rights have changed: perhaps this visitor's.
+    async fn check_rights(&mut self, wire: &mut Wire) -> Result<(), End> {
+        self.grants.borrow_and_update();
+        match self.door.service.authenticate(&self.guest.token).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(end_with(wire, &error).await),
+        }
+    }
+}
+
+/// What a step waited for.
+enum Came {
+    Stop,
+    Frame(Utf8Bytes),
+    Signal(Result<VisitorSignal, Error>),
+    Rights,
+    Tick,
+}
+
+async fn admit(
+    service: &Arc<Service>,
+    inbox: &str,
+    origin: &str,
+    session: Option<&str>,
+) -> Result<Guest, Error> {
+    let inbox = inbox.parse::<InboxId>().map_err(|_| Error::not_found())?;
+    let guest = service.welcome(inbox, origin, session).await?;
+    service.limiter().hello(guest.claims.session.0)?;
+    Ok(guest)
+}
+
+/// Reads what the welcome says. A session that was continued is checked once more, now that its end would wake us.
+async fn look(
+    service: &Arc<Service>,
+    guest: &Guest,
+    continued: bool,
+) -> Result<(Option<ConversationView>, bool), Error> {
+    if continued {
+        service.authenticate(&guest.token).await?;
+    }
+    let conversation = service.current_conversation(&guest.actor).await?;
+    Ok((conversation, service.is_staffed(&guest.actor).await?))
+}
+
+/// Where a client goes on, if its cursor is one of this conversation.
+fn resumed(
+    service: &Service,
+    conversation: Option<&ConversationView>,
+    resume: &serde_json::Value,
+) -> Option<u64> {
+    let header = &conversation?.header;
+    let (conversation, epoch, seq) = frame::cursor(resume)?;
+    let known = conversation == header.id && epoch == service.epoch() && seq <= header.last_seq;
+    known.then_some(seq)
+}
+
+async fn welcome(
+    wire: &mut Wire,
+    service: &Service,
+    guest: &Guest,
+    conversation: Option<&ConversationView>,
+    staffed: bool,
+) -> Result<(), End> {
+    let inbox = InboxFrame {
+        id: guest.inbox.id.to_string(),
+        name: &guest.inbox.name,
+        locale: &guest.inbox.locale,
+        assistant: assistant_word(guest.inbox.assistant),
+        staffed,
+    };
+    wire.send(&ToVisitor::Welcome {
+        session: &guest.token,
+        expires_at: guest.claims.expires_at,
+        epoch: service.epoch().to_string(),
+        organization: &guest.organization.name,
+        inbox,
+        conversation: conversation.map(VisitorConversation::from),
+    })
+    .await
+}
+
+async fn send_error(wire: &mut Wire, error: &Error, id: Option<&str>) -> Result<(), End> {
+    problem::log_cause(error);
+    wire.send(&ToVisitor::Error {
+        code: error.code,
+        message: &error.message,
+        hint: &error.hint,
+        params: &error.params,
+        client_id: id,
+        retry_after_ms: error.retry_after_ms,
+    })
+    .await
+}
+
+/// Answers what the visitor asked for in vain. Some kinds of failure end the socket.
+async fn refuse(wire: &mut Wire, error: &Error, id: Option<&str>) -> Result<(), End> {
+    send_error(wire, error, id).await?;
+    match status::of(error.kind).close {
+        Some(code) => Err(End::Close(code, error.code)),
+        None => Ok(()),
+    }
+}
+
+/// Ends the socket because of a failure nobody asked for.
+async fn end_with(wire: &mut Wire, error: &Error) -> End {
+    match refuse(wire, error, None).await {
+        Ok(()) => End::Close(1011, error.code),
+        Err(end) => end,
+    }
+}
+
+/// How a socket ends whose hello failed.
+fn end_of_hello(error: &Error) -> End {
+    match error.kind {
+        Kind::NotFound | Kind::Forbidden => REFUSED,
+        Kind::Invalid
+        | Kind::Unauthenticated
+        | Kind::Conflict
+        | Kind::TooLarge
+        | Kind::Limited
+        | Kind::Unavailable
+        | Kind::Internal => {
+            status::of(error.kind).close.map_or(POLICY, |code| End::Close(code, error.code))
+        }
+    }
+}
+
+/// Says that the daemon comes back; `spread` out of 256 sets when this client does.
+async fn goodbye(wire: &mut Wire, spread: u64) -> End {
+    let retry_after_ms = BYE_MS_MIN + spread * BYE_MS_SPREAD / 256;
+    match wire.send(&ToVisitor::Bye { retry_after_ms }).await {
+        Ok(()) => RESTART,
+        Err(end) => end,
+    }
+}

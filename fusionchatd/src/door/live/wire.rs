@@ -1,0 +1,216 @@
+//! One WebSocket's bytes: frames in, frames out, each with its limits. It knows no use case. At most one frame
+//! waits to be written: whoever sends waits for it.
+
+use std::time::Duration;
+
+use futures::{SinkExt, StreamExt};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message, Utf8Bytes, error};
+
+use super::frame::ToVisitor;
+use super::guard::{Guard, TOO_MANY_FRAGMENTS};
+use crate::door::http::HttpOptions;
+
+/// The largest message and frame, in bytes.
+pub(super) const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+/// Small, because most visitors say nothing most of the time.
+const READ_BUFFER_BYTES: usize = 1024;
+/// Above the largest frame we send: a message of 40,000 bytes, each escaped, and its sources.
+const WRITE_BUFFER_BYTES_MAX: usize = 512 * 1024;
+/// How much of a refused message is read away, so that its sender can hear why.
+const DRAIN_BYTES_MAX: usize = 256 * 1024;
+
+/// How many control frames or cheap signals may come at once, and how many more each second.
+const SIGNALS_BURST: u32 = 60;
+const SIGNALS_PER_SECOND: u32 = 4;
+
+/// Unanswered pings after which the other end counts as gone.
+const MISSED_PINGS_MAX: u32 = 2;
+
+/// Why a socket ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The other end has gone.
+    Gone,
+    /// We close it with this code.
+    Close(u16, &'static str),
+}
+
+/// Not UTF-8.
+const NOT_UTF8: End = End::Close(1007, "not UTF-8");
+/// Something that breaks the protocol of WebSockets.
+const PROTOCOL: End = End::Close(1002, "protocol error");
+/// A binary frame.
+const NOT_TEXT: End = End::Close(1003, "text frames only");
+/// Over a rate, or an order of frames that is not ours.
+pub(super) const POLICY: End = End::Close(1008, "too many frames");
+/// A message over the limit.
+const TOO_LARGE: End = End::Close(1009, "a message has at most 64 KiB");
+/// A reader that does not read.
+const TOO_SLOW: End =
+    End::Close(crate::door::status::CLOSE_SLOW, "read faster, come back with resume");
+
+/// A WebSocket with its limits.
+pub(super) struct Wire {
+    socket: WebSocketStream<Guard<TokioIo<Upgraded>>>,
+    write_timeout: Duration,
+    close_timeout: Duration,
+    missed_pings: u32,
+    signals: Bucket,
+}
+
+impl Wire {
+    /// Speaks WebSocket over an upgraded connection.
+    pub(super) async fn new(upgraded: Upgraded, options: &HttpOptions) -> Self {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER_BYTES)
+            .write_buffer_size(0)
+            .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
+            .max_message_size(Some(MESSAGE_BYTES_MAX))
+            .max_frame_size(Some(MESSAGE_BYTES_MAX));
+        let stream = Guard::new(TokioIo::new(upgraded));
+        let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
+        Self {
+            socket,
+            write_timeout: options.write_timeout,
+            close_timeout: options.close_timeout,
+            missed_pings: 0,
+            signals: Bucket::new(SIGNALS_BURST, SIGNALS_PER_SECOND, Instant::now()),
+        }
+    }
+
+    /// The next text frame. Safe to drop and call again.
+    pub(super) async fn read(&mut self) -> Result<Utf8Bytes, End> {
+        loop {
+            let message = match self.socket.next().await {
+                Some(Ok(message)) => message,
+                Some(Err(error)) => return Err(end_of(&error)),
+                None => return Err(End::Gone),
+            };
+            self.missed_pings = 0;
+            match message {
+                Message::Text(text) => return Ok(text),
+                Message::Ping(_) | Message::Pong(_) => self.count_signal()?,
+                Message::Binary(_) => return Err(NOT_TEXT),
+                // The library has queued the answer; reading on sends it and ends.
+                Message::Close(_) | Message::Frame(_) => {}
+            }
+        }
+    }
+
+    /// Counts a frame that costs its sender nothing.
+    pub(super) fn count_signal(&mut self) -> Result<(), End> {
+        if self.signals.take(Instant::now()) { Ok(()) } else { Err(POLICY) }
+    }
+
+    /// Writes a frame, or gives up on a reader that does not take it.
+    pub(super) async fn send(&mut self, frame: &ToVisitor<'_>) -> Result<(), End> {
+        let Ok(text) = serde_json::to_string(frame) else {
+            return Err(End::Close(1011, "internal"));
+        };
+        self.write(Message::text(text)).await
+    }
+
+    /// Asks whether the other end is still there; ends if it has not answered twice.
+    pub(super) async fn ping(&mut self) -> Result<(), End> {
+        if self.missed_pings >= MISSED_PINGS_MAX {
+            return Err(End::Gone);
+        }
+        self.missed_pings += 1;
+        self.write(Message::Ping(Bytes::new())).await
+    }
+
+    async fn write(&mut self, message: Message) -> Result<(), End> {
+        match tokio::time::timeout(self.write_timeout, self.socket.send(message)).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(End::Gone),
+            Err(_) => Err(TOO_SLOW),
+        }
+    }
+
+    /// Says why, then closes. What the other end still sends is read away for a moment: else the system would
+    /// drop our last frame with it.
+    pub(super) async fn close(mut self, end: End) {
+        let End::Close(code, reason) = end else { return };
+        let frame =
+            CloseFrame { code: CloseCode::from(code), reason: Utf8Bytes::from_static(reason) };
+        let goodbye = async {
+            self.socket.send(Message::Close(Some(frame))).await.ok()?;
+            let stream = self.socket.get_mut().stream();
+            stream.shutdown().await.ok()?;
+            let mut buffer = [0; 1024];
+            let mut drained = 0;
+            while drained < DRAIN_BYTES_MAX {
+                match stream.read(&mut buffer).await {
+                    Ok(read @ 1..) => drained += read,
+                    Ok(0) | Err(_) => break,
+                }
+            }
+            Some(())
+        };
+        // A reader that does not even take this has been told enough.
+        let _ = tokio::time::timeout(self.close_timeout, goodbye).await;
+    }
+}
+
+/// How a socket ends after an error of the library.
+fn end_of(error: &WsError) -> End {
+    match error {
+        WsError::Capacity(_) => TOO_LARGE,
+        WsError::Utf8(_) => NOT_UTF8,
+        WsError::Protocol(error::ProtocolError::ResetWithoutClosingHandshake) => End::Gone,
+        WsError::Protocol(_) => PROTOCOL,
+        WsError::Io(error) if error.kind() == TOO_MANY_FRAGMENTS => {
+            End::Close(1008, "a message has at most 32 fragments")
+        }
+        _ => End::Gone,
+    }
+}
+
+/// So many at once, and so many more each second.
+#[derive(Debug)]
+struct Bucket {
+    left: f64,
+    burst: f64,
+    per_second: f64,
+    at: Instant,
+}
+
+impl Bucket {
+    fn new(burst: u32, per_second: u32, now: Instant) -> Self {
+        Self { left: burst.into(), burst: burst.into(), per_second: per_second.into(), at: now }
+    }
+
+    fn take(&mut self, now: Instant) -> bool {
+        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        self.at = now;
+        self.left = (self.left + passed * self.per_second).min(self.burst);
+        let granted = self.left >= 1.0;
+        if granted {
+            self.left -= 1.0;
+        }
+        granted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_empties_and_fills_again() {
+        let start = Instant::now();
+        let mut bucket = Bucket::new(3, 2, start);
+        assert_eq!((0..5).filter(|_| bucket.take(start)).count(), 3);
+        let later = start + Duration::from_secs(1);
+        assert_eq!((0..5).filter(|_| bucket.take(later)).count(), 2);
+        let much_later = start + Duration::from_secs(1_000);
+        assert_eq!((0..9).filter(|_| bucket.take(much_later)).count(), 3);
+    }
+}

@@ -1,0 +1,36 @@
+//! Where the log goes: a file, or standard error. Secrets never reach it: their types do not show themselves.
+
+use std::io;
+use std::path::Path;
+use std::sync::Mutex;
+
+use anyhow::Context as _;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Config, LogFormat};
+
+/// What is logged where nothing else is said.
+const DEFAULT_FILTER: &str = "info";
+
+/// Logs to a file, for a program whose output is for a person.
+pub(crate) fn to_file(path: &Path) -> anyhow::Result<()> {
+    let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+    let file = file.with_context(|| format!("cannot write {}", path.display()))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(EnvFilter::new(DEFAULT_FILTER))
+        .with_ansi(false)
+        .with_writer(Mutex::new(file))
+        .init();
+    Ok(())
+}
+
+/// Logs to standard error as the configuration says.
+pub(crate) fn to_standard_error(config: &Config) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(&config.log_filter).context("log.filter")?;
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match config.log_format {
+        LogFormat::Human => log.with_ansi(false).init(),
+        LogFormat::Json => log.json().init(),
+    }
+    Ok(())
+}
