@@ -67,6 +67,27 @@ impl Service {
         Ok(found.into_iter().map(|(_, inbox)| inbox).collect())
     }
 
+    /// As [`Self::find_inbox`]; without a name, the organization's only inbox.
+    pub(super) async fn find_inbox_or_only(
+        &self,
+        actor: &Actor,
+        text: &str,
+    ) -> Result<Inbox, Error> {
+        if !text.is_empty() {
+            return self.find_inbox(actor, text).await;
+        }
+        let rows = self.rows(actor);
+        let range = table::inboxes(actor.organization);
+        let mut found = rows.list::<Inbox>(&range, Direction::Forward, 2).await?;
+        match (found.pop(), found.pop()) {
+            (Some((_, only)), None) => Ok(only),
+            (Some(_), Some(_)) | (None, _) => Err(Error::invalid(
+                "inbox_needed",
+                "this organization has not exactly one inbox; name the one you mean",
+            )),
+        }
+    }
+
     /// An inbox by name or id that the actor may use; a visitor only their own.
     pub(super) async fn find_inbox(&self, actor: &Actor, text: &str) -> Result<Inbox, Error> {
         let rows = self.rows(actor);

@@ -193,7 +193,7 @@ impl Service {
             }
             Who::Agent { .. } | Who::Key { .. } => {
                 require(actor, Permission::PostAsVisitor)?;
-                let inbox = self.find_inbox(actor, inbox).await?.id;
+                let inbox = self.find_inbox_or_only(actor, inbox).await?.id;
                 // The new visitor follows from the client id, so that a repeat names the same one.
                 let user = client_id.map_or_else(|| self.new_id(), |id| derived(actor, id));
                 Visitor { user: UserId(user), inbox, locale: None, session: None }

@@ -1519,7 +1519,7 @@ pub struct Note {
 pub struct StartConversationRequest {
     #[prost(string, tag = "1")]
     pub client_id: ::prost::alloc::string::String,
-    /// Name or id.
+    /// Name or id; empty where the organization has only one.
     #[prost(string, tag = "2")]
     pub inbox: ::prost::alloc::string::String,
     #[prost(string, tag = "3")]

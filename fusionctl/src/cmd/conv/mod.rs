@@ -86,8 +86,8 @@ pub(crate) struct List {
 /// Arguments of `conv start`.
 #[derive(Args, Debug)]
 pub(crate) struct Start {
-    /// The inbox's name or id
-    #[arg(long)]
+    /// The inbox's name or id; not needed where the tenant has only one
+    #[arg(long, default_value = "", hide_default_value = true)]
     inbox: String,
     /// Wait, up to --timeout, for the first answer or the escalation
     #[arg(long)]
