@@ -3,6 +3,7 @@
 use super::Time;
 use super::article::ArticleStatus;
 use super::conversation::{Resolution, Side};
+use super::hidden::Hidden;
 use super::id::{ArticleId, ConversationId, InboxId, KeyId, OrganizationId, SessionId, UserId};
 use super::inbox::AssistantMode;
 use super::message::Source;
@@ -28,7 +29,7 @@ pub enum Command {
         /// Admin or agent.
         role: Role,
         /// The argon2id hash of their password, if they may sign in by one.
-        password: Option<String>,
+        password: Option<Hidden<String>>,
     },
     /// Change the actor's own availability.
     SetAvailability {
@@ -61,7 +62,7 @@ pub enum Command {
         /// When it expires.
         expires_at: Option<Time>,
         /// The hash of its secret.
-        secret: [u8; 32],
+        secret: Hidden<[u8; 32]>,
     },
     /// Revoke a key.
     RevokeKey {
@@ -73,7 +74,7 @@ pub enum Command {
         /// The session.
         session: Session,
         /// The hash of its token.
-        token: [u8; 32],
+        token: Hidden<[u8; 32]>,
     },
     /// End a session.
     EndSession {
@@ -198,7 +199,7 @@ pub struct Visitor {
     /// Their language, if the page said.
     pub locale: Option<String>,
     /// Their session, stored with the first message; none when a key speaks for them.
-    pub session: Option<(Session, [u8; 32])>,
+    pub session: Option<(Session, Hidden<[u8; 32]>)>,
 }
 
 /// What staff can do to a conversation.

@@ -4,6 +4,7 @@ use super::article::Article;
 use super::conversation::Conversation;
 use super::entry::Entry;
 use super::escalation::Escalation;
+use super::hidden::Hidden;
 use super::id::{ArticleId, KeyId, SessionId, UserId};
 use super::inbox::Inbox;
 use super::key::Key;
@@ -58,17 +59,17 @@ pub enum Content {
     /// A new organization.
     Organization(Organization),
     /// A new user, with a password hash if they can sign in.
-    User(User, Option<String>),
+    User(User, Option<Hidden<String>>),
     /// A user's availability.
     Availability(UserId, Availability),
     /// A new inbox.
     Inbox(Inbox),
     /// A new key and the hash of its secret.
-    Key(Key, [u8; 32]),
+    Key(Key, Hidden<[u8; 32]>),
     /// A key that was revoked.
     KeyRevoked(KeyId),
     /// A new session and the hash of its token.
-    Session(Session, [u8; 32]),
+    Session(Session, Hidden<[u8; 32]>),
     /// A session that was ended.
     SessionEnded(SessionId),
     /// An article as it is now.

@@ -13,6 +13,7 @@ pub mod entry;
 pub mod escalation;
 pub mod event;
 pub mod facts;
+pub mod hidden;
 pub mod id;
 pub mod inbox;
 pub mod key;

@@ -6,6 +6,7 @@ use subtle::ConstantTimeEq;
 
 use crate::domain::actor::{Actor, Grants, Who};
 use crate::domain::command::Command;
+use crate::domain::hidden::Hidden;
 use crate::domain::id::{OPERATOR_ORGANIZATION, OrganizationId, SessionId, UserId};
 use crate::domain::key::Key;
 use crate::domain::name;
@@ -219,7 +220,7 @@ impl Service {
             grants: Grants::Role(Role::Agent),
         };
         let command =
-            Command::StartSession { session: session.clone(), token: token::hash(&token) };
+            Command::StartSession { session: session.clone(), token: Hidden(token::hash(&token)) };
         self.execute(&actor, None, Digest::of("start_session").finish(), command).await?;
         let rows = Rows::new(self.engine.as_ref(), organization);
         let user = rows.user(user).await?.ok_or_else(Error::not_found)?;

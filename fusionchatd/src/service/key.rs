@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::actor::{Actor, Grants, Permission};
 use crate::domain::command::Command;
+use crate::domain::hidden::Hidden;
 use crate::domain::id::{ClientId, KeyId};
 use crate::domain::key::Key;
 use crate::store::{Direction, table};
@@ -52,7 +53,7 @@ impl Service {
             scopes: new.scopes,
             owner: Some(owner),
             expires_at: new.ttl_ms.map(|ttl| self.now().saturating_add(ttl)),
-            secret: token::hash(&secret),
+            secret: Hidden(token::hash(&secret)),
         };
         let answer = self.execute(actor, client_id, digest, command).await?;
         let key = self.key_of(actor, answer.refs.subject).await?;

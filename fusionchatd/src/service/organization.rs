@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::actor::{Actor, Permission};
 use crate::domain::command::Command;
+use crate::domain::hidden::Hidden;
 use crate::domain::id::{ClientId, InboxId, KeyId, OPERATOR_ORGANIZATION, OrganizationId, UserId};
 use crate::domain::inbox::{AssistantMode, Inbox};
 use crate::domain::name;
@@ -78,7 +79,7 @@ impl Service {
     ) -> Result<Founded, Error> {
         let system = Actor::system(id);
         let password = match new.admin_password {
-            Some(password) => Some(self.passwords.hash(password).await?),
+            Some(password) => Some(Hidden(self.passwords.hash(password).await?)),
             None => None,
         };
         let step = |name: &str| Digest::of(name).bytes(&client_id.0).finish();
@@ -108,7 +109,7 @@ impl Service {
             scopes: vec!["*".to_owned()],
             owner: Some(admin),
             expires_at: None,
-            secret: token::hash(&secret),
+            secret: Hidden(token::hash(&secret)),
         };
         let repeated = make("key", key).await?.repeated;
         let rows = Rows::new(self.engine.as_ref(), id);
@@ -163,7 +164,7 @@ impl Service {
             scopes: vec!["*".to_owned()],
             owner: None,
             expires_at: None,
-            secret: token::hash(&secret),
+            secret: Hidden(token::hash(&secret)),
         };
         let system = Actor::system(OPERATOR_ORGANIZATION);
         self.execute(&system, None, Digest::of("operator_key").finish(), command).await?;

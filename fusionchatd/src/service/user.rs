@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::actor::{Actor, Permission};
 use crate::domain::command::Command;
+use crate::domain::hidden::Hidden;
 use crate::domain::id::{ClientId, UserId};
 use crate::domain::name;
 use crate::domain::user::{Availability, Role, User};
@@ -39,7 +40,7 @@ impl Service {
         let digest =
             Digest::of("create_user").text(&email).text(&new.name).number(new.role as u64).finish();
         let password = match new.password {
-            Some(password) => Some(self.passwords.hash(password).await?),
+            Some(password) => Some(Hidden(self.passwords.hash(password).await?)),
             None => None,
         };
         let name = name::shown(&new.name)?;

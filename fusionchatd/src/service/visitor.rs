@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::domain::actor::{Actor, Permission, Who};
 use crate::domain::command::{Command, Visitor};
 use crate::domain::conversation::Conversation;
+use crate::domain::hidden::Hidden;
 use crate::domain::id::{ClientId, ConversationId, InboxId, SessionId, UserId};
 use crate::domain::inbox::{AssistantMode, Inbox};
 use crate::domain::name;
@@ -132,7 +133,7 @@ impl Service {
         let digest = message_digest(guest.inbox.id, &content);
         let mut visitor = visitor_of(&guest.actor)?;
         visitor.locale = locale;
-        visitor.session = Some((stored(&guest.claims), token::hash(&guest.token)));
+        visitor.session = Some((stored(&guest.claims), Hidden(token::hash(&guest.token))));
         let command = Command::VisitorMessage { visitor, conversation: None, content };
         let answer = self.execute(&guest.actor, Some(client_id), digest, command).await?;
         self.posted(&guest.actor, answer.refs).await
@@ -188,7 +189,7 @@ impl Service {
                     return Err(Error::not_found());
                 }
                 self.limits.message(visitor.user.0)?;
-                visitor.session = Some((stored(&claims), token::hash(token)));
+                visitor.session = Some((stored(&claims), Hidden(token::hash(token))));
                 visitor
             }
             Who::Agent { .. } | Who::Key { .. } => {

@@ -40,7 +40,10 @@ pub(super) async fn write(rows: &mut Rows<'_>, event: &Event) -> Result<(), Erro
             rows.put(name, &pointer(new.id, new.id.0));
             rows.put(table::organization(new.id), new);
         }
-        Content::User(user, password) => write_user(rows, user, password.as_deref()).await?,
+        Content::User(user, password) => {
+            let hash = password.as_ref().map(|it| it.0.as_str());
+            write_user(rows, user, hash).await?;
+        }
         Content::Availability(user, availability) => {
             if let Some(mut row) = rows.user(*user).await? {
                 row.availability = *availability;
@@ -48,14 +51,14 @@ pub(super) async fn write(rows: &mut Rows<'_>, event: &Event) -> Result<(), Erro
             }
         }
         Content::Inbox(inbox) => write_inbox(rows, inbox).await?,
-        Content::Key(key, secret) => write_key(rows, key, *secret).await?,
+        Content::Key(key, secret) => write_key(rows, key, secret.0).await?,
         Content::KeyRevoked(id) => {
             if let Some(mut row) = rows.api_key(*id).await? {
                 row.revoked_at = Some(event.entry.time);
                 rows.put(table::api_key(organization, *id), &row);
             }
         }
-        Content::Session(session, token) => write_session(rows, session, token).await?,
+        Content::Session(session, token) => write_session(rows, session, &token.0).await?,
         Content::SessionEnded(id) => end_session(rows, *id, event.entry.time).await?,
         Content::Article(article) => {
             if let Some(path) = &article.source_path {
