@@ -1,7 +1,7 @@
 //! A conversation's header and how each entry of the journal changes it.
 
 use super::Time;
-use super::entry::{Entry, EntryKind};
+use super::entry::{ActorKind, Entry, EntryKind};
 use super::id::{ConversationId, EscalationId, InboxId, OrganizationId, UserId};
 use super::message::SenderType;
 
@@ -91,7 +91,7 @@ pub struct Conversation {
     pub resolution: Option<Resolution>,
     /// When it was resolved.
     pub resolved_at: Option<Time>,
-    /// Who handled it when it was resolved.
+    /// Who had resolved it: the handler of that moment, or an agent where staff stepped in.
     pub resolved_with: Option<Handler>,
     /// How often a visitor's message has reopened it to the assistant.
     pub reopened_to_assistant: u32,
@@ -127,6 +127,8 @@ pub struct Conversation {
     pub rank: u64,
 }
 
+/// The part of a message's [`Entry::code`] that is its sender type.
+const CODE_SENDER_MASK: u32 = 0xff;
 /// The codes of an assistant's message, in [`Entry::code`] above the sender type's.
 pub const CODE_CLARIFICATION: u32 = 0x100;
 
@@ -206,32 +208,42 @@ impl Conversation {
     }
 
     fn apply_message(&mut self, entry: &Entry) {
-        let sender = entry.code & 0xff;
-        if sender == SenderType::User.code() {
-            self.turn += 1;
-            self.last_visitor_seq = entry.seq.unwrap_or(self.last_seq);
-            self.unread += 1;
-            self.last_sender = SenderType::User;
-            self.assistant_due = entry.due;
-            if self.handler == Handler::Agent && self.waiting_since.is_none() {
-                self.waiting_since = Some(entry.time);
-                self.waiting_position = Some(entry.position);
+        let Some(sender) = SenderType::from_code(entry.code & CODE_SENDER_MASK) else { return };
+        match sender {
+            SenderType::User => {
+                self.turn += 1;
+                self.last_visitor_seq = entry.seq.unwrap_or(self.last_seq);
+                self.unread += 1;
+                self.assistant_due = entry.due;
+                if self.handler == Handler::Agent {
+                    self.wait_since(entry);
+                }
             }
-        } else if sender == SenderType::Agent.code() {
-            self.last_sender = SenderType::Agent;
-            self.waiting_since = None;
-            self.waiting_position = None;
-            self.assistant_due = None;
-            if let Some(agent) = entry.other.map(UserId)
-                && !self.participants.contains(&agent)
-            {
-                self.participants.push(agent);
+            SenderType::Agent => {
+                self.waiting_since = None;
+                self.waiting_position = None;
+                self.assistant_due = None;
+                if let Some(agent) = entry.other.map(UserId)
+                    && !self.participants.contains(&agent)
+                {
+                    self.participants.push(agent);
+                }
             }
-        } else {
-            self.last_sender = SenderType::Assistant;
-            self.assistant_due = None;
-            let clarifies = entry.code & CODE_CLARIFICATION != 0;
-            self.clarifications = if clarifies { self.clarifications + 1 } else { 0 };
+            SenderType::Assistant => {
+                self.assistant_due = None;
+                let clarifies = entry.code & CODE_CLARIFICATION != 0;
+                self.clarifications = if clarifies { self.clarifications + 1 } else { 0 };
+            }
+            SenderType::System => {}
+        }
+        self.last_sender = sender;
+    }
+
+    /// A person owes an answer from now on, if none has been owed already.
+    fn wait_since(&mut self, entry: &Entry) {
+        if self.waiting_since.is_none() {
+            self.waiting_since = Some(entry.time);
+            self.waiting_position = Some(entry.position);
         }
     }
 
@@ -242,8 +254,7 @@ impl Conversation {
         self.assigned_at = None;
         self.turn += 1;
         self.assistant_due = None;
-        self.waiting_since = self.waiting_since.or(Some(entry.time));
-        self.waiting_position = self.waiting_position.or(Some(entry.position));
+        self.wait_since(entry);
         self.rank = self.waiting_position.unwrap_or(entry.position);
         self.escalation = entry.subject.map(EscalationId);
     }
@@ -259,6 +270,10 @@ impl Conversation {
         self.clarifications = 0;
         self.escalation = None;
         self.rank = entry.position;
+        // Whoever takes over from the assistant before it has answered owes that answer.
+        if self.last_sender == SenderType::User {
+            self.wait_since(entry);
+        }
     }
 
     fn apply_to_assistant(&mut self, entry: &Entry) {
@@ -276,7 +291,12 @@ impl Conversation {
     }
 
     fn apply_resolved(&mut self, entry: &Entry) {
-        self.resolved_with = Some(self.handler);
+        self.resolved_with = Some(match entry.actor.kind {
+            ActorKind::Agent | ActorKind::Key => Handler::Agent,
+            ActorKind::Visitor | ActorKind::Assistant | ActorKind::Operator | ActorKind::System => {
+                self.handler
+            }
+        });
         self.status = Status::Resolved;
         self.handler = Handler::None;
         self.assignee = None;
@@ -311,9 +331,7 @@ impl Conversation {
             self.visitor_mark = self.visitor_mark.max(mark);
         } else {
             self.staff_mark = self.staff_mark.max(mark);
-            if self.staff_mark >= self.last_visitor_seq {
-                self.unread = 0;
-            }
+            self.unread = entry.number.unwrap_or(self.unread);
         }
     }
 }

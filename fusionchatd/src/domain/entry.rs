@@ -165,7 +165,7 @@ pub struct Entry {
     pub other: Option<Uuid>,
     /// Its number in the conversation, if the visitor sees it; or the mark.
     pub seq: Option<u64>,
-    /// The conversation's number, at its start.
+    /// The conversation's number, at its start; with a staff mark, how many messages stay unread.
     pub number: Option<u64>,
     /// A small code that depends on the kind: sender type, handler, resolution, side.
     pub code: u32,

@@ -33,6 +33,10 @@ pub struct Moment {
 pub struct Facts {
     /// The conversation it is about; for a visitor, their latest in the inbox.
     pub conversation: Option<Conversation>,
+    /// The visitor's latest conversation of the same inbox, where that may be another one.
+    pub latest: Option<Conversation>,
+    /// How many visitor messages come after a mark, if they could be counted.
+    pub unread_after: Option<u64>,
     /// That conversation's live escalation.
     pub escalation: Option<Escalation>,
     /// The inbox of the conversation or command.

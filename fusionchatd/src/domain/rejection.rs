@@ -66,6 +66,12 @@ pub enum Rejection {
     /// It is not done.
     #[error("this conversation is not resolved")]
     NotResolved,
+    /// The visitor goes on in a newer conversation of the same inbox: one at a time is open.
+    #[error("the visitor has a newer conversation in this inbox: {number}")]
+    NewerConversation {
+        /// Its number.
+        number: u64,
+    },
     /// A visitor asked for a person before writing anything.
     #[error("there is no conversation yet; write a first message")]
     MessageFirst,
@@ -111,6 +117,7 @@ impl Rejection {
             Self::Resolved => "resolved",
             Self::NotAssigned => "not_assigned",
             Self::NotResolved => "not_resolved",
+            Self::NewerConversation { .. } => "newer_conversation",
             Self::MessageFirst => "message_first",
             Self::AssistantOff => "assistant_off",
             Self::StaleTurn { .. } => "stale_turn",
@@ -136,6 +143,7 @@ impl Rejection {
             Self::AlreadyClaimed { .. } => "take it over with --take, or claim the next one",
             Self::NotAssignee { .. } => "take it over first, or leave a note",
             Self::ClaimFirst => "claim it, then reply",
+            Self::NewerConversation { .. } => "go on in that one",
             Self::ClientIdReused { .. } => "make a new clientId for a new command",
             Self::Invalid { .. }
             | Self::EmptyMessage

@@ -154,6 +154,7 @@ impl From<Rejection> for Error {
             | Rejection::NotAssigned
             | Rejection::NotResolved
             | Rejection::AssistantOff
+            | Rejection::NewerConversation { .. }
             | Rejection::StaleTurn { .. }
             | Rejection::ClientIdReused { .. }
             | Rejection::Taken { .. } => Kind::Conflict,
@@ -167,6 +168,9 @@ impl From<Rejection> for Error {
             }
             Rejection::ClientIdReused { original } => {
                 error.params.insert("original", original);
+            }
+            Rejection::NewerConversation { number } => {
+                error.params.insert("number", number.to_string());
             }
             Rejection::StaleTurn { now, then } => {
                 error.params.insert("turn", now.to_string());

@@ -1,12 +1,14 @@
 //! The facts of a command: the rows its decision may look at, read through the layer.
 
 use crate::domain::command::{Command, StaffAct, Visitor};
+use crate::domain::conversation::Side;
 use crate::domain::facts::Facts;
 use crate::domain::id::{ArticleId, ConversationId};
+use crate::domain::message::SenderType;
 use crate::store::table;
 
 use super::error::Error;
-use super::rows::Rows;
+use super::rows::{PAGE_MAX, Rows};
 
 /// Reads what `command` needs. `staffed` is the organization's, known to the caller.
 pub(super) async fn gather(
@@ -44,17 +46,46 @@ pub(super) async fn gather(
         | Command::VisitorEnd { visitor, .. } => gather_visitor(rows, visitor, &mut facts).await?,
         Command::Staff { conversation, act, .. } => {
             gather_conversation(rows, *conversation, &mut facts).await?;
-            if let StaffAct::Claim { to, .. } = act {
-                facts.user = rows.user(*to).await?;
+            match act {
+                StaffAct::Claim { to, .. } => facts.user = rows.user(*to).await?,
+                StaffAct::Reopen => {
+                    if let Some(header) = &facts.conversation {
+                        facts.latest = rows.latest_of(header.visitor, header.inbox).await?;
+                    }
+                }
+                StaffAct::Reply { .. }
+                | StaffAct::Note { .. }
+                | StaffAct::Release
+                | StaffAct::HandBack
+                | StaffAct::Escalate { .. }
+                | StaffAct::Resolve { .. } => {}
             }
         }
-        Command::Assistant { conversation, .. }
-        | Command::Timer { conversation, .. }
-        | Command::Mark { conversation, .. } => {
+        Command::Assistant { conversation, .. } | Command::Timer { conversation, .. } => {
             gather_conversation(rows, *conversation, &mut facts).await?;
+        }
+        Command::Mark { conversation, side, seq } => {
+            gather_conversation(rows, *conversation, &mut facts).await?;
+            if *side == Side::Staff {
+                facts.unread_after = unread_after(rows, *conversation, *seq).await?;
+            }
         }
     }
     Ok(facts)
+}
+
+/// How many visitor messages come after `seq`; none if they are more than a page.
+async fn unread_after(
+    rows: &Rows<'_>,
+    conversation: ConversationId,
+    seq: u64,
+) -> Result<Option<u64>, Error> {
+    let after = rows.messages(conversation, seq.saturating_add(1), PAGE_MAX).await?;
+    if after.len() >= PAGE_MAX as usize {
+        return Ok(None);
+    }
+    let unread = after.iter().filter(|it| it.sender_type == SenderType::User).count();
+    Ok(Some(unread as u64))
 }
 
 async fn taken(

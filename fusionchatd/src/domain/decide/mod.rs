@@ -3,10 +3,16 @@
 //! `visitor`, `staff` and `assistant` hold the state table of a conversation, `desk` everything else.
 
 mod assistant;
+#[cfg(test)]
+mod decide_test;
 mod desk;
+#[cfg(test)]
+mod replay_test;
 mod script;
 mod staff;
 mod visitor;
+#[cfg(test)]
+mod world;
 
 use uuid::Uuid;
 

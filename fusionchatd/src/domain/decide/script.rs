@@ -2,8 +2,9 @@
 
 use uuid::Uuid;
 
+use crate::domain::Time;
 use crate::domain::actor::Actor;
-use crate::domain::conversation::{CODE_CLARIFICATION, Conversation};
+use crate::domain::conversation::{CODE_CLARIFICATION, Conversation, Handler};
 use crate::domain::entry::{ActorRef, Entry, EntryKind};
 use crate::domain::escalation::{Escalation, Outcome};
 use crate::domain::event::{Content, Event};
@@ -122,7 +123,9 @@ impl<'a> Script<'a> {
         if said.clarification {
             entry.code |= CODE_CLARIFICATION;
         }
-        entry.due = self.answer_due(conversation, said.sender_type);
+        let asks_assistant =
+            said.sender_type == SenderType::User && conversation.handler == Handler::Assistant;
+        entry.due = asks_assistant.then(|| self.answer_due());
         let message = Message {
             id: MessageId(id),
             conversation: conversation.id,
@@ -140,11 +143,9 @@ impl<'a> Script<'a> {
         seq
     }
 
-    /// When the assistant must have answered a message of this sender.
-    fn answer_due(&self, conversation: &Conversation, sender: SenderType) -> Option<i64> {
-        use crate::domain::conversation::Handler;
-        (sender == SenderType::User && conversation.handler == Handler::Assistant)
-            .then_some(self.moment.now + self.moment.assistant_timeout_ms)
+    /// When the assistant must have answered what it is asked now.
+    pub(super) fn answer_due(&self) -> Time {
+        self.moment.now.saturating_add(self.moment.assistant_timeout_ms)
     }
 
     /// The system line of an entry, which the visitor sees under the entry's number.
@@ -223,7 +224,7 @@ impl<'a> Script<'a> {
         entry.subject = Some(id);
         entry.other = to.map(|user| user.0);
         entry.detail = Some(reason.to_owned());
-        entry.code = crate::domain::conversation::Handler::None as u32;
+        entry.code = Handler::None as u32;
         let escalation = Escalation {
             id: EscalationId(id),
             conversation: conversation.id,

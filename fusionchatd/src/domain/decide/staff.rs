@@ -38,7 +38,7 @@ pub(super) fn act(
         StaffAct::Resolve { resolution } => {
             resolve(script, facts, conversation, agent, admin, *resolution)
         }
-        StaffAct::Reopen => reopen(script, conversation, agent),
+        StaffAct::Reopen => reopen(script, facts, conversation, agent),
     }
 }
 
@@ -59,9 +59,19 @@ pub(super) fn mark(
         let mut entry = script.entry(EntryKind::MarkMoved);
         entry.seq = Some(seq);
         entry.code = side as u32;
+        entry.number = unread_after(facts, &conversation, side, seq);
         script.push_in(&mut conversation, entry, Content::None, None);
     }
     Ok(script.finish(about(&conversation)))
+}
+
+/// What stays unread behind a staff mark.
+fn unread_after(facts: &Facts, header: &Conversation, side: Side, seq: u64) -> Option<u64> {
+    match side {
+        Side::Visitor => None,
+        Side::Staff if seq >= header.last_visitor_seq => Some(0),
+        Side::Staff => Some(facts.unread_after.unwrap_or(header.unread)),
+    }
 }
 
 fn held(conversation: &Conversation) -> Option<(UserId, i64)> {
@@ -183,16 +193,18 @@ fn hand_back(
     if conversation.handler == Handler::Assistant {
         return Ok(script.finish(about(&conversation)));
     }
-    if !facts.inbox.as_ref().is_some_and(|inbox| inbox.assistant == AssistantMode::On) {
-        return Err(Rejection::AssistantOff);
-    }
     match conversation.status {
         Status::Resolved => return Err(Rejection::Resolved),
         Status::Open => assigned_to(&conversation, agent, admin)?,
         Status::Escalated => {}
     }
+    if !facts.inbox.as_ref().is_some_and(|inbox| inbox.assistant == AssistantMode::On) {
+        return Err(Rejection::AssistantOff);
+    }
     let ended = script.ended(facts.escalation.as_ref(), Outcome::Returned, None);
-    let entry = script.entry(EntryKind::HandedBack);
+    let mut entry = script.entry(EntryKind::HandedBack);
+    // The visitor's message is last: the assistant owes the answer now, and must not sleep on it.
+    entry.due = (conversation.last_sender == SenderType::User).then(|| script.answer_due());
     script.tell(&mut conversation, entry, &[], ended);
     Ok(script.finish(about(&conversation)))
 }
@@ -260,11 +272,20 @@ fn resolve(
 
 fn reopen(
     mut script: Script<'_>,
+    facts: &Facts,
     mut conversation: Conversation,
     agent: UserId,
 ) -> Result<Decision, Rejection> {
+    if conversation.assignee == Some(agent) {
+        return Ok(script.finish(about(&conversation)));
+    }
     if conversation.status != Status::Resolved {
         return Err(Rejection::NotResolved);
+    }
+    if let Some(latest) = &facts.latest
+        && latest.id != conversation.id
+    {
+        return Err(Rejection::NewerConversation { number: latest.number });
     }
     let mut entry = script.entry(EntryKind::Reopened);
     entry.code = Handler::Agent as u32;

@@ -9,6 +9,7 @@ use crate::domain::facts::Facts;
 use crate::domain::id::ConversationId;
 use crate::domain::inbox::{AssistantMode, Inbox};
 use crate::domain::message::{SenderType, check_content};
+use crate::domain::name;
 use crate::domain::rejection::Rejection;
 use crate::domain::user::{Availability, Role, User};
 
@@ -43,8 +44,8 @@ pub(super) fn message(
         clarification: false,
     };
     let seq = script.say(&mut conversation, &said);
-    let fresh = conversation.turn == 1 && seq == 1;
-    if fresh && inbox.assistant == AssistantMode::Off {
+    // Also where the assistant was turned off while it had the conversation: nobody else would answer.
+    if conversation.handler == Handler::Assistant && inbox.assistant == AssistantMode::Off {
         script.escalate(
             &mut conversation,
             EntryKind::Escalated,
@@ -74,6 +75,9 @@ pub(super) fn wish(
                 None,
                 facts.staffed,
             );
+        }
+        (Status::Resolved, _) if !is_recent(&script, &conversation) => {
+            return Err(Rejection::MessageFirst);
         }
         (Status::Resolved, _) => {
             let preferred = conversation.last_agent;
@@ -176,7 +180,9 @@ fn start(
     entry.subject = Some(inbox.id.0);
     entry.other = Some(visitor.user.0);
     entry.number = Some(script.moment.next_number);
-    entry.detail = Some(visitor.locale.clone().unwrap_or_else(|| inbox.locale.clone()));
+    // The page's word for its language goes to the journal only if it is a language tag.
+    let spoken = visitor.locale.as_deref().and_then(|it| name::locale(it).ok());
+    entry.detail = Some(spoken.unwrap_or_else(|| inbox.locale.clone()));
     // The entry has just been given everything that `started` asks for.
     let mut conversation =
         Conversation::started(script.organization, &entry).ok_or(Rejection::NotFound)?;

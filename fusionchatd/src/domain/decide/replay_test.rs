@@ -1,0 +1,153 @@
+//! Any run of commands keeps the invariants, and replaying the journal gives the stored headers.
+
+use std::collections::BTreeMap;
+
+use proptest::collection::vec;
+use proptest::prelude::{ProptestConfig, Strategy, proptest};
+use proptest::sample;
+
+use crate::domain::conversation::{Conversation, FIRST_NUMBER, Handler, Status};
+use crate::domain::entry::{Entry, EntryKind};
+use crate::domain::id::ConversationId;
+use crate::domain::message::SenderType;
+
+use super::world::{ORGANIZATION, World};
+
+const STEPS: [&str; 34] = [
+    "visitor says",
+    "visitor says",
+    "visitor says",
+    "visitor wishes",
+    "visitor ends",
+    "visitor sees",
+    "staff sees",
+    "assistant answers",
+    "assistant answers",
+    "assistant clarifies",
+    "assistant hands over",
+    "assistant off",
+    "assistant on",
+    "timer fires",
+    "wait 1",
+    "wait 75000",
+    "3 days",
+    "8 days",
+    "A claims",
+    "A replies",
+    "A replies",
+    "A notes",
+    "A takes",
+    "A releases",
+    "A hands back",
+    "A escalates",
+    "A resolves",
+    "A reopens",
+    "A gives to B",
+    "B claims",
+    "B replies",
+    "M takes",
+    "M releases",
+    "M resolves",
+];
+
+fn steps() -> impl Strategy<Value = Vec<&'static str>> {
+    vec(sample::select(STEPS.to_vec()), 1..60)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_run_of_commands_keeps_the_invariants(steps in steps()) {
+        let mut world = World::after("visitor says");
+        let mut waits: BTreeMap<ConversationId, Option<i64>> = BTreeMap::new();
+        for step in steps {
+            // A rejection is a fine answer; it must only leave the rows as they are.
+            let (entries, before) = (world.entries.len(), world.headers.clone());
+            if world.step(step).is_err() {
+                assert_eq!((world.entries.len(), &world.headers), (entries, &before), "{step}");
+            }
+            for header in world.headers.values() {
+                check_header(header, step);
+                let entries = &world.entries[entries..];
+                let waited = waits.insert(header.id, header.waiting_since).flatten();
+                check_wait(header, waited, entries, step);
+            }
+            let open = world.headers.values().filter(|it| it.status != Status::Resolved).count();
+            assert!(open <= 1, "{open} conversations of one visitor are open after {step}");
+        }
+        check_journal(&world);
+    }
+}
+
+fn check_header(header: &Conversation, step: &str) {
+    let context = format!("after {step}: {header:?}");
+    let agent = header.handler == Handler::Agent;
+    match header.status {
+        Status::Open => assert_ne!(header.handler, Handler::None, "{context}"),
+        Status::Escalated | Status::Resolved => {
+            assert_eq!(header.handler, Handler::None, "{context}");
+        }
+    }
+    assert_eq!(header.assignee.is_some(), agent, "{context}");
+    assert_eq!(header.assigned_at.is_some(), agent, "{context}");
+    let escalated = header.status == Status::Escalated;
+    assert_eq!(header.escalation.is_some(), escalated, "{context}");
+    let resolved = header.status == Status::Resolved;
+    assert_eq!(header.resolution.is_some(), resolved, "{context}");
+    assert_eq!(header.resolved_at.is_some(), resolved, "{context}");
+    let asked = header.last_sender == SenderType::User;
+    if escalated {
+        assert_eq!(Some(header.rank), header.waiting_position, "{context}");
+    }
+    assert_eq!(header.waiting_since.is_some(), header.waiting_position.is_some(), "{context}");
+    if header.waiting_since.is_some() {
+        assert!(escalated || agent, "{context}");
+    } else {
+        assert!(!escalated && !(agent && asked), "nobody is told to answer, {context}");
+    }
+    let due = header.handler == Handler::Assistant && asked;
+    assert_eq!(header.assistant_due.is_some(), due, "no chat waits on memory alone, {context}");
+    let last = header.last_seq;
+    assert!(header.visitor_mark <= last && header.staff_mark <= last, "{context}");
+    assert!(header.last_visitor_seq <= last, "{context}");
+    assert_eq!(header.unread == 0, header.staff_mark >= header.last_visitor_seq, "{context}");
+}
+
+/// A wait ends by a person's answer or the end of the need for one, and never begins anew meanwhile.
+fn check_wait(header: &Conversation, waited: Option<i64>, entries: &[Entry], step: &str) {
+    let ends = entries.iter().any(|entry| match entry.kind {
+        EntryKind::MessagePosted => entry.code == SenderType::Agent.code(),
+        EntryKind::HandedBack | EntryKind::Resolved => true,
+        _ => false,
+    });
+    if waited.is_some() && !ends {
+        assert_eq!(header.waiting_since, waited, "after {step}");
+    }
+}
+
+fn check_journal(world: &World) {
+    let mut headers: BTreeMap<ConversationId, Conversation> = BTreeMap::new();
+    let mut seqs: BTreeMap<ConversationId, u64> = BTreeMap::new();
+    for (at, entry) in world.entries.iter().enumerate() {
+        assert_eq!(entry.position, at as u64 + 1, "positions have no gap");
+        let Some(id) = entry.conversation else { continue };
+        if let (Some(seq), true) = (entry.seq, entry.kind != EntryKind::MarkMoved) {
+            let last = seqs.entry(id).or_default();
+            *last += 1;
+            assert_eq!(seq, *last, "seqs have no gap");
+        }
+        if let Some(started) = Conversation::started(ORGANIZATION, entry) {
+            assert_eq!(started.number, FIRST_NUMBER + headers.len() as u64);
+            headers.insert(id, started);
+        }
+        headers.get_mut(&id).expect("started before").apply(entry);
+    }
+    let mut stored = world.headers.clone();
+    for header in stored.values_mut() {
+        header.last_line = String::new();
+    }
+    assert_eq!(headers, stored, "replaying the journal gives the rows");
+    let visible = world.messages.iter().map(|it| (it.conversation, it.seq));
+    assert_eq!(visible.count() as u64, seqs.values().sum::<u64>(), "each seq has its message");
+}

@@ -1,0 +1,290 @@
+//! A small world to decide in: one inbox, one visitor, three members of staff, a clock and the rows. It keeps what
+//! the service would keep, and reads steps such as `A claims`, so that tests are tables of sentences.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use crate::domain::Time;
+use crate::domain::actor::{Actor, Grants, Who};
+use crate::domain::command::{AssistantAct, Command, StaffAct, Visitor};
+use crate::domain::conversation::{Conversation, FIRST_NUMBER, Handler, Resolution, Side, Status};
+use crate::domain::entry::{Entry, EntryKind};
+use crate::domain::escalation::Escalation;
+use crate::domain::event::{Content, Event};
+use crate::domain::facts::{Facts, IDS_PER_COMMAND, Moment};
+use crate::domain::id::{ConversationId, EscalationId, InboxId, OrganizationId, SessionId, UserId};
+use crate::domain::inbox::{AssistantMode, Inbox};
+use crate::domain::message::{Message, SenderType};
+use crate::domain::rejection::Rejection;
+use crate::domain::user::{Availability, Role, User};
+
+use super::{Decision, decide};
+
+pub(super) const ORGANIZATION: OrganizationId = OrganizationId(Uuid::from_u128(0x100));
+pub(super) const INBOX: InboxId = InboxId(Uuid::from_u128(0x101));
+pub(super) const VISITOR: UserId = UserId(Uuid::from_u128(0x102));
+pub(super) const START: Time = 1_790_000_000_000;
+pub(super) const TIMEOUT_MS: Time = 75_000;
+const DAY_MS: Time = 24 * 60 * 60 * 1000;
+
+/// The member of staff of a letter; `M` is the admin.
+pub(super) fn staff(name: &str) -> UserId {
+    UserId(Uuid::from_u128(u128::from(name.as_bytes()[0])))
+}
+
+fn letter(user: UserId) -> char {
+    u8::try_from(user.0.as_u128()).map_or('?', char::from)
+}
+
+pub(super) struct World {
+    pub(super) now: Time,
+    pub(super) assistant: AssistantMode,
+    pub(super) headers: BTreeMap<ConversationId, Conversation>,
+    pub(super) latest: Option<ConversationId>,
+    pub(super) escalations: BTreeMap<EscalationId, Escalation>,
+    pub(super) entries: Vec<Entry>,
+    pub(super) messages: Vec<Message>,
+    users: Vec<User>,
+    next_number: u64,
+    ids: u128,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let user = |name: &str, role| User {
+            id: staff(name),
+            organization: ORGANIZATION,
+            external_id: None,
+            email: Some(format!("{name}@example.com")),
+            name: Some(name.to_owned()),
+            role,
+            availability: Availability::Accepting,
+            created_at: START,
+        };
+        Self {
+            now: START,
+            assistant: AssistantMode::On,
+            headers: BTreeMap::new(),
+            latest: None,
+            escalations: BTreeMap::new(),
+            entries: Vec::new(),
+            messages: Vec::new(),
+            users: vec![user("A", Role::Agent), user("B", Role::Agent), user("M", Role::Admin)],
+            next_number: FIRST_NUMBER,
+            ids: 1 << 64,
+        }
+    }
+
+    /// A world in which these steps, apart from each other by semicolons, have been taken.
+    pub(super) fn after(steps: &str) -> Self {
+        let mut world = Self::new();
+        for step in steps.split(';').map(str::trim).filter(|step| !step.is_empty()) {
+            let taken = world.step(step);
+            assert!(taken.is_ok(), "{step}: {taken:?}");
+        }
+        world
+    }
+
+    /// The visitor's latest conversation.
+    pub(super) fn current(&self) -> &Conversation {
+        &self.headers[&self.latest.expect("a conversation has been started")]
+    }
+
+    /// Where the latest conversation stands, in words.
+    pub(super) fn state(&self) -> String {
+        let header = self.current();
+        let mut state = match (header.status, header.handler) {
+            (Status::Open, Handler::Assistant) => "assistant".to_owned(),
+            (Status::Open, Handler::Agent) => {
+                header.assignee.map_or_else(|| "?".to_owned(), |user| letter(user).to_string())
+            }
+            (Status::Escalated, Handler::None) => "escalated".to_owned(),
+            (Status::Resolved, Handler::None) => "resolved".to_owned(),
+            (status, handler) => format!("{status:?} {handler:?}"),
+        };
+        if header.waiting_since.is_some() && header.status != Status::Escalated {
+            state.push_str(" owes");
+        }
+        state
+    }
+
+    /// The reason of the live escalation, and whom it is meant for.
+    pub(super) fn reason(&self) -> String {
+        let live = self.current().escalation.and_then(|id| self.escalations.get(&id));
+        let Some(live) = live else { return String::new() };
+        let to = live.to.map_or_else(String::new, |user| format!(" for {}", letter(user)));
+        format!("{}{to}", live.reason)
+    }
+
+    /// Takes a step: who does what, or what happens to the world.
+    pub(super) fn step(&mut self, step: &str) -> Result<Decision, Rejection> {
+        let (who, what) = step.split_once(' ').expect("who does what");
+        match (who, what) {
+            ("assistant", "off") => self.assistant = AssistantMode::Off,
+            ("assistant", "on") => self.assistant = AssistantMode::On,
+            ("wait", ms) => self.now += ms.parse::<Time>().expect("milliseconds"),
+            (days, "days") => self.now += DAY_MS * days.parse::<Time>().expect("days"),
+            _ => {
+                let (actor, command) = self.command(who, what);
+                return self.run(&actor, &command);
+            }
+        }
+        Ok(Decision::default())
+    }
+
+    fn command(&self, who: &str, what: &str) -> (Actor, Command) {
+        let visitor = Visitor { user: VISITOR, inbox: INBOX, locale: None, session: None };
+        let conversation = None;
+        match (who, what) {
+            ("visitor", "says") => {
+                let content = "where is my parcel?".to_owned();
+                (as_visitor(), Command::VisitorMessage { visitor, conversation, content })
+            }
+            ("visitor", "wishes") => (as_visitor(), Command::VisitorWish { visitor, conversation }),
+            ("visitor", "ends") => (as_visitor(), Command::VisitorEnd { visitor, conversation }),
+            ("assistant", what) => {
+                let conversation = self.current().id;
+                let say = |clarification| AssistantAct::Say {
+                    content: "on its way".to_owned(),
+                    sources: Vec::new(),
+                    clarification,
+                };
+                let act = match what {
+                    "answers" => say(false),
+                    "clarifies" => say(true),
+                    _ => AssistantAct::HandOver { reason: "no_answer" },
+                };
+                let turn = self.current().turn;
+                (Actor::assistant(ORGANIZATION), Command::Assistant { conversation, turn, act })
+            }
+            ("timer", "fires") => {
+                let conversation = self.current().id;
+                let turn = self.current().turn;
+                (Actor::system(ORGANIZATION), Command::Timer { conversation, turn })
+            }
+            (who, "sees") => {
+                let (conversation, seq) = (self.current().id, self.current().last_seq);
+                let side = if who == "visitor" { Side::Visitor } else { Side::Staff };
+                (as_visitor(), Command::Mark { conversation, side, seq })
+            }
+            (who, what) => (as_staff(who), self.staff_command(who, what)),
+        }
+    }
+
+    fn staff_command(&self, who: &str, what: &str) -> Command {
+        let content = "hello".to_owned();
+        let act = match what {
+            "replies" => StaffAct::Reply { content },
+            "notes" => StaffAct::Note { content },
+            "claims" => StaffAct::Claim { to: staff(who), take: false },
+            "takes" => StaffAct::Claim { to: staff(who), take: true },
+            "releases" => StaffAct::Release,
+            "hands back" => StaffAct::HandBack,
+            "escalates" => StaffAct::Escalate { reason: "broken".to_owned() },
+            "resolves" => StaffAct::Resolve { resolution: Resolution::Agent },
+            "resolves as visitor" => StaffAct::Resolve { resolution: Resolution::Visitor },
+            "reopens" => StaffAct::Reopen,
+            what => match what.strip_prefix("gives to ") {
+                Some(to) => StaffAct::Claim { to: staff(to), take: true },
+                None => panic!("no such act: {what}"),
+            },
+        };
+        let conversation = self.current().id;
+        Command::Staff { agent: staff(who), admin: who == "M", conversation, act }
+    }
+
+    /// Decides a command over the rows and keeps what happens.
+    pub(super) fn run(&mut self, actor: &Actor, command: &Command) -> Result<Decision, Rejection> {
+        self.ids += IDS_PER_COMMAND as u128;
+        let base = self.ids;
+        let moment = Moment {
+            now: self.now,
+            position: self.entries.len() as u64 + 1,
+            next_number: self.next_number,
+            ids: std::array::from_fn(|at| Uuid::from_u128(base + at as u128)),
+            assistant_timeout_ms: TIMEOUT_MS,
+        };
+        let decision = decide(&moment, actor, &self.facts(command), None, command)?;
+        for event in &decision.events {
+            self.keep(event);
+        }
+        Ok(decision)
+    }
+
+    fn facts(&self, command: &Command) -> Facts {
+        let named = match command {
+            Command::Staff { conversation, .. }
+            | Command::Assistant { conversation, .. }
+            | Command::Timer { conversation, .. }
+            | Command::Mark { conversation, .. } => Some(*conversation),
+            _ => self.latest,
+        };
+        let conversation = named.and_then(|id| self.headers.get(&id)).cloned();
+        let user = match command {
+            Command::Staff { act: StaffAct::Claim { to, .. }, .. } => *to,
+            _ => VISITOR,
+        };
+        let unread_after = match command {
+            Command::Mark { seq, conversation, .. } => {
+                let after = |it: &&Message| {
+                    it.conversation == *conversation
+                        && it.seq > *seq
+                        && it.sender_type == SenderType::User
+                };
+                Some(self.messages.iter().filter(after).count() as u64)
+            }
+            _ => None,
+        };
+        let live = conversation.as_ref().and_then(|it| it.escalation);
+        Facts {
+            escalation: live.and_then(|id| self.escalations.get(&id)).cloned(),
+            conversation,
+            latest: self.latest.and_then(|id| self.headers.get(&id)).cloned(),
+            unread_after,
+            inbox: Some(Inbox {
+                id: INBOX,
+                organization: ORGANIZATION,
+                name: "web".to_owned(),
+                origins: Vec::new(),
+                assistant: self.assistant,
+                locale: "en".to_owned(),
+                created_at: START,
+            }),
+            staffed: true,
+            user: self.users.iter().find(|it| it.id == user).cloned(),
+            ..Facts::default()
+        }
+    }
+
+    fn keep(&mut self, event: &Event) {
+        self.entries.push(event.entry.clone());
+        if event.entry.kind == EntryKind::ConversationStarted {
+            self.next_number += 1;
+            self.latest = event.entry.conversation;
+        }
+        if let Some(header) = &event.conversation {
+            self.headers.insert(header.id, header.clone());
+        }
+        if let Some(escalation) = &event.escalation {
+            self.escalations.insert(escalation.id, escalation.clone());
+        }
+        match &event.content {
+            Content::Message(message) => self.messages.push(message.clone()),
+            Content::User(user, _) => self.users.push(user.clone()),
+            _ => {}
+        }
+    }
+}
+
+pub(super) fn as_visitor() -> Actor {
+    let session = SessionId(Uuid::from_u128(0x103));
+    let who = Who::Visitor { user: VISITOR, session, inbox: INBOX };
+    Actor { organization: ORGANIZATION, who, grants: Grants::Visitor }
+}
+
+pub(super) fn as_staff(name: &str) -> Actor {
+    let role = if name == "M" { Role::Admin } else { Role::Agent };
+    let who = Who::Agent { user: staff(name), session: SessionId(Uuid::from_u128(0x104)) };
+    Actor { organization: ORGANIZATION, who, grants: Grants::Role(role) }
+}
