@@ -11,13 +11,13 @@ pub const TITLE_CHARS_MAX: usize = 200;
 /// The longest source path, in bytes.
 pub const PATH_BYTES_MAX: usize = 512;
 
-/// Whether visitors may see it.
+/// Whether visitors may see it. The numbers are stored: never reuse one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ArticleStatus {
     /// Staff only.
-    Draft,
+    Draft = 0,
     /// The assistant quotes it and visitors may read it.
-    Published,
+    Published = 1,
 }
 
 /// One article.

@@ -7,17 +7,17 @@ use super::id::{ConversationId, EscalationId, UserId};
 /// The longest reason, in characters.
 pub const REASON_CHARS_MAX: usize = 200;
 
-/// How an escalation ended.
+/// How an escalation ended. The numbers are stored: never reuse one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// An agent claimed it.
-    Claimed,
+    Claimed = 0,
     /// It went back to the assistant.
-    Returned,
+    Returned = 1,
     /// The conversation was resolved while waiting.
-    Resolved,
+    Resolved = 2,
     /// The visitor went away.
-    Abandoned,
+    Abandoned = 3,
 }
 
 /// One stay of a conversation in the live queue.

@@ -3,13 +3,13 @@
 use super::Time;
 use super::id::{InboxId, OrganizationId};
 
-/// How the assistant takes part in an inbox.
+/// How the assistant takes part in an inbox. The numbers are stored: never reuse one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AssistantMode {
     /// It answers first.
-    On,
+    On = 0,
     /// Visitors wait for a person from the start.
-    Off,
+    Off = 1,
 }
 
 /// One widget of an organization.

@@ -3,26 +3,26 @@
 use super::Time;
 use super::id::{OrganizationId, UserId};
 
-/// What a user is to their organization.
+/// What a user is to their organization. The numbers are stored: never reuse one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Runs the organization's desk.
-    Admin,
+    Admin = 0,
     /// Answers visitors.
-    Agent,
+    Agent = 1,
     /// A visitor.
-    User,
+    User = 2,
 }
 
-/// Whether a member of staff takes conversations. Stored; not the same as being connected.
+/// Whether a member of staff takes conversations. Stored, by these numbers; not the same as being connected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Availability {
     /// Takes new conversations.
-    Accepting,
+    Accepting = 0,
     /// Works, but takes no new ones.
-    Busy,
+    Busy = 1,
     /// Not there.
-    Away,
+    Away = 2,
 }
 
 /// A member of staff, or a visitor who has sent a message.

@@ -213,29 +213,29 @@ impl World {
     }
 
     fn facts(&self, command: &Command) -> Facts {
-        let named = match command {
-            Command::Staff { conversation, .. }
-            | Command::Assistant { conversation, .. }
-            | Command::Timer { conversation, .. }
-            | Command::Mark { conversation, .. } => Some(*conversation),
-            _ => self.latest,
+        let named = if let Command::Staff { conversation, .. }
+        | Command::Assistant { conversation, .. }
+        | Command::Timer { conversation, .. }
+        | Command::Mark { conversation, .. } = command
+        {
+            Some(*conversation)
+        } else {
+            self.latest
         };
         let conversation = named.and_then(|id| self.headers.get(&id)).cloned();
-        let user = match command {
-            Command::Staff { act: StaffAct::Claim { to, .. }, .. } => *to,
-            _ => VISITOR,
-        };
-        let unread_after = match command {
-            Command::Mark { seq, conversation, .. } => {
-                let after = |it: &&Message| {
-                    it.conversation == *conversation
-                        && it.seq > *seq
-                        && it.sender_type == SenderType::User
-                };
-                Some(self.messages.iter().filter(after).count() as u64)
-            }
-            _ => None,
-        };
+        let mut user = VISITOR;
+        if let Command::Staff { act: StaffAct::Claim { to, .. }, .. } = command {
+            user = *to;
+        }
+        let mut unread_after = None;
+        if let Command::Mark { seq, conversation, .. } = command {
+            let after = |it: &&Message| {
+                it.conversation == *conversation
+                    && it.seq > *seq
+                    && it.sender_type == SenderType::User
+            };
+            unread_after = Some(self.messages.iter().filter(after).count() as u64);
+        }
         let live = conversation.as_ref().and_then(|it| it.escalation);
         Facts {
             escalation: live.and_then(|id| self.escalations.get(&id)).cloned(),
@@ -269,10 +269,11 @@ impl World {
         if let Some(escalation) = &event.escalation {
             self.escalations.insert(escalation.id, escalation.clone());
         }
-        match &event.content {
-            Content::Message(message) => self.messages.push(message.clone()),
-            Content::User(user, _) => self.users.push(user.clone()),
-            _ => {}
+        if let Content::Message(message) = &event.content {
+            self.messages.push(message.clone());
+        }
+        if let Content::User(user, _) = &event.content {
+            self.users.push(user.clone());
         }
     }
 }

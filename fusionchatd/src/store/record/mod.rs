@@ -1,9 +1,13 @@
 //! How rows are written: one byte of kind, one of version, then a protobuf message of this module. The messages
-//! are the store's own, never the wire's. Golden bytes of every version ever released stay in `record_test`.
+//! are the store's own, never the wire's. Golden bytes of every version ever released stay in `golden_test`.
 
 mod conversation;
 mod desk;
+#[cfg(test)]
+mod golden_test;
 mod journal;
+#[cfg(test)]
+mod record_test;
 
 use prost::Message;
 use uuid::Uuid;
@@ -72,6 +76,9 @@ pub trait Record: Sized {
         };
         if *kind != Self::KIND {
             return Err(RecordError::Kind { expected: Self::KIND, found: *kind });
+        }
+        if *version == 0 {
+            return Err(damaged("there is no version 0".to_owned()));
         }
         if *version > Self::VERSION {
             let (kind, found, known) = (*kind, *version, Self::VERSION);
