@@ -6,7 +6,7 @@ use crate::ai;
 use crate::domain::actor::{Actor, Permission};
 use crate::domain::article::{Article, ArticleStatus};
 use crate::domain::command::Command;
-use crate::domain::id::{ArticleId, ClientId, InboxId};
+use crate::domain::id::{ArticleId, ClientId, InboxId, OPERATOR_ORGANIZATION};
 use crate::search::index::{Hit, Query};
 use crate::store::{Direction, table};
 
@@ -146,14 +146,11 @@ impl Service {
     /// A published article, for its public page.
     pub async fn public_article(&self, text: &str) -> Result<Article, Error> {
         let id = text.parse::<ArticleId>().map_err(|_| Error::not_found())?;
-        for organization in self.organizations().await? {
-            let rows = Rows::new(self.engine.as_ref(), organization.id);
-            let found = rows.article(id).await?;
-            if let Some(article) = found.filter(|it| it.status == ArticleStatus::Published) {
-                return Ok(article);
-            }
-        }
-        Err(Error::not_found())
+        let global = Rows::new(self.engine.as_ref(), OPERATOR_ORGANIZATION);
+        let pointer = global.pointer(&table::article_organization(id)).await?;
+        let organization = pointer.ok_or_else(Error::not_found)?.organization;
+        let found = Rows::new(self.engine.as_ref(), organization).article(id).await?;
+        found.filter(|it| it.status == ArticleStatus::Published).ok_or_else(Error::not_found)
     }
 
     /// What a question finds, and what the assistant would do.

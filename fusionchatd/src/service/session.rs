@@ -6,6 +6,7 @@ use crate::domain::actor::{Actor, Permission, Who};
 use crate::domain::command::Command;
 use crate::domain::id::{ClientId, SessionId};
 use crate::domain::session::Session;
+use crate::store::record::Pointer;
 use crate::store::{Direction, table};
 
 use super::Service;
@@ -13,16 +14,34 @@ use super::digest::Digest;
 use super::error::Error;
 use super::rows::PAGE_MAX;
 
+/// How many sessions are looked at for a list of the newest.
+const SESSIONS_READ_MAX: usize = 2_000;
+
 impl Service {
-    /// The actor's own sessions; with the permission, everybody's.
+    /// The actor's own sessions; with the permission, all staff's. Newest first, a page of them.
     pub async fn list_sessions(&self, actor: &Actor) -> Result<Vec<Session>, Error> {
-        let own = actor.staff().ok_or_else(Error::forbidden)?;
+        let mut range = match &actor.who {
+            _ if actor.may(Permission::ReadSessions) => table::staff_sessions(actor.organization),
+            Who::Agent { user, .. } => table::sessions_of(actor.organization, *user),
+            Who::Key { .. }
+            | Who::Visitor { .. }
+            | Who::Operator { .. }
+            | Who::Assistant
+            | Who::System => return Err(Error::forbidden()),
+        };
         let rows = self.rows(actor);
-        let range = table::sessions(actor.organization);
-        let found = rows.list::<Session>(&range, Direction::Backward, PAGE_MAX).await?;
-        let all = actor.may(Permission::ReadSessions);
-        let sessions = found.into_iter().map(|(_, session)| session);
-        Ok(sessions.filter(|it| all || it.user == own).collect())
+        let mut sessions = Vec::new();
+        while sessions.len() < SESSIONS_READ_MAX {
+            let page = rows.list::<Pointer>(&range, Direction::Backward, PAGE_MAX).await?;
+            let Some((last, _)) = page.last() else { break };
+            range.end = last.clone();
+            for (_, pointer) in page {
+                sessions.extend(rows.session(pointer.session()).await?);
+            }
+        }
+        sessions.sort_by_key(|it| std::cmp::Reverse((it.created_at, it.id)));
+        sessions.truncate(PAGE_MAX as usize);
+        Ok(sessions)
     }
 
     /// Ends a session, or with no id the actor's own; its open streams and sockets end within a second.
@@ -44,7 +63,8 @@ impl Service {
         };
         let rows = self.rows(actor);
         let found = rows.session(session).await?.ok_or_else(Error::not_found)?;
-        let theirs = actor.staff().is_some_and(|user| user == found.user);
+        // A key may end its owner's sessions only if its scopes say so.
+        let theirs = matches!(&actor.who, Who::Agent { user, .. } if *user == found.user);
         if own != Some(session) && !theirs && !actor.may(Permission::WriteSessions) {
             return Err(Error::not_found());
         }

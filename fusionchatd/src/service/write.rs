@@ -65,12 +65,18 @@ pub(super) async fn write(rows: &mut Rows<'_>, event: &Event) -> Result<(), Erro
                 let row = pointer(organization, article.id.0);
                 rows.put(table::article_path(organization, path), &row);
             }
+            let global = table::article_organization(article.id);
+            rows.expect_unchanged(&global).await?;
+            rows.put(global, &pointer(organization, article.id.0));
             rows.put(table::article(organization, article.id), article);
         }
         Content::ArticleDeleted(id) => {
             if let Some(path) = rows.article(*id).await?.and_then(|row| row.source_path) {
                 rows.delete(table::article_path(organization, &path));
             }
+            let global = table::article_organization(*id);
+            rows.expect_unchanged(&global).await?;
+            rows.delete(global);
             rows.delete(table::article(organization, *id));
         }
     }
@@ -170,7 +176,11 @@ async fn write_session(
     let organization = rows.organization();
     let global = table::session_token(token);
     rows.expect_unchanged(&global).await?;
-    rows.put(global, &pointer(organization, session.id.0));
+    let row = pointer(organization, session.id.0);
+    rows.put(global, &row);
+    if session.inbox.is_none() {
+        rows.put(table::staff_session(organization, session.user, session.id), &row);
+    }
     rows.put(table::session(organization, session.id), session);
     Ok(())
 }

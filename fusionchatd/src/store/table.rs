@@ -74,6 +74,10 @@ pub enum Table {
     WorkerCursor = 0x1C,
     /// one row: the daemon's epoch and secret.
     Daemon = 0x1D,
+    /// organization | member of staff | session -> session.
+    StaffSession = 0x1E,
+    /// article -> organization. Global.
+    ArticleOrganization = 0x1F,
 }
 
 fn key(table: Table, parts: &[&[u8]]) -> Key {
@@ -198,9 +202,19 @@ pub fn session(organization: OrganizationId, id: SessionId) -> Key {
     key(Table::Session, &[organization.bytes(), id.bytes()])
 }
 
-/// All sessions of an organization.
-pub fn sessions(organization: OrganizationId) -> Range {
-    range(Table::Session, &[organization.bytes()])
+/// A member of staff's session, in their list.
+pub fn staff_session(organization: OrganizationId, user: UserId, id: SessionId) -> Key {
+    key(Table::StaffSession, &[organization.bytes(), user.bytes(), id.bytes()])
+}
+
+/// The sessions of a member of staff.
+pub fn sessions_of(organization: OrganizationId, user: UserId) -> Range {
+    range(Table::StaffSession, &[organization.bytes(), user.bytes()])
+}
+
+/// The sessions of all staff of an organization.
+pub fn staff_sessions(organization: OrganizationId) -> Range {
+    range(Table::StaffSession, &[organization.bytes()])
 }
 
 /// The session of a token, by the token's hash.
@@ -284,6 +298,11 @@ pub fn article(organization: OrganizationId, id: ArticleId) -> Key {
     key(Table::Article, &[organization.bytes(), id.bytes()])
 }
 
+/// The organization of an article.
+pub fn article_organization(id: ArticleId) -> Key {
+    key(Table::ArticleOrganization, &[id.bytes()])
+}
+
 /// All articles of an organization.
 pub fn articles(organization: OrganizationId) -> Range {
     range(Table::Article, &[organization.bytes()])
@@ -329,4 +348,101 @@ pub fn after(start: &Range, key: &Bytes) -> Range {
     let mut next = BytesMut::from(key.as_ref());
     next.put_u8(0);
     Range { start: next.freeze(), end: start.end.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A: OrganizationId = OrganizationId(Uuid::from_u128(u128::MAX - 1));
+    const B: OrganizationId = OrganizationId(Uuid::from_u128(u128::MAX));
+    const ID: Uuid = Uuid::from_u128(7);
+
+    fn holds(range: &Range, key: &Key) -> bool {
+        range.start <= *key && *key < range.end
+    }
+
+    fn check(range: &Range, inside: &[Key], outside: &[Key]) {
+        for key in inside {
+            assert!(holds(range, key), "{key:?} in {range:?}");
+        }
+        for key in outside {
+            assert!(!holds(range, key), "{key:?} not in {range:?}");
+        }
+    }
+
+    #[test]
+    fn a_range_ends_at_the_next_organization() {
+        let (user, session) = (UserId(ID), SessionId(ID));
+        let chat = ConversationId(ID);
+        check(&entries_from(A, 5), &[entry(A, 5), entry(A, u64::MAX)], &[entry(A, 4), entry(B, 5)]);
+        check(&inboxes(A), &[inbox(A, InboxId(ID))], &[inbox(B, InboxId(ID))]);
+        check(&articles(A), &[article(A, ArticleId(ID))], &[article(B, ArticleId(ID))]);
+        check(&api_keys(A), &[api_key(A, KeyId(ID))], &[api_key(B, KeyId(ID))]);
+        check(
+            &sessions_of(A, user),
+            &[staff_session(A, user, session)],
+            &[
+                staff_session(A, UserId(Uuid::from_u128(8)), session),
+                staff_session(B, user, session),
+            ],
+        );
+        check(
+            &messages_from(A, chat, 2),
+            &[message(A, chat, 2)],
+            &[
+                message(A, chat, 1),
+                message(A, ConversationId(Uuid::from_u128(8)), 2),
+                message(B, chat, 2),
+            ],
+        );
+        check(&notes_from(A, chat, 2), &[note(A, chat, 2)], &[note(A, chat, 1), note(B, chat, 2)]);
+        check(
+            &all_by_status(A, 3),
+            &[by_status(A, 3, 1)],
+            &[by_status(A, 2, 1), by_status(B, 3, 1)],
+        );
+        check(&all_by_assignee(A, user), &[by_assignee(A, user, 1)], &[by_assignee(B, user, 1)]);
+    }
+
+    #[test]
+    fn names_are_never_taken_for_the_start_of_longer_ones() {
+        check(&sign_ins("a@b"), &[sign_in("a@b", A), sign_in("a@b", B)], &[sign_in("a@bc", A)]);
+        check(&staff(A), &[user_name(A, "x")], &[user_email(A, "x"), user_name(B, "x")]);
+    }
+
+    #[test]
+    fn numbers_sort_by_value() {
+        let positions = [0, 1, 255, 256, u64::from(u32::MAX), u64::MAX];
+        assert!(positions.map(|it| entry(A, it)).is_sorted());
+        assert!(
+            [0, 1, 74_999, 75_000, i64::MAX].map(|it| timer(it, A, ConversationId(ID))).is_sorted()
+        );
+    }
+
+    #[test]
+    fn a_timer_names_whose_it_is() {
+        let chat = ConversationId(ID);
+        assert_eq!(timer_of(&timer(5, A, chat)), Some((A, chat)));
+        assert_eq!(timer_of(&timer(5, A, chat)[..40]), None);
+        check(&timers_before(5), &[timer(4, B, chat), timer(-1, A, chat)], &[timer(5, A, chat)]);
+    }
+
+    #[test]
+    fn a_page_begins_after_the_last_key() {
+        let key = article(A, ArticleId(ID));
+        check(&after(&articles(A), &key), &[article(A, ArticleId(Uuid::from_u128(8)))], &[key]);
+    }
+
+    #[test]
+    fn the_longest_keys_fit() {
+        use crate::domain::article::PATH_BYTES_MAX;
+        use crate::domain::name::EMAIL_BYTES_MAX;
+        let longest = [
+            article_path(A, &"x".repeat(PATH_BYTES_MAX)),
+            sign_in(&"x".repeat(EMAIL_BYTES_MAX), A),
+            user_name(A, &"\u{1D11E}".repeat(crate::domain::name::NAME_CHARS_MAX)),
+        ];
+        assert!(longest.iter().all(|key| key.len() <= crate::store::KEY_BYTES_MAX));
+    }
 }
