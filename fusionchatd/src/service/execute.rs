@@ -2,8 +2,10 @@
 //! their own writes, and committed as one batch. Every answer leaves after that commit, or not at all.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::FutureExt;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tokio::sync::oneshot;
@@ -14,9 +16,9 @@ use crate::domain::actor::{Actor, Who};
 use crate::domain::command::Command;
 use crate::domain::decide::{Decision, Refs, decide};
 use crate::domain::entry::EntryKind;
-use crate::domain::event::Event;
+use crate::domain::event::{Content, Event};
 use crate::domain::facts::{IDS_PER_COMMAND, Moment};
-use crate::domain::id::{ClientId, OrganizationId, UserId};
+use crate::domain::id::{ClientId, ConversationId, OrganizationId, UserId};
 use crate::domain::rejection::Rejection;
 use crate::domain::user::Availability;
 use crate::store::record::{Done, Head};
@@ -36,6 +38,8 @@ pub const GROUP_BYTES_MAX: usize = 256 * 1024;
 pub const GROUP_ATTEMPTS_MAX: usize = 5;
 /// The most commands of one organization that may wait; more are refused as `overloaded`.
 pub const WAITING_MAX: usize = 1024;
+/// Of how many organizations the head is remembered while they are idle.
+pub const IDLE_LANES_MAX: usize = 1024;
 
 /// What a command did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,7 +119,7 @@ impl Service {
         self.enqueue(actor.organization, job)?;
         answered
             .await
-            .unwrap_or_else(|_| Err(Error::unavailable("draining", "the daemon is stopping")))
+            .unwrap_or_else(|_| Err(Error::unavailable("unavailable", "nobody knows; try again")))
     }
 
     fn enqueue(self: &Arc<Self>, organization: OrganizationId, job: Job) -> Result<(), Error> {
@@ -136,7 +140,9 @@ impl Service {
     /// Takes groups until none waits.
     async fn run_lane(self: Arc<Self>, organization: OrganizationId) {
         while let Some((group, known)) = self.next_group(organization) {
-            let known = self.run_group(organization, group, known).await;
+            let ran = AssertUnwindSafe(self.run_group(organization, group, known));
+            // Whoever waits in a lane whose task has died would wait for ever.
+            let known = ran.catch_unwind().await.unwrap_or_default();
             let mut lanes = self.lanes.lanes.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(lane) = lanes.get_mut(&organization) {
                 lane.known = known;
@@ -159,6 +165,9 @@ impl Service {
         }
         if group.is_empty() {
             lane.running = false;
+            if lanes.len() > IDLE_LANES_MAX {
+                lanes.remove(&organization);
+            }
             return None;
         }
         Some((group, lane.known.take()))
@@ -221,7 +230,20 @@ impl Service {
             timers_set: false,
         };
         for job in group {
-            let result = self.decide_one(job, &mut rows, &mut known, &mut decided).await?;
+            let (known_before, changes_before) = (known.clone(), decided.changes.len());
+            let deciding =
+                AssertUnwindSafe(self.decide_one(job, &mut rows, &mut known, &mut decided));
+            let result = deciding.catch_unwind().await.unwrap_or_else(|_| {
+                Err(Error::internal(anyhow::anyhow!("deciding a command panicked")))
+            });
+            if result.is_ok() {
+                rows.keep();
+            } else {
+                // A row that cannot be read is the trouble of its own command, not of the group.
+                rows.take_back();
+                known = known_before;
+                decided.changes.truncate(changes_before);
+            }
             decided.results.push(result);
         }
         if rows.is_clean() {
@@ -250,13 +272,13 @@ impl Service {
         rows: &mut Rows<'_>,
         known: &mut Known,
         decided: &mut Decided,
-    ) -> Result<Result<Answer, Error>, Error> {
+    ) -> Result<Answer, Error> {
         let organization = rows.organization();
         let done_key = job.client_id.map(|it| table::done(organization, sender(&job.actor), it));
         if let Some(key) = &done_key
             && let Some(done) = rows.row::<Done>(key).await?
         {
-            return Ok(repeat(&done, job));
+            return repeat(rows, &done, job).await;
         }
         let facts = super::gather::gather(rows, &job.command, known.staffed).await?;
         let moment = Moment {
@@ -268,7 +290,7 @@ impl Service {
         };
         let decision = match decide(&moment, &job.actor, &facts, job.client_id, &job.command) {
             Ok(decision) => decision,
-            Err(rejection) => return Ok(Err(self.explain(rows, rejection).await?)),
+            Err(rejection) => return Err(self.explain(rows, rejection).await?),
         };
         let Decision { events, refs } = decision;
         for mut event in events {
@@ -280,7 +302,7 @@ impl Service {
         if let Some(key) = done_key {
             rows.put(key, &Done { digest: job.digest, refs });
         }
-        Ok(Ok(Answer { refs, repeated: false }))
+        Ok(Answer { refs, repeated: false })
     }
 
     /// A rejection with the names its parameters need.
@@ -289,7 +311,9 @@ impl Service {
         let mut error = Error::from(rejection);
         if by.is_some() {
             let name = rows.user_label(by).await?;
-            error.message = format!("{name} has claimed this conversation");
+            if !name.is_empty() {
+                error.message = format!("{name} has claimed this conversation");
+            }
             error.params.insert("by", name);
         }
         Ok(error)
@@ -348,8 +372,22 @@ async fn note_effects(
         known.head.next_number += 1;
     }
     let kind = event.entry.kind;
-    if matches!(kind, EntryKind::UserCreated | EntryKind::AvailabilityChanged) {
-        known.staffed = is_staffed(rows).await?;
+    match &event.content {
+        // Every visitor's first message creates a user too: only staff can change this.
+        Content::User(user, _) if user.is_staff() => known.staffed = is_staffed(rows).await?,
+        Content::Availability(..) => known.staffed = is_staffed(rows).await?,
+        Content::None
+        | Content::Message(_)
+        | Content::Note(_)
+        | Content::Organization(_)
+        | Content::User(..)
+        | Content::Inbox(_)
+        | Content::Key(..)
+        | Content::KeyRevoked(_)
+        | Content::Session(..)
+        | Content::SessionEnded(_)
+        | Content::Article(_)
+        | Content::ArticleDeleted(_) => {}
     }
     decided.rights_changed |= matches!(kind, EntryKind::KeyRevoked | EntryKind::SessionEnded);
     decided.articles_changed |= matches!(kind, EntryKind::ArticlePut | EntryKind::ArticleDeleted);
@@ -365,16 +403,18 @@ async fn is_staffed(rows: &Rows<'_>) -> Result<bool, Error> {
     Ok(rows.staff().await?.iter().any(|user| user.availability == Availability::Accepting))
 }
 
-fn repeat(done: &Done, job: &Job) -> Result<Answer, Error> {
+async fn repeat(rows: &Rows<'_>, done: &Done, job: &Job) -> Result<Answer, Error> {
     if done.digest == job.digest {
         return Ok(Answer { refs: done.refs, repeated: true });
     }
     let refs = &done.refs;
-    let original = match (refs.conversation, refs.seq, refs.subject) {
-        (Some(conversation), Some(seq), _) => {
-            format!("message {seq} of conversation {conversation}")
-        }
-        (Some(conversation), None, _) => format!("a change of conversation {conversation}"),
+    let header = match refs.conversation {
+        Some(id) => rows.conversation(ConversationId(id)).await?,
+        None => None,
+    };
+    let original = match (header.map(|it| it.number), refs.seq, refs.subject) {
+        (Some(number), Some(seq), _) => format!("message {seq} of conversation {number}"),
+        (Some(number), None, _) => format!("a change of conversation {number}"),
         (None, _, Some(subject)) => format!("{subject}"),
         (None, _, None) => "an earlier command".to_owned(),
     };

@@ -23,6 +23,8 @@ use super::error::Error;
 
 /// The most rows one page of anything holds.
 pub const PAGE_MAX: u32 = 200;
+/// The most staff of one organization that are looked at.
+pub const STAFF_MAX: usize = 10_000;
 
 /// Rows of one organization and the global indexes.
 pub struct Rows<'e> {
@@ -30,12 +32,15 @@ pub struct Rows<'e> {
     organization: OrganizationId,
     written: BTreeMap<Key, Option<Value>>,
     expected: BTreeMap<Key, Option<Value>>,
+    /// What each write since the last [`Rows::keep`] replaced in the layer.
+    undo: Vec<(Key, Option<Option<Value>>)>,
 }
 
 impl<'e> Rows<'e> {
     /// The committed rows of an organization.
     pub fn new(engine: &'e dyn Engine, organization: OrganizationId) -> Self {
-        Self { engine, organization, written: BTreeMap::new(), expected: BTreeMap::new() }
+        let (written, expected) = (BTreeMap::new(), BTreeMap::new());
+        Self { engine, organization, written, expected, undo: Vec::new() }
     }
 
     /// The organization whose rows these are.
@@ -98,17 +103,32 @@ impl<'e> Rows<'e> {
 
     /// Writes a row into the layer.
     pub fn put(&mut self, key: Key, record: &impl Record) {
-        self.written.insert(key, Some(record.encode()));
-    }
-
-    /// Writes bytes into the layer.
-    pub fn put_value(&mut self, key: Key, value: Value) {
-        self.written.insert(key, Some(value));
+        self.write(key, Some(record.encode()));
     }
 
     /// Removes a row in the layer.
     pub fn delete(&mut self, key: Key) {
-        self.written.insert(key, None);
+        self.write(key, None);
+    }
+
+    fn write(&mut self, key: Key, value: Option<Value>) {
+        let before = self.written.insert(key.clone(), value);
+        self.undo.push((key, before));
+    }
+
+    /// Lets the writes so far stand: the command they belong to is decided.
+    pub fn keep(&mut self) {
+        self.undo.clear();
+    }
+
+    /// Takes the writes since the last [`Rows::keep`] back: half a command must never be committed.
+    pub fn take_back(&mut self) {
+        while let Some((key, before)) = self.undo.pop() {
+            match before {
+                Some(value) => self.written.insert(key, value),
+                None => self.written.remove(&key),
+            };
+        }
     }
 
     /// Makes the commit depend on a row of a global index being as it is on disk now.
@@ -169,14 +189,17 @@ impl<'e> Rows<'e> {
         Ok(self.user(id).await?.and_then(|user| user.name).unwrap_or_default())
     }
 
-    /// All staff, by name.
+    /// All staff, by name; no more than [`STAFF_MAX`].
     pub async fn staff(&self) -> Result<Vec<User>, Error> {
-        let range = table::staff(self.organization);
-        let names = self.scan(&range, Direction::Forward, PAGE_MAX).await?;
-        let mut staff = Vec::with_capacity(names.len());
-        for (_, value) in names {
-            let pointer = Pointer::decode(&value)?;
-            staff.extend(self.user(UserId(pointer.subject)).await?);
+        let mut range = table::staff(self.organization);
+        let mut staff = Vec::new();
+        while staff.len() < STAFF_MAX {
+            let names = self.list::<Pointer>(&range, Direction::Forward, PAGE_MAX).await?;
+            let Some((last, _)) = names.last() else { break };
+            range = table::after(&range, last);
+            for (_, pointer) in names {
+                staff.extend(self.user(UserId(pointer.subject)).await?);
+            }
         }
         Ok(staff)
     }
@@ -262,6 +285,19 @@ impl<'e> Rows<'e> {
     ) -> Result<Vec<Note>, Error> {
         let range = table::notes_from(self.organization, conversation, first);
         let found = self.list::<Note>(&range, Direction::Forward, limit).await?;
+        Ok(found.into_iter().map(|(_, note)| note).collect())
+    }
+
+    /// The last notes from a position on, oldest first.
+    pub async fn last_notes(
+        &self,
+        conversation: ConversationId,
+        first: u64,
+        limit: u32,
+    ) -> Result<Vec<Note>, Error> {
+        let range = table::notes_from(self.organization, conversation, first);
+        let mut found = self.list::<Note>(&range, Direction::Backward, limit).await?;
+        found.reverse();
         Ok(found.into_iter().map(|(_, note)| note).collect())
     }
 
