@@ -111,7 +111,8 @@ impl Service {
         act: AssistantAct,
     ) -> Result<(), Error> {
         let actor = Actor::assistant(organization);
-        let digest = Digest::of("assistant").bytes(conversation.bytes()).number(turn).finish();
+        // Thinking again about the same entry may come to something else: it is the same step all the same.
+        let digest = Digest::of("assistant").bytes(conversation.bytes()).finish();
         let step = Digest::of(WORKER).number(position).bytes(conversation.bytes()).finish();
         let mut client_id = [0; 16];
         client_id.copy_from_slice(&step[..16]);

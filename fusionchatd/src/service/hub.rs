@@ -9,10 +9,13 @@ use tokio::sync::{Notify, broadcast, watch};
 use crate::domain::entry::ActorRef;
 use crate::domain::id::{ConversationId, OrganizationId, UserId};
 
+use super::Service;
 use super::view::Change;
 
 /// How many recent changes a topic keeps, so that live readers need not go to the store.
 const RECENT_MAX: usize = 512;
+/// How much text those may hold together, in bytes.
+const RECENT_BYTES_MAX: usize = 1024 * 1024;
 /// How many unread signals a reader may have before the oldest are dropped.
 const SIGNALS_MAX: usize = 64;
 
@@ -44,7 +47,39 @@ pub(super) struct Channel {
     /// The last position published.
     wake: watch::Sender<u64>,
     signals: broadcast::Sender<Arc<Typing>>,
-    recent: Mutex<VecDeque<Arc<Change>>>,
+    recent: Mutex<Recent>,
+}
+
+/// The last changes without a gap, oldest first.
+#[derive(Debug, Default)]
+struct Recent {
+    changes: VecDeque<Arc<Change>>,
+    bytes: usize,
+}
+
+impl Recent {
+    fn add(&mut self, changes: &[Arc<Change>]) {
+        let follows = self
+            .changes
+            .back()
+            .zip(changes.first())
+            .is_none_or(|(back, first)| back.entry.position + 1 == first.entry.position);
+        if !follows {
+            *self = Self::default();
+        }
+        self.bytes += changes.iter().map(|it| text_bytes(it)).sum::<usize>();
+        self.changes.extend(changes.iter().cloned());
+        while self.changes.len() > RECENT_MAX || self.bytes > RECENT_BYTES_MAX {
+            let Some(oldest) = self.changes.pop_front() else { break };
+            self.bytes -= text_bytes(&oldest);
+        }
+    }
+}
+
+/// How much text a change holds.
+fn text_bytes(change: &Change) -> usize {
+    let message = change.message.as_ref().map_or(0, |it| it.message.content.len());
+    message + change.note.as_ref().map_or(0, |it| it.note.content.len())
 }
 
 impl Channel {
@@ -52,7 +87,7 @@ impl Channel {
         Self {
             wake: watch::Sender::new(0),
             signals: broadcast::Sender::new(SIGNALS_MAX),
-            recent: Mutex::new(VecDeque::new()),
+            recent: Mutex::default(),
         }
     }
 
@@ -69,50 +104,84 @@ impl Channel {
     /// The changes after `position` without a gap, or none if they are no longer all here.
     pub(super) fn recent_after(&self, position: u64, limit: usize) -> Option<Vec<Arc<Change>>> {
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let first = recent.front()?.entry.position;
+        let first = recent.changes.front()?.entry.position;
         if position + 1 < first {
             return None;
         }
         let skip = usize::try_from(position + 1 - first).unwrap_or(usize::MAX);
-        Some(recent.iter().skip(skip).take(limit).cloned().collect())
+        Some(recent.changes.iter().skip(skip).take(limit).cloned().collect())
     }
 
     fn publish(&self, changes: &[Arc<Change>], keep: bool) {
         let Some(last) = changes.last() else { return };
         if keep {
-            let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-            let follows = recent
-                .back()
-                .zip(changes.first())
-                .is_none_or(|(back, first)| back.entry.position + 1 == first.entry.position);
-            if !follows {
-                recent.clear();
-            }
-            recent.extend(changes.iter().cloned());
-            let over = recent.len().saturating_sub(RECENT_MAX);
-            recent.drain(..over);
+            self.recent.lock().unwrap_or_else(PoisonError::into_inner).add(changes);
         }
         let position = last.entry.position;
         self.wake.send_modify(|head| *head = position.max(*head));
     }
 }
 
+/// A channel and how many readers hold a seat in it.
+#[derive(Debug)]
+struct Seated {
+    channel: Arc<Channel>,
+    seats: usize,
+}
+
+/// A reader's place in an audience. The hub forgets a channel with its last seat, so it keeps no more channels than
+/// there are readers.
+#[derive(Debug)]
+pub(super) struct Seat {
+    service: Arc<Service>,
+    topic: Topic,
+    channel: Arc<Channel>,
+}
+
+impl Seat {
+    /// Takes a seat. Do so first, then read the rows.
+    pub(super) fn take(service: &Arc<Service>, topic: Topic) -> Self {
+        let mut channels = service.hub.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        let seated = channels
+            .entry(topic)
+            .or_insert_with(|| Seated { channel: Arc::new(Channel::new()), seats: 0 });
+        seated.seats += 1;
+        Self { service: Arc::clone(service), topic, channel: Arc::clone(&seated.channel) }
+    }
+
+    /// What is said there.
+    pub(super) fn channel(&self) -> &Channel {
+        &self.channel
+    }
+
+    /// Whose seat it is.
+    pub(super) fn service(&self) -> &Arc<Service> {
+        &self.service
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut channels = self.service.hub.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(seated) = channels.get_mut(&self.topic) {
+            seated.seats -= 1;
+            if seated.seats == 0 {
+                channels.remove(&self.topic);
+            }
+        }
+    }
+}
+
 /// All audiences.
 #[derive(Debug, Default)]
 pub struct Hub {
-    channels: Mutex<HashMap<Topic, Arc<Channel>>>,
+    channels: Mutex<HashMap<Topic, Seated>>,
     grants: Mutex<HashMap<OrganizationId, watch::Sender<u64>>>,
     changed: Mutex<BTreeSet<OrganizationId>>,
     any: Notify,
 }
 
 impl Hub {
-    /// The channel of an audience. Ask for it first, then read the rows.
-    pub(super) fn channel(&self, topic: Topic) -> Arc<Channel> {
-        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(channels.entry(topic).or_insert_with(|| Arc::new(Channel::new())))
-    }
-
     /// Tells an organization's staff and the visitors concerned. `visitors` are the audiences of `changes`.
     pub(super) fn publish(
         &self,
@@ -139,17 +208,18 @@ impl Hub {
         });
     }
 
-    /// Runs `act` on a channel somebody holds; forgets one that nobody does.
+    /// Runs `act` on a channel in which somebody has a seat.
     fn existing(&self, topic: Topic, act: impl FnOnce(&Channel)) {
-        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(channel) = channels.get(&topic).cloned() else { return };
-        // This map and the clone just made are two holders.
-        if Arc::strong_count(&channel) <= 2 {
-            channels.remove(&topic);
-            return;
-        }
+        let channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(channel) = channels.get(&topic).map(|it| Arc::clone(&it.channel)) else { return };
         drop(channels);
         act(&channel);
+    }
+
+    /// How many channels there are.
+    #[cfg(test)]
+    pub(super) fn channel_count(&self) -> usize {
+        self.channels.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Turns whenever somebody's rights in the organization may have changed.
@@ -166,7 +236,8 @@ impl Hub {
         }
     }
 
-    /// Waits until any organization has changed and returns all that have, for the workers.
+    /// Waits until any organization has changed and returns all that have. For one worker: a second one would
+    /// take half of what the first is waiting for.
     pub async fn changed(&self) -> BTreeSet<OrganizationId> {
         loop {
             let changed = {

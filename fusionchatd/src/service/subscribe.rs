@@ -12,7 +12,7 @@ use crate::domain::id::{ConversationId, InboxId, UserId};
 use crate::domain::visible::visible;
 
 use super::error::Error;
-use super::hub::{Channel, Topic, Typing};
+use super::hub::{Seat, Topic, Typing};
 use super::rows::Rows;
 use super::view::{self, Change, ConversationView, MessageView};
 use super::{Service, require};
@@ -41,10 +41,9 @@ pub enum Signal {
 /// A reader of an organization's journal.
 #[derive(Debug)]
 pub struct Watcher {
-    service: Arc<Service>,
     actor: Actor,
     only: Option<ConversationId>,
-    channel: Arc<Channel>,
+    seat: Seat,
     wake: watch::Receiver<u64>,
     typing: broadcast::Receiver<Arc<Typing>>,
     position: u64,
@@ -73,9 +72,9 @@ impl Service {
             Some(text) => Some(self.find_conversation(actor, text).await?.id),
             None => None,
         };
-        let channel = self.hub.channel(Topic::Organization(actor.organization));
-        let wake = channel.wake();
-        let typing = channel.signals();
+        let seat = Seat::take(self, Topic::Organization(actor.organization));
+        let wake = seat.channel().wake();
+        let typing = seat.channel().signals();
         let (_, head) = self.rows(actor).head().await?;
         let now = Cursor { epoch: self.epoch(), position: head.position };
         let position = match after {
@@ -90,14 +89,12 @@ impl Service {
                 cursor.position
             }
         };
-        let service = Arc::clone(self);
         let actor = actor.clone();
         let pending = VecDeque::new();
         Ok(Subscribed::Live(Box::new(Watcher {
-            service,
             actor,
             only,
-            channel,
+            seat,
             wake,
             typing,
             position,
@@ -109,7 +106,7 @@ impl Service {
 impl Watcher {
     /// The position of the last entry handed out or passed over.
     pub fn cursor(&self) -> Cursor {
-        Cursor { epoch: self.service.epoch(), position: self.position }
+        Cursor { epoch: self.seat.service().epoch(), position: self.position }
     }
 
     /// The next signal. Safe to drop and call again.
@@ -149,12 +146,13 @@ impl Watcher {
     }
 
     async fn fill(&mut self) -> Result<(), Error> {
-        let recent = self.channel.recent_after(self.position, READ_AT_ONCE as usize);
+        let recent = self.seat.channel().recent_after(self.position, READ_AT_ONCE as usize);
         if let Some(changes) = recent {
             self.pending.extend(changes);
             return Ok(());
         }
-        let rows = Rows::new(self.service.engine.as_ref(), self.actor.organization);
+        let service = Arc::clone(self.seat.service());
+        let rows = Rows::new(service.engine.as_ref(), self.actor.organization);
         for entry in rows.entries(self.position + 1, READ_AT_ONCE).await? {
             self.pending.push_back(Arc::new(view::of_entry(&rows, entry).await?));
         }
@@ -176,14 +174,12 @@ pub enum VisitorSignal {
 /// A reader of one visitor's conversation.
 #[derive(Debug)]
 pub struct VisitorWatcher {
-    service: Arc<Service>,
+    seat: Seat,
     actor: Actor,
     user: UserId,
     inbox: InboxId,
     wake: watch::Receiver<u64>,
     typing: broadcast::Receiver<Arc<Typing>>,
-    // Held so that the hub keeps the channel.
-    _channel: Arc<Channel>,
     conversation: Option<ConversationId>,
     seq: u64,
     shown: Option<Shown>,
@@ -221,15 +217,14 @@ impl Service {
         seq: u64,
     ) -> Result<VisitorWatcher, Error> {
         let Who::Visitor { user, inbox, .. } = &actor.who else { return Err(Error::forbidden()) };
-        let channel = self.hub.channel(Topic::Visitor(actor.organization, *user));
+        let seat = Seat::take(self, Topic::Visitor(actor.organization, *user));
         Ok(VisitorWatcher {
-            service: Arc::clone(self),
             actor: actor.clone(),
             user: *user,
             inbox: *inbox,
-            wake: channel.wake(),
-            typing: channel.signals(),
-            _channel: channel,
+            wake: seat.channel().wake(),
+            typing: seat.channel().signals(),
+            seat,
             conversation: conversation.map(|view| view.header.id),
             seq,
             shown: conversation.map(shown),
@@ -267,7 +262,8 @@ impl VisitorWatcher {
     }
 
     async fn fill(&mut self) -> Result<(), Error> {
-        let rows = Rows::new(self.service.engine.as_ref(), self.actor.organization);
+        let service = Arc::clone(self.seat.service());
+        let rows = Rows::new(service.engine.as_ref(), self.actor.organization);
         let Some(header) = rows.latest_of(self.user, self.inbox).await? else { return Ok(()) };
         if self.conversation != Some(header.id) {
             self.conversation = Some(header.id);

@@ -158,7 +158,7 @@ pub(super) async fn of_event(rows: &Rows<'_>, event: &Event) -> Result<Change, E
         header: event.conversation.clone(),
         message: message_row,
         note: note_row,
-        escalation: event.escalation.clone(),
+        escalation: event.escalation.clone().filter(|_| begins_escalation(event.entry.kind)),
     };
     assemble(rows, event.entry.clone(), parts).await
 }
@@ -173,13 +173,17 @@ pub(super) async fn of_entry(rows: &Rows<'_>, entry: Entry) -> Result<Change, Er
         } else if let (Some(seq), true) = (entry.seq, entry.kind != EntryKind::MarkMoved) {
             parts.message = rows.message(id, seq).await?;
         }
-        let begins =
-            matches!(entry.kind, EntryKind::Escalated | EntryKind::Released | EntryKind::Reopened);
-        if let (true, Some(subject)) = (begins, entry.subject) {
+        if let (true, Some(subject)) = (begins_escalation(entry.kind), entry.subject) {
             parts.escalation = rows.escalation(EscalationId(subject)).await?;
         }
     }
     assemble(rows, entry, parts).await
+}
+
+/// Whether an entry of this kind may begin an escalation. The one it ends is not shown again: a live reader and
+/// one that reads on from the journal are told the same.
+fn begins_escalation(kind: EntryKind) -> bool {
+    matches!(kind, EntryKind::Escalated | EntryKind::Released | EntryKind::Reopened)
 }
 
 /// The rows of a change, before their names are resolved.
