@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::domain::actor::{Actor, Permission, Who};
 use crate::domain::command::{Command, StaffAct};
-use crate::domain::conversation::{Conversation, Resolution, Side, Status};
+use crate::domain::conversation::{Conversation, Resolution, Status};
 use crate::domain::id::{ClientId, ConversationId, UserId};
 use crate::domain::message::SenderType;
 use crate::store::record::{Pointer, Record};
@@ -76,6 +76,18 @@ impl Service {
         actor: &Actor,
         text: &str,
     ) -> Result<Conversation, Error> {
+        let visitor = match &actor.who {
+            Who::Visitor { user, .. } => Some(*user),
+            Who::Agent { .. }
+            | Who::Key { .. }
+            | Who::Operator { .. }
+            | Who::Assistant
+            | Who::System => {
+                // First of all, so that a refusal says nothing about what exists.
+                require(actor, Permission::ReadConversations)?;
+                None
+            }
+        };
         let rows = self.rows(actor);
         let number = text.strip_prefix('#').unwrap_or(text).parse::<u64>().ok();
         let id = match number {
@@ -87,18 +99,10 @@ impl Service {
         };
         let id = id.ok_or_else(Error::not_found)?;
         let found = rows.conversation(id).await?.ok_or_else(Error::not_found)?;
-        match &actor.who {
-            Who::Visitor { user, .. } if found.visitor != *user => Err(Error::not_found()),
-            Who::Visitor { .. } => Ok(found),
-            Who::Agent { .. }
-            | Who::Key { .. }
-            | Who::Operator { .. }
-            | Who::Assistant
-            | Who::System => {
-                require(actor, Permission::ReadConversations)?;
-                Ok(found)
-            }
+        if visitor.is_some_and(|visitor| visitor != found.visitor) {
+            return Err(Error::not_found());
         }
+        Ok(found)
     }
 
     /// One conversation and the journal's position when it was read.
@@ -230,14 +234,22 @@ impl Service {
             | Who::Key { .. }
             | Who::Operator { .. }
             | Who::Assistant
-            | Who::System => {
-                let first = if last && !more { None } else { found.first() };
-                let first = if !last && after_seq == 0 { None } else { first };
+            | Who::System
+                if last =>
+            {
+                let first = found.first().filter(|_| more);
                 let from = first.map_or(0, |message| message.position);
-                let to = match found.last() {
-                    Some(message) if more && !last => message.position,
-                    Some(_) | None => u64::MAX,
-                };
+                rows.last_notes(header.id, from, PAGE_MAX).await?
+            }
+            Who::Agent { .. }
+            | Who::Key { .. }
+            | Who::Operator { .. }
+            | Who::Assistant
+            | Who::System => {
+                // From the message this page follows on, or notes between two pages would be on neither.
+                let before = rows.message(header.id, after_seq).await?;
+                let from = before.map_or(0, |message| message.position);
+                let to = found.last().filter(|_| more).map_or(u64::MAX, |it| it.position);
                 let mut notes = rows.notes(header.id, from, PAGE_MAX).await?;
                 notes.retain(|note| note.position <= to);
                 notes
@@ -427,25 +439,6 @@ impl Service {
         let admin = actor.is_admin();
         let command = Command::Staff { agent, admin, conversation, act };
         self.execute(actor, client_id, digest, command).await
-    }
-
-    /// One side has read up to a seq.
-    pub async fn mark_read(
-        self: &Arc<Self>,
-        actor: &Actor,
-        text: &str,
-        seq: u64,
-    ) -> Result<(), Error> {
-        let header = self.find_conversation(actor, text).await?;
-        let side = match &actor.who {
-            Who::Visitor { .. } => Side::Visitor,
-            Who::Agent { .. } | Who::Key { .. } => {
-                require(actor, Permission::WriteConversations)?;
-                Side::Staff
-            }
-            Who::Operator { .. } | Who::Assistant | Who::System => return Err(Error::forbidden()),
-        };
-        self.mark(actor, header.id, side, seq).await
     }
 
     /// Shows that the actor is typing. Never stored.

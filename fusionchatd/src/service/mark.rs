@@ -4,29 +4,48 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::domain::actor::Actor;
+use crate::domain::actor::{Actor, Permission, Who};
 use crate::domain::command::Command;
 use crate::domain::conversation::Side;
 use crate::domain::id::{ConversationId, OrganizationId};
 
-use super::Service;
 use super::digest::Digest;
 use super::error::Error;
+use super::{Service, require};
 
 /// How many marks may be on their way; past it a mark is written at once.
 const PENDING_MAX: usize = 10_000;
 
 type Which = (OrganizationId, ConversationId, Side);
 
-/// Marks on their way: what is pending behind one that was just written.
+/// Marks on their way: what is pending behind one that was just written, and whose it is.
 #[derive(Debug, Default)]
 pub(super) struct Marks {
-    pending: Mutex<HashMap<Which, Option<u64>>>,
+    pending: Mutex<HashMap<Which, Option<(Actor, u64)>>>,
 }
 
 impl Service {
+    /// One side has read up to a seq.
+    pub async fn mark_read(
+        self: &Arc<Self>,
+        actor: &Actor,
+        text: &str,
+        seq: u64,
+    ) -> Result<(), Error> {
+        let header = self.find_conversation(actor, text).await?;
+        let side = match &actor.who {
+            Who::Visitor { .. } => Side::Visitor,
+            Who::Agent { .. } | Who::Key { .. } => {
+                require(actor, Permission::WriteConversations)?;
+                Side::Staff
+            }
+            Who::Operator { .. } | Who::Assistant | Who::System => return Err(Error::forbidden()),
+        };
+        self.mark(actor, header.id, side, seq).await
+    }
+
     /// Writes a mark now, or lets it wait behind one of the same side that was just written.
-    pub(super) async fn mark(
+    async fn mark(
         self: &Arc<Self>,
         actor: &Actor,
         conversation: ConversationId,
@@ -37,18 +56,19 @@ impl Service {
         {
             let mut pending = self.marks.pending.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(waiting) = pending.get_mut(&which) {
-                *waiting = Some(waiting.unwrap_or(0).max(seq));
+                if waiting.as_ref().is_none_or(|(_, further)| seq > *further) {
+                    *waiting = Some((actor.clone(), seq));
+                }
                 return Ok(());
             }
             if pending.len() < PENDING_MAX {
                 pending.insert(which, None);
+                // Before the first write: whoever asked for it may go away while it is being written.
+                let service = Arc::clone(self);
+                self.tasks.spawn(async move { service.drain_marks(which).await });
             }
         }
-        let written = self.write_mark(actor, conversation, side, seq).await;
-        let service = Arc::clone(self);
-        let actor = actor.clone();
-        self.tasks.spawn(async move { service.drain_marks(&actor, which).await });
-        written
+        self.write_mark(actor, conversation, side, seq).await
     }
 
     async fn write_mark(
@@ -64,13 +84,13 @@ impl Service {
     }
 
     /// Writes what came meanwhile, until nothing did.
-    async fn drain_marks(self: Arc<Self>, actor: &Actor, which: Which) {
+    async fn drain_marks(self: Arc<Self>, which: Which) {
         loop {
             tokio::time::sleep(Duration::from_millis(self.settings.mark_interval_ms)).await;
-            let waiting = {
+            let (actor, seq) = {
                 let mut pending = self.marks.pending.lock().unwrap_or_else(PoisonError::into_inner);
                 match pending.get_mut(&which).and_then(Option::take) {
-                    Some(seq) => seq,
+                    Some(waiting) => waiting,
                     None => {
                         pending.remove(&which);
                         return;
@@ -78,7 +98,7 @@ impl Service {
                 }
             };
             // A mark is a convenience: one that cannot be written now is written with the next.
-            let _ = self.write_mark(actor, which.1, which.2, waiting).await;
+            let _ = self.write_mark(&actor, which.1, which.2, seq).await;
         }
     }
 }

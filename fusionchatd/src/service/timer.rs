@@ -5,13 +5,15 @@ use std::sync::Arc;
 use crate::domain::actor::{Actor, Permission};
 use crate::domain::command::{Command, StaffAct};
 use crate::domain::conversation::Status;
-use crate::domain::id::{ClientId, ConversationId, EscalationId, OPERATOR_ORGANIZATION};
+use crate::domain::id::{
+    ClientId, ConversationId, EscalationId, OPERATOR_ORGANIZATION, OrganizationId,
+};
 use crate::store::record::{Number, Pointer, Record};
-use crate::store::{Direction, table};
+use crate::store::{Batch, Direction, Key, StoreError, table};
 
 use super::conversation::page_size;
 use super::digest::Digest;
-use super::error::Error;
+use super::error::{Error, Kind};
 use super::rows::Rows;
 use super::view::{self, ConversationView, EscalationView};
 use super::{Service, require};
@@ -31,16 +33,53 @@ impl Service {
         let now = self.now();
         let range = table::timers_before(now + 1);
         let due = rows.list::<Number>(&range, Direction::Forward, TIMERS_AT_ONCE).await?;
-        for (key, Number(turn)) in &due {
-            let Some((organization, conversation)) = table::timer_of(key) else { continue };
-            let actor = Actor::system(organization);
-            let command = Command::Timer { conversation, turn: *turn };
-            self.execute(&actor, None, Digest::of("timer").finish(), command).await?;
-        }
+        let fired = due.iter().map(|(key, turn)| self.fire(key, *turn));
+        // All of them first: one that fails must not keep the others waiting.
+        let fired = futures::future::join_all(fired).await;
+        fired.into_iter().collect::<Result<Vec<()>, Error>>()?;
         let range = table::timers_before(i64::MAX);
         let next = rows.scan(&range, Direction::Forward, 1).await?;
         let next = next.first().and_then(|(key, _)| key.get(1..9)?.try_into().ok());
         Ok((due.len(), next.map(|bytes| u64::from_be_bytes(bytes).cast_signed())))
+    }
+
+    async fn fire(self: &Arc<Self>, key: &Key, turn: Number) -> Result<(), Error> {
+        let Some((organization, conversation)) = table::timer_of(key) else { return Ok(()) };
+        let actor = Actor::system(organization);
+        let command = Command::Timer { conversation, turn: turn.0 };
+        let digest = Digest::of("timer").finish();
+        if let Err(error) = self.execute(&actor, None, digest, command).await
+            && error.kind != Kind::NotFound
+        {
+            return Err(error);
+        }
+        self.forget_orphan(key, turn, organization, conversation).await
+    }
+
+    /// Removes a timer that its conversation knows nothing of: it would come first in every sweep.
+    async fn forget_orphan(
+        &self,
+        key: &Key,
+        turn: Number,
+        organization: OrganizationId,
+        conversation: ConversationId,
+    ) -> Result<(), Error> {
+        let header =
+            Rows::new(self.engine.as_ref(), organization).conversation(conversation).await?;
+        let due = header.and_then(|it| it.assistant_due);
+        if due.is_some_and(|due| table::timer(due, organization, conversation) == *key) {
+            return Ok(());
+        }
+        let batch = Batch {
+            expect: vec![(key.clone(), Some(turn.encode()))],
+            put: Vec::new(),
+            delete: vec![key.clone()],
+        };
+        match self.engine.commit(batch).await {
+            // It has gone with the change of its conversation, as it should.
+            Ok(()) | Err(StoreError::Conflict) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// The live queue, longest waiting first, and whether there is more.
