@@ -3,7 +3,8 @@
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::state::keyed::DashMapStateStore;
@@ -12,8 +13,11 @@ use uuid::Uuid;
 
 use super::error::Error;
 
-/// The most keys a limiter remembers; past it, those whose rate has recovered are forgotten.
+/// The most keys a limiter remembers; past it, those whose rate has recovered are forgotten, and while all of them
+/// are busy nobody new is let in.
 const KEYS_MAX: usize = 100_000;
+/// How often keys are looked through for those that can be forgotten.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// The rates of the contract.
 #[derive(Clone, Debug)]
@@ -45,7 +49,17 @@ impl Default for Limits {
     }
 }
 
-type Keyed<K> = RateLimiter<K, DashMapStateStore<K>, DefaultClock>;
+/// A rate for each key, and when keys were last forgotten.
+struct Keyed<K: Clone + Eq + Hash> {
+    rates: RateLimiter<K, DashMapStateStore<K>, DefaultClock>,
+    swept: Mutex<Option<Instant>>,
+}
+
+impl<K: Clone + Eq + Hash> std::fmt::Debug for Keyed<K> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keyed").field("keys", &self.rates.len()).finish()
+    }
+}
 
 /// The address a limit counts by: an IPv6 client's whole /64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -75,15 +89,32 @@ fn per(count: u32, burst: u32, span: Duration) -> Quota {
     Quota::with_period(each).unwrap_or_else(|| Quota::per_second(burst)).allow_burst(burst)
 }
 
-fn check<K: Clone + Eq + Hash>(limiter: &Keyed<K>, key: &K) -> Result<(), Error> {
-    if limiter.len() > KEYS_MAX {
-        limiter.retain_recent();
+impl<K: Clone + Eq + Hash> Keyed<K> {
+    fn new(quota: Quota) -> Self {
+        Self { rates: RateLimiter::dashmap(quota), swept: Mutex::new(None) }
     }
-    limiter.check_key(key).map_err(|until| {
-        let wait = until.wait_time_from(DefaultClock::default().now());
-        let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-        Error::limited("rate_limited", "too many requests; try again later", wait.max(1))
-    })
+
+    fn check(&self, key: &K) -> Result<(), Error> {
+        if self.rates.len() >= KEYS_MAX && !self.make_room() {
+            return Err(Error::limited("overloaded", "too many clients at once", 1_000));
+        }
+        self.rates.check_key(key).map_err(|until| {
+            let wait = until.wait_time_from(DefaultClock::default().now());
+            let wait = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
+            Error::limited("rate_limited", "too many requests; try again later", wait.max(1))
+        })
+    }
+
+    /// Forgets keys whose rate has recovered. Going through all of them is dear: a flood must not make it happen
+    /// more than once a second.
+    fn make_room(&self) -> bool {
+        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        if swept.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
+            self.rates.retain_recent();
+            *swept = Some(Instant::now());
+        }
+        self.rates.len() < KEYS_MAX
+    }
 }
 
 impl Limiter {
@@ -95,31 +126,31 @@ impl Limiter {
         let started = limits.conversations_per_minute;
         let sign_ins = limits.sign_ins_per_five_minutes;
         Self {
-            messages: RateLimiter::dashmap(messages),
-            hellos: RateLimiter::dashmap(hellos),
-            conversations: RateLimiter::dashmap(per(started, started, minute)),
-            sign_ins: RateLimiter::dashmap(per(sign_ins, sign_ins, minute * 5)),
+            messages: Keyed::new(messages),
+            hellos: Keyed::new(hellos),
+            conversations: Keyed::new(per(started, started, minute)),
+            sign_ins: Keyed::new(per(sign_ins, sign_ins, minute * 5)),
         }
     }
 
     /// A message of a visitor.
     pub fn message(&self, visitor: Uuid) -> Result<(), Error> {
-        check(&self.messages, &visitor)
+        self.messages.check(&visitor)
     }
 
     /// A hello of a visitor session.
     pub fn hello(&self, session: Uuid) -> Result<(), Error> {
-        check(&self.hellos, &session)
+        self.hellos.check(&session)
     }
 
     /// A new conversation from an address.
     pub fn conversation(&self, address: Address) -> Result<(), Error> {
-        check(&self.conversations, &address)
+        self.conversations.check(&address)
     }
 
     /// A sign-in attempt.
     pub fn sign_in(&self, address: Address, email: &str) -> Result<(), Error> {
-        check(&self.sign_ins, &(address, super::token::hash(email)))
+        self.sign_ins.check(&(address, super::token::hash(email)))
     }
 }
 
@@ -137,6 +168,17 @@ mod tests {
         assert_eq!(refused.as_ref().map(|it| it.code), Some("rate_limited"));
         assert!(refused.and_then(|it| it.retry_after_ms).is_some_and(|ms| ms > 0));
         assert!(limiter.message(Uuid::from_u128(2)).is_ok(), "another visitor is not concerned");
+    }
+
+    #[test]
+    fn a_flood_of_clients_takes_no_more_room() {
+        let limiter = Limiter::new(&Limits::default());
+        let flood = |from: u128, count: usize| {
+            (from..).take(count).filter(|n| limiter.hello(Uuid::from_u128(*n)).is_ok()).count()
+        };
+        assert_eq!(flood(0, KEYS_MAX), KEYS_MAX);
+        assert_eq!(flood(1 << 64, 100), 0, "all of the others are busy");
+        assert_eq!(limiter.hellos.rates.len(), KEYS_MAX);
     }
 
     #[test]

@@ -4,11 +4,12 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::domain::actor::{Actor, Permission};
 use crate::domain::conversation::Status;
+use crate::domain::id::OrganizationId;
 use crate::store::open::SCHEMA;
 use crate::store::{Direction, table};
 
 use super::error::Error;
-use super::rows::Rows;
+use super::rows::{PAGE_MAX, Rows};
 use super::{Service, require};
 
 /// The most waiting conversations a status counts.
@@ -107,8 +108,7 @@ impl Service {
     pub async fn server_status(&self, actor: &Actor) -> Result<ServerStatus, Error> {
         require(actor, Permission::ReadServer)?;
         let rows = Rows::new(self.engine.as_ref(), actor.organization);
-        let waiting = table::all_by_status(actor.organization, Status::Escalated as u8);
-        let waiting = rows.scan(&waiting, Direction::Forward, COUNT_MAX).await?.len();
+        let waiting = count(&rows, actor.organization).await?;
         let stats = self.engine.stats();
         let organizations = self.organizations().await?.len();
         let draining = self.connections.is_draining();
@@ -125,10 +125,23 @@ impl Service {
             organizations: u32::try_from(organizations).unwrap_or(u32::MAX),
             sockets: self.connections.sockets.load(Ordering::Relaxed),
             streams: self.connections.streams.load(Ordering::Relaxed),
-            waiting: u32::try_from(waiting).unwrap_or(u32::MAX),
+            waiting,
             http_url: self.settings.public_url.clone(),
         })
     }
+}
+
+/// How many conversations wait, counted page by page so that no commit waits long for it.
+async fn count(rows: &Rows<'_>, organization: OrganizationId) -> Result<u32, Error> {
+    let mut range = table::all_by_status(organization, Status::Escalated as u8);
+    let mut count = 0;
+    while count < COUNT_MAX {
+        let page = rows.scan(&range, Direction::Forward, PAGE_MAX).await?;
+        let Some((last, _)) = page.last() else { break };
+        range = table::after(&range, last);
+        count += u32::try_from(page.len()).unwrap_or(PAGE_MAX);
+    }
+    Ok(count.min(COUNT_MAX))
 }
 
 /// The resident set of this process, from `/proc/self/status`; 0 where there is none.
