@@ -1,5 +1,6 @@
 //! From a bearer token to an [`Actor`], and from an e-mail and password to a session.
 
+use std::fmt;
 use std::sync::Arc;
 
 use subtle::ConstantTimeEq;
@@ -27,7 +28,6 @@ use super::token::{self, KEY_PREFIX, SESSION_PREFIX, VISITOR_PREFIX};
 const SIGN_INS_MAX: u32 = 4;
 
 /// A sign-in that worked.
-#[derive(Debug)]
 pub struct SignedIn {
     /// The token, shown once.
     pub token: String,
@@ -35,6 +35,12 @@ pub struct SignedIn {
     pub session: Session,
     /// Who signed in.
     pub user: User,
+}
+
+impl fmt::Debug for SignedIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedIn").field("session", &self.session.id).finish_non_exhaustive()
+    }
 }
 
 /// Who the caller is.
@@ -100,7 +106,8 @@ impl Service {
         let pointer = pointer.ok_or_else(Error::sign_in_needed)?;
         let rows = Rows::new(self.engine.as_ref(), pointer.organization);
         let session = rows.session(pointer.session()).await?;
-        let session = session.filter(|it| it.is_live(self.now())).ok_or_else(ended)?;
+        let staff = |it: &Session| it.inbox.is_none() && it.is_live(self.now());
+        let session = session.filter(staff).ok_or_else(ended)?;
         let user = rows.user(session.user).await?.ok_or_else(ended)?;
         Ok(Actor {
             organization: pointer.organization,

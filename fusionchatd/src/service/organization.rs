@@ -1,5 +1,6 @@
 //! Organizations: the operator's use cases.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::domain::actor::{Actor, Permission};
@@ -19,7 +20,7 @@ use super::token;
 use super::{Service, require};
 
 /// What a new organization begins with.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct CreateOrganization {
     /// Its name, unique in the daemon.
     pub name: String,
@@ -35,8 +36,13 @@ pub struct CreateOrganization {
     pub origins: Vec<String>,
 }
 
+impl fmt::Debug for CreateOrganization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CreateOrganization").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
 /// A new organization.
-#[derive(Debug)]
 pub struct Founded {
     /// The organization.
     pub organization: Organization,
@@ -46,6 +52,12 @@ pub struct Founded {
     pub inbox: Inbox,
     /// The admin's key with every scope; none when the command is a repeat.
     pub admin_key: Option<String>,
+}
+
+impl fmt::Debug for Founded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Founded").field("organization", &self.organization).finish_non_exhaustive()
+    }
 }
 
 impl Service {
@@ -61,14 +73,20 @@ impl Service {
         let digest = Digest::of("create_organization")
             .text(&new.name)
             .text(&new.admin_email)
+            .text(&new.admin_name)
             .text(&new.inbox_name)
             .text(&new.origins.join(" "))
             .finish();
+        // Before the first of several commits: a bad password must not leave half an organization.
+        let password = match &new.admin_password {
+            Some(password) => Some(Hidden(self.passwords.hash(password.clone()).await?)),
+            None => None,
+        };
         let id = OrganizationId(self.new_id());
         let command = Command::CreateOrganization { id, name: new.name.clone() };
         let answer = self.execute(actor, Some(client_id), digest, command).await?;
         let id = OrganizationId(answer.refs.subject.ok_or_else(Error::not_found)?);
-        self.found(id, client_id, new).await
+        self.found(id, client_id, new, password).await
     }
 
     async fn found(
@@ -76,12 +94,9 @@ impl Service {
         id: OrganizationId,
         client_id: ClientId,
         new: CreateOrganization,
+        password: Option<Hidden<String>>,
     ) -> Result<Founded, Error> {
         let system = Actor::system(id);
-        let password = match new.admin_password {
-            Some(password) => Some(Hidden(self.passwords.hash(password).await?)),
-            None => None,
-        };
         let step = |name: &str| Digest::of(name).bytes(&client_id.0).finish();
         let make = async |name: &str, command: Command| {
             let client_id = step_id(step(name));
@@ -178,6 +193,9 @@ fn check_names(new: &CreateOrganization) -> Result<(), Error> {
     name::slug(&new.inbox_name)?;
     name::email(&new.admin_email)?;
     name::shown(&new.admin_name)?;
+    if new.origins.len() > name::ORIGINS_MAX {
+        return Err(Error::invalid("too_many_origins", "an inbox has at most 64 origins"));
+    }
     for origin in &new.origins {
         name::origin(origin)?;
     }

@@ -1,5 +1,6 @@
 //! Staff.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::domain::actor::{Actor, Permission};
@@ -15,7 +16,7 @@ use super::error::Error;
 use super::{Service, require};
 
 /// A new member of staff.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct CreateUser {
     /// Unique inside the organization.
     pub email: String,
@@ -25,6 +26,13 @@ pub struct CreateUser {
     pub role: Role,
     /// Their password, if they shall sign in by one.
     pub password: Option<String>,
+}
+
+impl fmt::Debug for CreateUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("CreateUser");
+        shown.field("name", &self.name).field("role", &self.role).finish_non_exhaustive()
+    }
 }
 
 impl Service {

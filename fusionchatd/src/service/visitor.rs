@@ -1,5 +1,6 @@
 //! Visitors: their sessions, their messages, their wish for a person. A key with the scope may speak for them.
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::domain::actor::{Actor, Permission, Who};
@@ -23,7 +24,7 @@ use super::view::{self, ConversationView};
 use super::{Service, require};
 
 /// A visitor whose session has been checked and bound.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Guest {
     /// Acts as this.
     pub actor: Actor,
@@ -35,6 +36,12 @@ pub struct Guest {
     pub inbox: Inbox,
     /// Its organization.
     pub organization: Organization,
+}
+
+impl fmt::Debug for Guest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guest").field("actor", &self.actor).finish_non_exhaustive()
+    }
 }
 
 /// The origin a page has that the browser reports as none: a file, a sandboxed frame.
@@ -166,7 +173,7 @@ impl Service {
     ) -> Result<Posted, Error> {
         let visitor =
             Visitor { user: header.visitor, inbox: header.inbox, locale: None, session: None };
-        let digest = message_digest(header.inbox, &content);
+        let digest = Digest::of("message_for").bytes(header.id.bytes()).text(&content).finish();
         let command = Command::VisitorMessage { visitor, conversation: Some(header.id), content };
         let answer = self.execute(actor, client_id, digest, command).await?;
         self.posted(actor, answer.refs).await
