@@ -32,6 +32,19 @@ mod gather;
 mod mark;
 mod write;
 
+#[cfg(test)]
+mod auth_test;
+#[cfg(test)]
+mod conversation_test;
+#[cfg(test)]
+mod execute_test;
+#[cfg(test)]
+mod rig;
+#[cfg(test)]
+mod subscribe_test;
+#[cfg(test)]
+mod timer_test;
+
 use std::fmt;
 use std::sync::Arc;
 

@@ -1,0 +1,314 @@
+//! Credentials, secrets and the wall between organizations.
+
+use crate::domain::actor::{Actor, Who};
+use crate::domain::article::ArticleStatus;
+use crate::domain::command::{Command, StaffAct};
+use crate::domain::conversation::Resolution;
+use crate::domain::hidden::Hidden;
+use crate::domain::id::ConversationId;
+use crate::domain::user::Role;
+
+use super::article::PutArticle;
+use super::error::Error;
+use super::key::CreateKey;
+use super::limit::{Address, Limits};
+use super::rig::{Rig, SHOP, acme, code, found, fresh, operator};
+use super::user::CreateUser;
+
+const PASSWORD: &str = "correct horse battery staple";
+
+fn address() -> Address {
+    Address::from(std::net::IpAddr::from([127, 0, 0, 1]))
+}
+
+fn new_key() -> CreateKey {
+    CreateKey { name: "ci".to_owned(), scopes: vec!["*".to_owned()], ttl_ms: None }
+}
+
+#[tokio::test]
+async fn a_secret_is_shown_once() {
+    let rig = Rig::new().await;
+    let client_id = Some(fresh());
+    let make = || rig.service.create_key(&rig.desk.admin, client_id, new_key());
+    let (key, secret) = make().await.expect("made");
+    let secret = secret.expect("shown once");
+    let (again, nothing) = make().await.expect("repeated");
+    assert_eq!((again.id, nothing), (key.id, None));
+    let founding = fresh();
+    let (boss, new) = (operator(), acme("shown"));
+    let found = || rig.service.create_organization(&boss, founding, new.clone());
+    assert!(found().await.expect("founded").admin_key.is_some());
+    assert!(found().await.expect("repeated").admin_key.is_none());
+
+    let actor = rig.service.authenticate(&secret).await.expect("known");
+    assert!(matches!(actor.who, Who::Key { key: id, .. } if id == key.id));
+    rig.service.revoke_key(&rig.desk.admin, None, &key.id.to_string()).await.expect("revoked");
+    assert_eq!(code(&rig.service.authenticate(&secret).await), "session_ended");
+    let forged = format!("{}x", &secret[..secret.len() - 1]);
+    for token in ["", "fus_live_", "fus_sess_x", "fus_vis_x.y", &forged] {
+        assert_eq!(code(&rig.service.authenticate(token).await), "sign_in_needed", "{token}");
+    }
+}
+
+#[tokio::test]
+async fn half_an_organization_is_never_left() {
+    let rig = Rig::new().await;
+    let refused = async |change: fn(&mut super::organization::CreateOrganization)| {
+        let mut new = acme("half");
+        change(&mut new);
+        code(&rig.service.create_organization(&operator(), fresh(), new).await)
+    };
+    assert_eq!(refused(|it| it.admin_password = Some("short".to_owned())).await, "bad_password");
+    assert_eq!(refused(|it| it.origins = vec![SHOP.to_owned(); 65]).await, "too_many_origins");
+    assert_eq!(refused(|it| it.origins = vec!["shop".to_owned()]).await, "bad_origin");
+    assert_eq!(refused(|it| it.inbox_name = "No".to_owned()).await, "bad_name");
+    let all = rig.service.list_organizations(&operator()).await.expect("listed");
+    assert_eq!(all.len(), 1);
+    assert_eq!(refused(|it| it.name = "acme".to_owned()).await, "taken");
+}
+
+async fn with_password(rig: &Rig, desk: &super::rig::Desk) {
+    let new = CreateUser {
+        email: "User@Example.com".to_owned(),
+        name: "user".to_owned(),
+        role: Role::Agent,
+        password: Some(PASSWORD.to_owned()),
+    };
+    rig.service.create_user(&desk.admin, None, new).await.expect("made");
+}
+
+#[tokio::test]
+async fn a_sign_in_fails_in_one_way() {
+    let rig = Rig::with(Limits { sign_ins_per_five_minutes: 100, ..Limits::default() }).await;
+    with_password(&rig, &rig.desk).await;
+    let sign_in = async |email: &str, password: &str, organization: Option<&str>| {
+        let password = password.to_owned();
+        rig.service.sign_in(address(), email, password, organization).await
+    };
+    let signed_in = sign_in(" user@example.COM", PASSWORD, None).await.expect("signed in");
+    let actor = rig.service.authenticate(&signed_in.token).await.expect("known");
+    assert_eq!(actor.staff(), Some(signed_in.user.id));
+    let other = found(&rig.service, "other").await;
+    with_password(&rig, &other).await;
+    let mut texts = Vec::new();
+    for (email, password, organization) in [
+        ("user@example.com", "wrong horse battery", None),
+        ("nobody@example.com", PASSWORD, None),
+        ("A@example.com", PASSWORD, Some("acme")),
+        ("user@example.com", PASSWORD, Some("nowhere")),
+        ("user@example.com", PASSWORD, None),
+        ("no address", PASSWORD, None),
+    ] {
+        let error = sign_in(email, password, organization).await.expect_err("refused");
+        texts.push((error.code, error.message, error.hint, error.params));
+    }
+    assert!(texts.iter().all(|it| *it == texts[0]), "{texts:?}");
+    assert_eq!(texts[0].0, "wrong_credentials");
+    assert_eq!(code(&sign_in("user@example.com", PASSWORD, Some("other")).await), "ok");
+
+    rig.service.end_session(&actor, None, "").await.expect("ended");
+    assert_eq!(code(&rig.service.authenticate(&signed_in.token).await), "session_ended");
+    let again = sign_in("user@example.com", PASSWORD, Some("acme")).await.expect("signed in");
+    rig.pass(12 * 60 * 60 * 1000);
+    assert_eq!(code(&rig.service.authenticate(&again.token).await), "session_ended");
+}
+
+#[tokio::test]
+async fn guessing_is_limited() {
+    let rig = Rig::with(Limits { sign_ins_per_five_minutes: 2, ..Limits::default() }).await;
+    let guess = || rig.service.sign_in(address(), "user@example.com", PASSWORD.to_owned(), None);
+    assert_eq!(code(&guess().await), "wrong_credentials");
+    assert_eq!(code(&guess().await), "wrong_credentials");
+    let limited = guess().await.expect_err("limited");
+    assert_eq!(limited.code, "rate_limited");
+    assert!(limited.retry_after_ms.is_some_and(|ms| ms > 0));
+}
+
+#[tokio::test]
+async fn staff_see_their_sessions_among_all_the_visitors() {
+    let rig = Rig::new().await;
+    let user = rig.desk.a.staff().expect("staff");
+    let own = rig.service.start_session(rig.desk.organization, user).await.expect("signed in");
+    for _ in 0..3 {
+        let guest = rig.guest().await;
+        rig.say(&guest, "hello").await;
+    }
+    let list = async |actor: &Actor| {
+        let sessions = rig.service.list_sessions(actor).await?;
+        Ok::<_, Error>(sessions.into_iter().map(|it| it.id).collect::<Vec<_>>())
+    };
+    assert_eq!(list(&rig.desk.a).await.expect("listed"), [own.session.id]);
+    assert_eq!(list(&rig.desk.b).await.expect("listed"), []);
+    assert_eq!(list(&rig.desk.admin).await.expect("listed"), [own.session.id]);
+    let id = own.session.id.to_string();
+    assert_eq!(code(&rig.service.end_session(&rig.desk.b, None, &id).await), "not_found");
+    // A key of the same person that may only read conversations.
+    let mut key = rig.desk.a.clone();
+    key.who = Who::Key { key: crate::domain::id::KeyId::default(), owner: user };
+    let scopes = vec!["conversation:read".to_owned()];
+    key.grants = crate::domain::actor::Grants::Scopes { role: Role::Agent, scopes };
+    assert_eq!(code(&list(&key).await), "forbidden");
+    assert_eq!(code(&rig.service.end_session(&key, None, &id).await), "not_found");
+    assert_eq!(code(&rig.service.end_session(&rig.desk.a, None, &id).await), "ok");
+}
+
+#[tokio::test]
+async fn a_visitors_session_is_bound_to_its_page_and_inbox() {
+    let rig = Rig::new().await;
+    let guest = rig.guest().await;
+    let inbox = rig.desk.inbox.id;
+    let again = rig.service.welcome(inbox, SHOP, Some(&guest.token)).await.expect("again");
+    assert_eq!(again.claims, guest.claims);
+    for origin in ["null", "https://evil.example.com", "", "https://shop.example.com.evil.com"] {
+        let refused = rig.service.welcome(inbox, origin, None).await;
+        assert_eq!(code(&refused), "origin_not_allowed", "{origin}");
+    }
+    let other = found(&rig.service, "other").await;
+    let moved = rig.service.welcome(other.inbox.id, SHOP, Some(&guest.token)).await;
+    assert_eq!(code(&moved), "sign_in_needed");
+    rig.say(&guest, "hello").await;
+    rig.service.end_session(&guest.actor, None, "").await.expect("ended");
+    let ended = rig.service.welcome(inbox, SHOP, Some(&guest.token)).await;
+    assert_eq!(code(&ended), "session_ended");
+}
+
+/// fault_85: what belongs to another organization is answered like what does not exist, byte by byte.
+#[tokio::test]
+async fn foreign_and_absent_are_the_same() {
+    let rig = Rig::new().await;
+    let (service, desk) = (&rig.service, &rig.desk);
+    let guest = rig.guest().await;
+    let (chat, _) = rig.say(&guest, "hello").await;
+    let put = PutArticle {
+        source_path: "a.md".to_owned(),
+        title: "T".to_owned(),
+        body: "body".to_owned(),
+        locale: "en".to_owned(),
+        status: ArticleStatus::Draft,
+    };
+    let article = service.put_article(&desk.admin, None, put).await.expect("put").0.id.to_string();
+    let (key, _) = service.create_key(&desk.admin, None, new_key()).await.expect("made");
+    let session = service
+        .start_session(desk.organization, desk.a.staff().expect("staff"))
+        .await
+        .expect("signed in");
+    let foreign = found(service, "foreign").await;
+    let spy = &foreign.admin;
+    let absent = uuid::Uuid::from_u128(0xdead).to_string();
+    let (inbox, user) = (desk.inbox.id.to_string(), desk.a.staff().expect("staff").to_string());
+    let mut answers = Vec::new();
+    for id in [&chat.to_string(), &absent, &"1001".to_owned(), &"#1001".to_owned()] {
+        let text = || "hello".to_owned();
+        answers.push(service.get_conversation(spy, id).await.err());
+        answers.push(service.list_messages(spy, id, 0, 0, false).await.err());
+        answers.push(service.post_message(spy, None, id, text(), None).await.err());
+        answers.push(service.add_note(spy, None, id, text()).await.err());
+        answers.push(service.claim(spy, None, id, None, true).await.err());
+        answers.push(service.release(spy, None, id).await.err());
+        answers.push(service.hand_back(spy, None, id).await.err());
+        answers.push(service.escalate(spy, None, id, text()).await.err());
+        answers.push(service.resolve(spy, None, id, Resolution::Spam).await.err());
+        answers.push(service.reopen(spy, None, id).await.err());
+        answers.push(service.mark_read(spy, id, 1).await.err());
+        answers.push(service.set_typing(spy, id, false).await.err());
+        answers.push(service.watch(spy, Some(id), None).await.err());
+    }
+    for id in [&article, &absent] {
+        answers.push(service.get_article(spy, id).await.err());
+        answers.push(service.delete_article(spy, None, id).await.err());
+        answers.push(service.public_article(id).await.err());
+    }
+    for id in [&key.id.to_string(), &absent] {
+        answers.push(service.revoke_key(spy, None, id).await.err());
+    }
+    for id in [&session.session.id.to_string(), &absent] {
+        answers.push(service.end_session(spy, None, id).await.err());
+    }
+    for id in [&inbox, &absent] {
+        answers.push(service.get_inbox(spy, id).await.err());
+        answers.push(service.search_articles(spy, "hello", Some(id), 0).await.err());
+    }
+    let shown = |it: &Option<Error>| it.as_ref().map(|it| format!("{it:?}"));
+    let expected = Some(format!("{:?}", Error::not_found()));
+    for (at, answer) in answers.iter().enumerate() {
+        assert_eq!(shown(answer), expected, "question {at}");
+    }
+    let own = rig.header(chat).await;
+    assert_eq!((own.last_seq, own.assignee), (1, None), "nothing happened to it");
+    // Nor can a colleague be made of somebody else's staff.
+    let theirs = service.claim(&desk.a, None, &chat.to_string(), Some(&absent), false).await.err();
+    let mine = service.claim(&desk.a, None, &chat.to_string(), Some(&user), false).await;
+    assert_eq!((shown(&theirs), code(&mine)), (expected.clone(), "ok"));
+    let spied = service.list_conversations(spy, &Default::default()).await.expect("listed");
+    assert!(spied.conversations.is_empty());
+    let stranger = rig.guest().await;
+    let text = chat.to_string();
+    assert_eq!(shown(&service.get_conversation(&stranger.actor, &text).await.err()), expected);
+    assert_eq!(shown(&service.get_conversation(&stranger.actor, "1001").await.err()), expected);
+}
+
+#[tokio::test]
+async fn only_published_articles_have_a_page() {
+    let rig = Rig::new().await;
+    let put = async |status| {
+        let new = PutArticle {
+            source_path: "a.md".to_owned(),
+            title: "T".to_owned(),
+            body: "body".to_owned(),
+            locale: "en".to_owned(),
+            status,
+        };
+        rig.service.put_article(&rig.desk.admin, None, new).await.expect("put").0.id.to_string()
+    };
+    let id = put(ArticleStatus::Published).await;
+    assert_eq!(code(&rig.service.public_article(&id).await), "ok");
+    put(ArticleStatus::Draft).await;
+    assert_eq!(code(&rig.service.public_article(&id).await), "not_found");
+    put(ArticleStatus::Published).await;
+    rig.service.delete_article(&rig.desk.admin, None, &id).await.expect("deleted");
+    assert_eq!(code(&rig.service.public_article(&id).await), "not_found");
+}
+
+#[tokio::test]
+async fn nothing_that_is_printed_holds_a_secret() {
+    let rig = Rig::new().await;
+    let guest = rig.guest().await;
+    let user = rig.desk.a.staff().expect("staff");
+    let signed_in = rig.service.start_session(rig.desk.organization, user).await.expect("ok");
+    let founding = acme("printed");
+    let founded =
+        rig.service.create_organization(&operator(), fresh(), founding).await.expect("ok");
+    let admin_key = founded.admin_key.clone().expect("shown once");
+    let new_user = CreateUser {
+        email: "x@example.com".to_owned(),
+        name: "x".to_owned(),
+        role: Role::Agent,
+        password: Some(PASSWORD.to_owned()),
+    };
+    let mut new = acme("x");
+    new.admin_password = Some(PASSWORD.to_owned());
+    let command = Command::CreateUser {
+        email: String::new(),
+        name: String::new(),
+        role: Role::Agent,
+        password: Some(Hidden(PASSWORD.to_owned())),
+    };
+    let printed = [
+        format!("{guest:?}"),
+        format!("{signed_in:?}"),
+        format!("{founded:?}"),
+        format!("{new_user:?}"),
+        format!("{new:?}"),
+        format!("{command:?}"),
+        format!("{:?}", rig.service),
+    ];
+    for text in printed {
+        for secret in [&guest.token, &signed_in.token, &admin_key, PASSWORD] {
+            assert!(!text.contains(secret), "{text}");
+        }
+    }
+    let act = StaffAct::Release;
+    let plain =
+        Command::Staff { agent: user, admin: false, conversation: ConversationId::default(), act };
+    assert!(format!("{plain:?}").contains("Release"), "what is no secret is shown");
+}

@@ -1,0 +1,240 @@
+//! What the tests of this floor stand on: a service over the memory engine, with a clock that stands still, an engine
+//! that can be made to wait, and one organization with its people.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+
+use futures::future::BoxFuture;
+use tokio::sync::watch;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use crate::domain::actor::{Actor, Grants, Who};
+use crate::domain::conversation::Conversation;
+use crate::domain::entry::Entry;
+use crate::domain::id::{
+    ClientId, ConversationId, KeyId, OPERATOR_ORGANIZATION, OrganizationId, SessionId, UserId,
+};
+use crate::domain::inbox::Inbox;
+use crate::domain::user::Role;
+use crate::store::memory::MemoryEngine;
+use crate::store::{Batch, Direction, Engine, EngineStats, Key, Range, StoreError, Value};
+
+use super::error::Error;
+use super::limit::Limits;
+use super::organization::CreateOrganization;
+use super::rows::Rows;
+use super::user::CreateUser;
+use super::visitor::Guest;
+use super::{Service, Settings};
+
+pub(super) const START: i64 = 1_790_000_000_000;
+pub(super) const SHOP: &str = "https://shop.example.com";
+
+/// The memory engine behind a gate. While the gate is shut commits wait; a busy one gives way at every read.
+pub(super) struct Gate {
+    pub(super) engine: MemoryEngine,
+    open: watch::Sender<bool>,
+    busy: AtomicBool,
+}
+
+impl Gate {
+    pub(super) fn new(engine: MemoryEngine) -> Arc<Self> {
+        let (open, busy) = (watch::Sender::new(true), AtomicBool::new(false));
+        Arc::new(Self { engine, open, busy })
+    }
+
+    pub(super) fn open(&self, open: bool) {
+        self.open.send_replace(open);
+    }
+
+    pub(super) fn make_busy(&self) {
+        self.busy.store(true, Ordering::SeqCst);
+    }
+
+    async fn give_way(&self) {
+        if self.busy.load(Ordering::SeqCst) {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl Engine for Gate {
+    fn get<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<Vec<Option<Value>>, StoreError>> {
+        Box::pin(async move {
+            self.give_way().await;
+            self.engine.get(keys).await
+        })
+    }
+
+    fn scan<'a>(
+        &'a self,
+        range: &'a Range,
+        direction: Direction,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<(Key, Value)>, StoreError>> {
+        Box::pin(async move {
+            self.give_way().await;
+            self.engine.scan(range, direction, limit).await
+        })
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let mut open = self.open.subscribe();
+            open.wait_for(|open| *open).await.map_err(|_| StoreError::Closed)?;
+            self.engine.commit(batch).await
+        })
+    }
+
+    fn stats(&self) -> EngineStats {
+        self.engine.stats()
+    }
+
+    fn failed(&self) -> watch::Receiver<Option<String>> {
+        self.engine.failed()
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.engine.close()
+    }
+}
+
+/// A service with one organization, `acme`.
+pub(super) struct Rig {
+    pub(super) gate: Arc<Gate>,
+    pub(super) service: Arc<Service>,
+    pub(super) now: Arc<AtomicI64>,
+    pub(super) desk: Desk,
+}
+
+/// An organization and its people.
+#[derive(Clone)]
+pub(super) struct Desk {
+    pub(super) organization: OrganizationId,
+    pub(super) inbox: Inbox,
+    pub(super) admin: Actor,
+    pub(super) a: Actor,
+    pub(super) b: Actor,
+}
+
+static CLIENT_IDS: AtomicU64 = AtomicU64::new(1);
+
+/// A client id nobody has used.
+pub(super) fn fresh() -> ClientId {
+    let n = CLIENT_IDS.fetch_add(1, Ordering::Relaxed);
+    ClientId(u128::from(n).to_be_bytes())
+}
+
+pub(super) fn staff_actor(organization: OrganizationId, user: UserId, role: Role) -> Actor {
+    let who = Who::Agent { user, session: SessionId(Uuid::from_u128(1)) };
+    Actor { organization, who, grants: Grants::Role(role) }
+}
+
+pub(super) fn operator() -> Actor {
+    let who = Who::Operator { key: KeyId(Uuid::from_u128(2)) };
+    Actor { organization: OPERATOR_ORGANIZATION, who, grants: Grants::Operator }
+}
+
+pub(super) fn acme(name: &str) -> CreateOrganization {
+    CreateOrganization {
+        name: name.to_owned(),
+        admin_email: "admin@example.com".to_owned(),
+        admin_name: "admin".to_owned(),
+        admin_password: None,
+        inbox_name: "web".to_owned(),
+        origins: vec![SHOP.to_owned()],
+    }
+}
+
+impl Rig {
+    pub(super) async fn new() -> Self {
+        Self::with(Limits {
+            messages_per_minute: 1_000_000,
+            message_burst: 1_000_000,
+            ..Limits::default()
+        })
+        .await
+    }
+
+    pub(super) async fn with(limits: Limits) -> Self {
+        let gate = Gate::new(MemoryEngine::new());
+        let now = Arc::new(AtomicI64::new(START));
+        let service = serve(&gate, &now, limits).await;
+        let desk = found(&service, "acme").await;
+        Self { gate, service, now, desk }
+    }
+
+    /// The same rows after a crash: nothing else is left.
+    pub(super) async fn restarted(&self) -> Self {
+        let gate = Gate::new(self.gate.engine.restarted());
+        let limits = self.service.settings().limits.clone();
+        let service = serve(&gate, &self.now, limits).await;
+        Self { gate, service, now: Arc::clone(&self.now), desk: self.desk.clone() }
+    }
+
+    pub(super) fn pass(&self, ms: i64) {
+        self.now.fetch_add(ms, Ordering::SeqCst);
+    }
+
+    pub(super) async fn guest(&self) -> Guest {
+        let inbox = self.desk.inbox.id;
+        self.service.welcome(inbox, SHOP, None).await.expect("welcome")
+    }
+
+    pub(super) async fn say(&self, guest: &Guest, text: &str) -> (ConversationId, u64) {
+        let posted =
+            self.service.guest_message(guest, fresh(), text.to_owned(), None).await.expect(text);
+        (posted.message.message.conversation, posted.message.message.seq)
+    }
+
+    pub(super) fn rows(&self) -> Rows<'_> {
+        Rows::new(self.gate.as_ref(), self.desk.organization)
+    }
+
+    pub(super) async fn header(&self, id: ConversationId) -> Conversation {
+        self.rows().conversation(id).await.expect("read").expect("a conversation")
+    }
+
+    pub(super) async fn journal(&self) -> Vec<Entry> {
+        self.rows().entries(1, u32::MAX).await.expect("read")
+    }
+}
+
+pub(super) async fn serve(gate: &Arc<Gate>, now: &Arc<AtomicI64>, limits: Limits) -> Arc<Service> {
+    let settings = Settings {
+        assistant_timeout_ms: 75_000,
+        mark_interval_ms: 1_000,
+        public_url: "http://127.0.0.1".to_owned(),
+        limits,
+    };
+    let now = Arc::clone(now);
+    let clock = Arc::new(move || now.load(Ordering::SeqCst));
+    let engine: Arc<dyn Engine> = Arc::clone(gate) as _;
+    Service::open(engine, settings, clock, TaskTracker::new()).await.expect("open")
+}
+
+/// An organization with an admin and the agents `A` and `B`.
+pub(super) async fn found(service: &Arc<Service>, name: &str) -> Desk {
+    let founded = service.create_organization(&operator(), fresh(), acme(name)).await;
+    let founded = founded.expect("founded");
+    let organization = founded.organization.id;
+    let admin = staff_actor(organization, founded.admin.id, Role::Admin);
+    let agent = async |name: &str| {
+        let new = CreateUser {
+            email: format!("{name}@example.com"),
+            name: name.to_owned(),
+            role: Role::Agent,
+            password: None,
+        };
+        let user = service.create_user(&admin, None, new).await.expect("an agent");
+        staff_actor(organization, user.id, Role::Agent)
+    };
+    let (a, b) = (agent("A").await, agent("B").await);
+    Desk { organization, inbox: founded.inbox, admin, a, b }
+}
+
+/// The code of a failure.
+pub(super) fn code<T>(result: &Result<T, Error>) -> &'static str {
+    result.as_ref().err().map_or("ok", |error| error.code)
+}
