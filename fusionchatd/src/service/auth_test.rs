@@ -5,10 +5,11 @@ use crate::domain::article::ArticleStatus;
 use crate::domain::command::{Command, StaffAct};
 use crate::domain::conversation::Resolution;
 use crate::domain::hidden::Hidden;
-use crate::domain::id::ConversationId;
+use crate::domain::id::{ConversationId, UserId};
 use crate::domain::user::Role;
 
 use super::article::PutArticle;
+use super::auth::SignedIn;
 use super::error::Error;
 use super::key::CreateKey;
 use super::limit::{Address, Limits};
@@ -19,6 +20,12 @@ const PASSWORD: &str = "correct horse battery staple";
 
 fn address() -> Address {
     Address::from(std::net::IpAddr::from([127, 0, 0, 1]))
+}
+
+/// A session of a member of staff.
+async fn sign_in(rig: &Rig, user: UserId) -> SignedIn {
+    let system = Actor::system(rig.desk.organization);
+    rig.service.start_session_of(&system, user).await.expect("signed in")
 }
 
 fn new_key() -> CreateKey {
@@ -128,7 +135,7 @@ async fn guessing_is_limited() {
 async fn staff_see_their_sessions_among_all_the_visitors() {
     let rig = Rig::new().await;
     let user = rig.desk.a.staff().expect("staff");
-    let own = rig.service.start_session(rig.desk.organization, user).await.expect("signed in");
+    let own = sign_in(&rig, user).await;
     for _ in 0..3 {
         let guest = rig.guest().await;
         rig.say(&guest, "hello").await;
@@ -188,10 +195,7 @@ async fn foreign_and_absent_are_the_same() {
     };
     let article = service.put_article(&desk.admin, None, put).await.expect("put").0.id.to_string();
     let (key, _) = service.create_key(&desk.admin, None, new_key()).await.expect("made");
-    let session = service
-        .start_session(desk.organization, desk.a.staff().expect("staff"))
-        .await
-        .expect("signed in");
+    let session = sign_in(&rig, desk.a.staff().expect("staff")).await;
     let foreign = found(service, "foreign").await;
     let spy = &foreign.admin;
     let absent = uuid::Uuid::from_u128(0xdead).to_string();
@@ -274,7 +278,7 @@ async fn nothing_that_is_printed_holds_a_secret() {
     let rig = Rig::new().await;
     let guest = rig.guest().await;
     let user = rig.desk.a.staff().expect("staff");
-    let signed_in = rig.service.start_session(rig.desk.organization, user).await.expect("ok");
+    let signed_in = sign_in(&rig, user).await;
     let founding = acme("printed");
     let founded =
         rig.service.create_organization(&operator(), fresh(), founding).await.expect("ok");
