@@ -123,12 +123,11 @@ impl Staff {
         let request = v1::WatchRequest { after, conversation: conversation.to_owned() };
         let stream = WatchServiceClient::new(self.line()).watch(request).await?.into_inner();
         let mut watch = Watch { stream, prev: 0, head: v1::Cursor::default() };
-        match watch.frame().await? {
-            v1::watch_response::Frame::Ready(ready) => {
-                watch.head = ready.head.context("a ready frame has a head")?;
-            }
-            other => bail!("the first frame was {other:?}"),
-        }
+        let first = watch.frame().await?;
+        let v1::watch_response::Frame::Ready(ready) = first else {
+            bail!("the first frame was {first:?}");
+        };
+        watch.head = ready.head.context("a ready frame has a head")?;
         Ok(watch)
     }
 

@@ -93,7 +93,8 @@ impl Ctl {
 
     fn command(&self, arguments: &[&str]) -> Result<Command> {
         let mut command = command("fusionctl", &self.runtime)?;
-        command.arg(self.user.as_ref().map_or("--demo".to_owned(), |name| format!("--demo={name}")));
+        command
+            .arg(self.user.as_ref().map_or("--demo".to_owned(), |name| format!("--demo={name}")));
         command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
         Ok(command)
     }

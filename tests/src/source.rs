@@ -169,7 +169,11 @@ impl Reader {
         self.add(start, &chain);
     }
 
-    fn within<T>(&mut self, attributes: &[syn::Attribute], inner: impl FnOnce(&mut Self) -> T) -> T {
+    fn within<T>(
+        &mut self,
+        attributes: &[syn::Attribute],
+        inner: impl FnOnce(&mut Self) -> T,
+    ) -> T {
         let is_test = attributes.iter().any(is_test_only);
         self.tests += usize::from(is_test);
         let value = inner(self);

@@ -131,7 +131,11 @@ fn contents(grid: &Mutex<vt100::Parser>) -> String {
 }
 
 /// Feeds the grid until the program's end of the terminal closes.
-fn read(mut reader: Box<dyn Read + Send>, grid: &Mutex<vt100::Parser>, changed: &watch::Sender<u64>) {
+fn read(
+    mut reader: Box<dyn Read + Send>,
+    grid: &Mutex<vt100::Parser>,
+    changed: &watch::Sender<u64>,
+) {
     let mut buffer = vec![0; READ_BYTES];
     while let Ok(count) = reader.read(&mut buffer) {
         if count == 0 {

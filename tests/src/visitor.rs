@@ -43,7 +43,9 @@ pub async fn receive(socket: &mut Socket) -> Result<Received> {
             Some(Ok(Message::Text(text))) => {
                 return Ok(Received::Frame(serde_json::from_str(&text)?));
             }
-            Some(Ok(Message::Close(Some(frame)))) => return Ok(Received::Closed(frame.code.into())),
+            Some(Ok(Message::Close(Some(frame)))) => {
+                return Ok(Received::Closed(frame.code.into()));
+            }
             Some(Ok(Message::Close(None)) | Err(_)) | None => return Ok(Received::Closed(1006)),
             Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
             Some(Ok(Message::Binary(_) | Message::Frame(_))) => bail!("the daemon sent no text"),
@@ -268,7 +270,8 @@ impl Visitor {
 
     fn take_message(&mut self, frame: &Value) -> Result<()> {
         let seq = frame["seq"].as_u64().context("a message has a seq")?;
-        let conversation = frame["conversation"].as_str().context("a message has a conversation")?;
+        let conversation =
+            frame["conversation"].as_str().context("a message has a conversation")?;
         if self.conversation.as_deref() != Some(conversation) {
             ensure!(seq == 1, "another conversation begins in the middle: {frame}");
             self.conversation = Some(conversation.to_owned());

@@ -37,7 +37,8 @@ const KEPT_TO: [(&str, &str, &[&str]); 8] = [
 ];
 
 /// What a pure folder must not name: it has no I/O, no clock, no randomness and no way to the daemon.
-const PURE: [(&str, &str); 3] = [("fusionchatd", "domain/"), ("fusion-tui", "update/"), ("fusion-tui", "view/")];
+const PURE: [(&str, &str); 3] =
+    [("fusionchatd", "domain/"), ("fusion-tui", "update/"), ("fusion-tui", "view/")];
 const IMPURE: [&str; 12] = [
     "tokio",
     "tonic",
