@@ -1,6 +1,7 @@
 //! Reads the project's own sources: which files there are, and which paths a Rust file names. It judges nothing:
 //! the rules stand in `tests/tidy.rs`.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -64,6 +65,30 @@ pub fn module_of(file_below_src: &str) -> Vec<String> {
         module.pop();
     }
     module
+}
+
+/// The files below `folder` that exist in tests only, because a module declares them so.
+pub fn test_files(folder: &str) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    for file in files(folder, &[".rs"]) {
+        let Ok(parsed) = syn::parse_file(&text(&file)) else { continue };
+        let (above, name) = file.rsplit_once('/').unwrap_or(("", &file));
+        let stem = name.trim_end_matches(".rs");
+        let below = match stem {
+            "mod" | "lib" | "main" => above.to_owned(),
+            _ => format!("{above}/{stem}"),
+        };
+        for item in &parsed.items {
+            let syn::Item::Mod(item) = item else { continue };
+            if item.content.is_none() && item.attrs.iter().any(is_test_only) {
+                let module = item.ident.to_string();
+                found.insert(format!("{below}/{module}.rs"));
+                // Declared with `#[path]`, a module lies beside the file that declares it.
+                found.insert(format!("{above}/{module}.rs"));
+            }
+        }
+    }
+    found
 }
 
 /// Every path of at least two names in `text`, which is module `module`: in `use` trees, in types and
