@@ -46,7 +46,10 @@ fn the_assistant_answers_with_its_source() {
         let url = source["url"].as_str().context("the source has an address")?;
         let path = url.strip_prefix(daemon.field("http")?).unwrap_or(url);
         let page = daemon.rest_with(None)?.get(path).await?;
-        ensure!(page.status == 200 && page.body.contains(title), "the source can be read: {page:?}");
+        ensure!(
+            page.status == 200 && page.body.contains(title),
+            "the source can be read: {page:?}"
+        );
         ensure!(visitor.status["handler"] != "agent", "no person took part: {}", visitor.status);
         Ok(())
     });
@@ -102,7 +105,9 @@ fn a_person_takes_over_and_both_sides_follow_live() {
         ensure!(Some(&typing.conversation_id) == visitor.conversation.as_ref(), "{typing:?}");
         let request = v1::SetTypingRequest { conversation: number.clone(), note: false };
         agent1.conversations().set_typing(request).await?;
-        visitor.until("typing", |frame| frame["type"] == "typing" && frame["by"] == "agent").await?;
+        visitor
+            .until("typing", |frame| frame["type"] == "typing" && frame["by"] == "agent")
+            .await?;
 
         agent1.add_note(&number, "a hint for colleagues").await?;
         let reply = agent1.reply(&client_id(), &number, "Hello, I am here").await?;
