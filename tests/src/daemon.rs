@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout};
+use tokio::sync::{Mutex, MutexGuard};
 
 use crate::grpc::Staff;
 use crate::program::{self, Ctl};
@@ -16,6 +17,10 @@ use crate::rest::Rest;
 use crate::stage::Stage;
 use crate::terminal::Terminal;
 use crate::visitor::Visitor;
+
+/// Held while a daemon of this process looks for ports, and from its end to its next start: a daemon that starts
+/// again wants the ports it had.
+static PORTS: Mutex<()> = Mutex::const_new(());
 
 /// What the line that says the demo is ready holds.
 const READY: &str = "ready in";
@@ -26,6 +31,8 @@ pub struct Daemon {
     data: PathBuf,
     runtime: PathBuf,
     running: Option<Running>,
+    /// Held while it is down.
+    ports: Option<MutexGuard<'static, ()>>,
     demo: Value,
 }
 
@@ -40,14 +47,18 @@ impl Daemon {
     pub async fn demo(stage: &Stage) -> Result<Self> {
         let data = stage.folder("data")?;
         let runtime = stage.folder("runtime")?;
+        let stage = stage.clone();
         let mut daemon =
-            Self { stage: stage.clone(), data, runtime, running: None, demo: Value::Null };
+            Self { stage, data, runtime, running: None, ports: None, demo: Value::Null };
         daemon.start().await?;
         Ok(daemon)
     }
 
     /// Starts the daemon again on the same data, after it has ended.
     pub async fn start(&mut self) -> Result<()> {
+        if self.ports.is_none() {
+            self.ports = Some(PORTS.lock().await);
+        }
         let stderr = self.runtime.join("daemon.stderr");
         self.stage.add_log(&stderr);
         self.stage.add_log(&self.data.join("log"));
@@ -77,12 +88,14 @@ impl Daemon {
             fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
         self.demo = serde_json::from_str(&text)?;
         self.running = Some(Running { child, lines });
+        self.ports = None;
         Ok(())
     }
 
     /// Ends the daemon at once, as a power cut would, and waits until it is gone.
     pub async fn kill9(&mut self) -> Result<()> {
         self.stage.note("kill -9 of the daemon");
+        self.ports = Some(PORTS.lock().await);
         let mut running = self.running.take().context("the daemon is running")?;
         running.child.kill().await?;
         Ok(())
@@ -101,6 +114,7 @@ impl Daemon {
     /// Waits until the daemon has ended by itself.
     pub async fn ended(&mut self) -> Result<ExitStatus> {
         let mut running = self.running.take().context("the daemon is running")?;
+        self.ports = Some(PORTS.lock().await);
         while let Some(line) = running.lines.next_line().await? {
             self.stage.note(format!("daemon: {line}"));
         }

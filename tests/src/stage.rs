@@ -15,9 +15,6 @@ const LOG_TAIL_BYTES: usize = 12 * 1024;
 /// How many lines of what the test saw are kept.
 const NOTES_MAX: usize = 400;
 
-/// What a dump asks for when a test fails: the rows of a terminal, for one.
-pub type Picture = Arc<dyn Fn() -> String + Send + Sync>;
-
 /// Where a test plays. Clones share it.
 #[derive(Clone)]
 pub struct Stage {
@@ -35,7 +32,6 @@ struct Seen {
     notes: Vec<String>,
     forgotten: usize,
     logs: Vec<PathBuf>,
-    pictures: Vec<(String, Picture)>,
     folders: usize,
 }
 
@@ -78,26 +74,17 @@ impl Stage {
         });
     }
 
-    /// Something the dump asks at the moment of failure.
-    pub fn add_picture(&self, name: &str, picture: Picture) {
-        self.with(|seen| seen.pictures.push((name.to_owned(), picture)));
-    }
-
     fn with<T>(&self, change: impl FnOnce(&mut Seen) -> T) -> T {
         change(&mut self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn dump(&self) -> String {
-        let (notes, forgotten, logs, pictures) = self.with(|seen| {
-            (seen.notes.clone(), seen.forgotten, seen.logs.clone(), seen.pictures.clone())
-        });
+        let (notes, forgotten, logs) =
+            self.with(|seen| (seen.notes.clone(), seen.forgotten, seen.logs.clone()));
         let mut text = format!("\n=== seen ({forgotten} earlier lines left out)\n");
         for note in notes {
             text.push_str(&note);
             text.push('\n');
-        }
-        for (name, picture) in pictures {
-            let _ = write!(text, "=== {name}\n{}\n", picture());
         }
         for log in logs {
             let files = match fs::read_dir(&log) {
@@ -147,8 +134,15 @@ pub fn play(body: impl AsyncFnOnce(&Stage) -> Result<()>) {
     // A child's blocking read must not keep a failed test from ending.
     runtime.shutdown_background();
     if let Err(error) = outcome {
-        let dump = stage.dump();
+        let text = format!("{error:#}{}{}", places(&error), stage.dump());
         std::mem::forget(guard);
-        panic!("{error:?}\n{dump}");
+        panic!("{text}");
     }
+}
+
+/// Where the error was made, if backtraces are switched on: the lines of it that stand in this folder.
+fn places(error: &anyhow::Error) -> String {
+    let trace = error.backtrace().to_string();
+    let ours = trace.lines().filter(|line| line.trim_start().starts_with("at ./"));
+    ours.fold(String::new(), |text, line| format!("{text}\n{}", line.trim_start()))
 }

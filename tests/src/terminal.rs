@@ -57,9 +57,6 @@ impl Terminal {
         std::thread::Builder::new()
             .name("terminal".to_owned())
             .spawn(move || read(reader, &shared, &changed))?;
-        let pictured = Arc::clone(&grid);
-        let picture = move || contents(&pictured);
-        stage.add_picture(&format!("{name} {}", arguments.join(" ")), Arc::new(picture));
         let stage = stage.clone();
         Ok(Self { stage, grid, changes, keys, child, _master: pair.master })
     }
@@ -120,6 +117,7 @@ impl Terminal {
 
 impl Drop for Terminal {
     fn drop(&mut self) {
+        self.stage.note(format!("the last screen was\n{}", self.screen()));
         // It may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();

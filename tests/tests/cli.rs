@@ -179,7 +179,11 @@ fn articles_are_imported_again_and_searched() {
             "one.md",
             "---\ntitle: Rope length\n---\n\nThe rope is twelve metres long.\n",
         )?;
-        write(&folder, "two.md", "# Rope colours\n\nThe rope comes in crimson and teal.\n")?;
+        write(
+            &folder,
+            "two.md",
+            "---\ntitle: Rope colours\n---\n\nThe rope comes in crimson and teal.\n",
+        )?;
         let path = folder.to_string_lossy().into_owned();
         let import = ["article", "import", &path, "-o", "json"];
         let first = ctl.run(&import).await?.expect(0)?.json()?;

@@ -97,13 +97,17 @@ fn fault_35_a_resume_of_nonsense_tells_nothing() {
         let id = visitor.say("hi").await?;
         visitor.acked(&id).await?;
         let mut hello = visitor.hello();
-        hello["resume"]["epoch"] = json!("not an epoch");
-        let frames = replay(&daemon, &hello).await?;
-        ensure!(frames.iter().any(|it| it["type"] == "reset"), "another epoch: {frames:?}");
-        hello = visitor.hello();
-        hello["resume"]["seq"] = json!(-1);
-        let refused = replay(&daemon, &hello).await;
-        ensure!(refused.is_err(), "a negative number: {refused:?}");
+        let good = hello["resume"].take();
+        for (field, nonsense) in [
+            ("epoch", json!("not an epoch")),
+            ("seq", json!(-1)),
+            ("conversation", json!("00000000-0000-7000-8000-000000000000")),
+        ] {
+            hello["resume"] = good.clone();
+            hello["resume"][field] = nonsense;
+            let frames = replay(&daemon, &hello).await?;
+            ensure!(frames.iter().any(|it| it["type"] == "reset"), "{hello}: {frames:?}");
+        }
         Ok(())
     });
 }

@@ -139,11 +139,12 @@ fn rest_tells_the_same_story() {
         let visitor = open.with(session["token"].as_str().context("a token")?);
         let body = json!({ "clientId": client_id(), "inbox": inbox, "content": QUESTION });
         let begun = visitor.post("/api/conversations", &body).await?.expect(201)?;
-        let number = begun["conversation"]["number"].to_string();
+        let id = begun["conversation"]["id"].as_str().context("an id")?;
         ensure!(begun["message"]["seq"] == 1, "{begun}");
+        ensure!(begun["conversation"]["number"].is_null(), "a visitor sees no traffic: {begun}");
 
         let body = json!({ "reason": "wants a person" });
-        let path = format!("/api/conversations/{number}");
+        let path = format!("/api/conversations/{id}");
         agent.post(&format!("{path}/escalate"), &body).await?.expect(200)?;
         let queue = agent.get("/api/escalations").await?.expect(200)?;
         ensure!(queue["waiting"].as_array().is_some_and(|rows| rows.len() == 4), "{queue}");
@@ -151,12 +152,13 @@ fn rest_tells_the_same_story() {
         let late = daemon.rest("agent2")?.post(&format!("{path}/claim"), &json!({})).await?;
         ensure!(late.problem(409)? == "already_claimed", "one wins");
 
-        let id = client_id();
-        let body = json!({ "clientId": id, "content": "Here I am", "senderType": "agent" });
+        let reply_id = client_id();
+        let body = json!({ "clientId": reply_id, "content": "Here I am", "senderType": "agent" });
         let reply = agent.post(&format!("{path}/messages"), &body).await?.expect(201)?;
         let again = agent.post(&format!("{path}/messages"), &body).await?.expect(201)?;
         ensure!(reply["seq"] == again["seq"] && reply["id"] == again["id"], "{reply} {again}");
-        let body = json!({ "clientId": id, "content": "Somebody else", "senderType": "agent" });
+        let body =
+            json!({ "clientId": reply_id, "content": "Somebody else", "senderType": "agent" });
         let other = agent.post(&format!("{path}/messages"), &body).await?;
         ensure!(other.problem(409)? == "client_id_reused", "another body");
         let body = json!({ "clientId": client_id(), "content": "No", "senderType": "user" });
@@ -165,7 +167,6 @@ fn rest_tells_the_same_story() {
 
         let body = json!({ "content": "for colleagues" });
         agent.post(&format!("{path}/notes"), &body).await?.expect(201)?;
-        let id = begun["conversation"]["id"].as_str().context("an id")?;
         let read = visitor.get(&format!("/api/conversations/{id}/messages")).await?;
         ensure!(!read.body.contains("for colleagues"), "a note reached the visitor: {read:?}");
         agent.post(&format!("{path}/resolve"), &json!({})).await?.expect(200)?;
