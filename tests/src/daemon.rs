@@ -1,0 +1,205 @@
+//! A real daemon playing the demo on a directory of its own: started, killed, started again. It is ready when its
+//! first line says so; nobody polls it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout};
+use tokio::sync::{Mutex, MutexGuard};
+
+use crate::grpc::Staff;
+use crate::program::{self, Ctl};
+use crate::rest::Rest;
+use crate::stage::Stage;
+use crate::terminal::Terminal;
+use crate::visitor::Visitor;
+
+/// Held while a daemon of this process looks for ports, and from its end to its next start: a daemon that starts
+/// again wants the ports it had.
+static PORTS: Mutex<()> = Mutex::const_new(());
+
+/// What the line that says the demo is ready holds.
+const READY: &str = "ready in";
+
+/// A running demo and everything a test needs to reach it.
+pub struct Daemon {
+    stage: Stage,
+    data: PathBuf,
+    runtime: PathBuf,
+    running: Option<Running>,
+    /// Held while it is down.
+    ports: Option<MutexGuard<'static, ()>>,
+    demo: Value,
+}
+
+struct Running {
+    child: Child,
+    /// Held open: a closed pipe would end the daemon at its next line.
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Daemon {
+    /// Starts the demo on a new directory.
+    pub async fn demo(stage: &Stage) -> Result<Self> {
+        let data = stage.folder("data")?;
+        let runtime = stage.folder("runtime")?;
+        let stage = stage.clone();
+        let mut daemon =
+            Self { stage, data, runtime, running: None, ports: None, demo: Value::Null };
+        daemon.start().await?;
+        Ok(daemon)
+    }
+
+    /// Starts the daemon again on the same data, after it has ended.
+    pub async fn start(&mut self) -> Result<()> {
+        if self.ports.is_none() {
+            self.ports = Some(PORTS.lock().await);
+        }
+        let stderr = self.runtime.join("daemon.stderr");
+        self.stage.add_log(&stderr);
+        self.stage.add_log(&self.data.join("log"));
+        let mut child = program::command("fusionchatd", &self.runtime)?
+            .arg("demo")
+            .arg("--data")
+            .arg(&self.data)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(fs::OpenOptions::new().create(true).append(true).open(&stderr)?)
+            .spawn()?;
+        let stdout = child.stdout.take().context("stdout is piped")?;
+        let mut lines = BufReader::new(stdout).lines();
+        loop {
+            let Some(line) = lines.next_line().await? else {
+                let status = child.wait().await?;
+                let said = fs::read_to_string(&stderr).unwrap_or_default();
+                bail!("the daemon ended with {status} before it was ready: {said}");
+            };
+            self.stage.note(format!("daemon: {line}"));
+            if line.contains(READY) {
+                break;
+            }
+        }
+        let file = self.data.join("demo.json");
+        let text =
+            fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
+        self.demo = serde_json::from_str(&text)?;
+        self.running = Some(Running { child, lines });
+        self.ports = None;
+        Ok(())
+    }
+
+    /// Ends the daemon at once, as a power cut would, and waits until it is gone.
+    pub async fn kill9(&mut self) -> Result<()> {
+        self.stage.note("kill -9 of the daemon");
+        self.ports = Some(PORTS.lock().await);
+        let mut running = self.running.take().context("the daemon is running")?;
+        running.child.kill().await?;
+        Ok(())
+    }
+
+    /// Asks the daemon to stop. [`Daemon::ended`] waits for it.
+    pub async fn sigterm(&self) -> Result<()> {
+        self.stage.note("SIGTERM to the daemon");
+        let pid = self.pid()?.to_string();
+        let status =
+            tokio::process::Command::new("kill").args(["-TERM", pid.as_str()]).status().await?;
+        anyhow::ensure!(status.success(), "kill -TERM {pid}: {status}");
+        Ok(())
+    }
+
+    /// Waits until the daemon has ended by itself.
+    pub async fn ended(&mut self) -> Result<ExitStatus> {
+        let mut running = self.running.take().context("the daemon is running")?;
+        self.ports = Some(PORTS.lock().await);
+        while let Some(line) = running.lines.next_line().await? {
+            self.stage.note(format!("daemon: {line}"));
+        }
+        Ok(running.child.wait().await?)
+    }
+
+    /// Kills it and starts it on the same data.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.kill9().await?;
+        self.start().await
+    }
+
+    /// The process.
+    pub fn pid(&self) -> Result<u32> {
+        let running = self.running.as_ref().context("the daemon is running")?;
+        running.child.id().context("the daemon has not been waited for")
+    }
+
+    /// Its data directory.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// The runtime directory its pointer lies in.
+    pub fn runtime(&self) -> &Path {
+        &self.runtime
+    }
+
+    /// A field of the demo's file.
+    pub fn field(&self, name: &str) -> Result<&str> {
+        self.demo[name].as_str().with_context(|| format!("demo.json has no {name}: {}", self.demo))
+    }
+
+    /// A credential of the demo's file: `admin`, `agent1`, `agent2` or `operator`.
+    pub fn credential(&self, user: &str) -> Result<&str> {
+        self.demo["credentials"][user].as_str().with_context(|| format!("no credential of {user}"))
+    }
+
+    /// The origin of the demo's shop, which its inbox allows.
+    pub fn shop_origin(&self) -> Result<String> {
+        Ok(self.field("shop")?.trim_end_matches('/').to_owned())
+    }
+
+    /// gRPC as a user of the demo.
+    pub async fn staff(&self, user: &str) -> Result<Staff> {
+        self.staff_with(self.credential(user)?).await
+    }
+
+    /// gRPC with any credential.
+    pub async fn staff_with(&self, token: &str) -> Result<Staff> {
+        Staff::connect(self.field("grpc")?, token).await
+    }
+
+    /// REST as a user of the demo.
+    pub fn rest(&self, user: &str) -> Result<Rest> {
+        Ok(self.rest_with(Some(self.credential(user)?))?.named(user))
+    }
+
+    /// REST with any credential, or none.
+    pub fn rest_with(&self, token: Option<&str>) -> Result<Rest> {
+        Ok(Rest::new(&self.stage, self.field("http")?, token))
+    }
+
+    /// The id of an inbox of the demo's organization.
+    pub async fn inbox_id(&self, name: &str) -> Result<String> {
+        let inbox = self.staff("admin").await?.inbox(name).await?;
+        Ok(inbox.id)
+    }
+
+    /// A new visitor of the demo's inbox, connected.
+    pub async fn visitor(&self) -> Result<Visitor> {
+        let inbox = self.inbox_id(self.field("inbox")?).await?;
+        let mut visitor =
+            Visitor::new(&self.stage, self.field("http")?, &inbox, &self.shop_origin()?);
+        visitor.connect().await?;
+        Ok(visitor)
+    }
+
+    /// The command line.
+    pub fn ctl(&self) -> Ctl {
+        Ctl::new(&self.stage, &self.runtime)
+    }
+
+    /// The agent's console in a terminal of 100 columns and 30 rows.
+    pub fn console(&self, user: &str) -> Result<Terminal> {
+        Terminal::start(&self.stage, &self.runtime, "fusion-tui", &["--demo", user], 100, 30)
+    }
+}
