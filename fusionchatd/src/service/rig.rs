@@ -31,7 +31,8 @@ use super::{Service, Settings};
 pub(super) const START: i64 = 1_790_000_000_000;
 pub(super) const SHOP: &str = "https://shop.example.com";
 
-/// The memory engine behind a gate. While the gate is shut commits wait; a busy one gives way at every read.
+/// The memory engine behind a gate. While the gate is shut commits wait; a busy one gives way before
+/// and after every read, so that anything may happen between it and what is made of it.
 pub(super) struct Gate {
     pub(super) engine: MemoryEngine,
     open: watch::Sender<bool>,
@@ -63,7 +64,9 @@ impl Engine for Gate {
     fn get<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<Vec<Option<Value>>, StoreError>> {
         Box::pin(async move {
             self.give_way().await;
-            self.engine.get(keys).await
+            let found = self.engine.get(keys).await;
+            self.give_way().await;
+            found
         })
     }
 
@@ -75,7 +78,9 @@ impl Engine for Gate {
     ) -> BoxFuture<'a, Result<Vec<(Key, Value)>, StoreError>> {
         Box::pin(async move {
             self.give_way().await;
-            self.engine.scan(range, direction, limit).await
+            let found = self.engine.scan(range, direction, limit).await;
+            self.give_way().await;
+            found
         })
     }
 

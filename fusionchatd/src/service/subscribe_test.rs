@@ -28,13 +28,20 @@ fn live(subscribed: Subscribed) -> Watcher {
     }
 }
 
-/// The next change of a reader that is dropped and asked again at every chance.
+/// Gives way so many times.
+async fn steps(count: u64) {
+    for _ in 0..count {
+        yield_now().await;
+    }
+}
+
+/// The next change of a reader that is dropped and asked again whenever it takes long.
 async fn change(watcher: &mut Watcher) -> Arc<Change> {
     loop {
         let signal = tokio::select! {
             biased;
             signal = watcher.next() => signal.expect("a signal"),
-            () = yield_now() => continue,
+            () = steps(64) => continue,
         };
         if let Signal::Change(change) = signal {
             return change;
@@ -64,9 +71,7 @@ async fn readers_join_while_others_write(seed: u64) {
         let (service, desk, mut seed) = (Arc::clone(&rig.service), rig.desk.clone(), seed + writer);
         tasks.spawn(async move {
             for n in 0..WRITES / 2 {
-                for _ in 0..dice(&mut seed, 30) {
-                    yield_now().await;
-                }
+                steps(dice(&mut seed, 30)).await;
                 note(&service, &desk, id, format!("note {n}")).await;
             }
         });
@@ -75,9 +80,7 @@ async fn readers_join_while_others_write(seed: u64) {
         let (service, desk) = (Arc::clone(&rig.service), rig.desk.clone());
         let mut seed = seed + 100 + reader;
         tasks.spawn(async move {
-            for _ in 0..dice(&mut seed, 400) {
-                yield_now().await;
-            }
+            steps(dice(&mut seed, 400)).await;
             let mut watcher = live(watch(&service, &desk, None).await);
             let mut position = watcher.cursor().position;
             while position < start + WRITES {
@@ -105,16 +108,11 @@ async fn a_reader_misses_nothing_from_its_first_moment_on() {
 async fn visitors_seqs(watcher: &mut VisitorWatcher, last: u64) -> Vec<u64> {
     let (mut seqs, mut seed) = (Vec::new(), 1);
     while seqs.last() != Some(&last) {
-        let patience = dice(&mut seed, 400);
-        let give_up = async {
-            for _ in 0..patience {
-                yield_now().await;
-            }
-        };
+        let patience = if dice(&mut seed, 4) == 0 { 400 } else { dice(&mut seed, 24) };
         let signal = tokio::select! {
             biased;
             signal = watcher.next() => signal.expect("a signal"),
-            () = give_up => continue,
+            () = steps(patience) => continue,
         };
         if let VisitorSignal::Messages(messages) = signal {
             seqs.extend(messages.iter().map(|it| it.message.seq));
@@ -138,6 +136,86 @@ async fn a_visitors_reader_may_be_dropped_at_any_moment() {
     let reading = visitors_seqs(&mut watcher, 150);
     let ((), seqs) = timeout(SOON, async { tokio::join!(writing, reading) }).await.expect("all");
     assert!(seqs.into_iter().eq(1..=150));
+}
+
+/// However far a reader has got when something is written, it hears of it.
+#[tokio::test(start_paused = true)]
+async fn a_write_at_any_step_of_a_reading_is_heard() {
+    let rig = Rig::new().await;
+    let guest = rig.guest().await;
+    let (id, _) = rig.say(&guest, "hello").await;
+    rig.gate.make_busy();
+    for steps in 0..8 {
+        let mut watcher = live(watch(&rig.service, &rig.desk, None).await);
+        let mut next = Box::pin(watcher.next());
+        for _ in 0..steps {
+            assert!(futures::poll!(next.as_mut()).is_pending());
+        }
+        note(&rig.service, &rig.desk, id, format!("note {steps}")).await;
+        let heard = timeout(SOON, next).await.unwrap_or_else(|_| panic!("asleep after {steps}"));
+        assert!(matches!(heard.expect("a signal"), Signal::Change(_)));
+    }
+    for steps in 0..24 {
+        let seq = rig.header(id).await.last_seq;
+        let shown = rig.service.current_conversation(&guest.actor).await.expect("read");
+        let mut watcher =
+            rig.service.watch_visitor(&guest.actor, shown.as_ref(), seq).expect("watching");
+        let mut next = Box::pin(watcher.next());
+        for _ in 0..steps {
+            assert!(futures::poll!(next.as_mut()).is_pending());
+        }
+        rig.say(&guest, "more").await;
+        let heard = timeout(SOON, next).await.unwrap_or_else(|_| panic!("asleep after {steps}"));
+        assert!(matches!(heard.expect("a signal"), VisitorSignal::Messages(_)));
+    }
+}
+
+/// However far a reader has got when it is dropped, the next one of it says the same.
+#[tokio::test(start_paused = true)]
+async fn a_reading_dropped_at_any_step_loses_nothing() {
+    let rig = Rig::new().await;
+    let guest = rig.guest().await;
+    let (id, _) = rig.say(&guest, "one").await;
+    rig.say(&guest, "two").await;
+    rig.gate.make_busy();
+    for steps in 0..40 {
+        let mut visitor = rig.service.watch_visitor(&guest.actor, None, 0).expect("watching");
+        let mut dropped = Box::pin(visitor.next());
+        let mut early = None;
+        for _ in 0..steps {
+            if let std::task::Poll::Ready(signal) = futures::poll!(dropped.as_mut()) {
+                early = Some(signal.expect("a signal"));
+                break;
+            }
+        }
+        drop(dropped);
+        let signal = match early {
+            Some(signal) => signal,
+            None => timeout(SOON, visitor.next()).await.expect("heard").expect("a signal"),
+        };
+        let VisitorSignal::Messages(messages) = signal else { panic!("after {steps}: {signal:?}") };
+        let seqs = messages.iter().map(|it| it.message.seq);
+        assert!(seqs.eq(1..=2), "dropped after {steps} steps");
+    }
+    for steps in 0..40 {
+        let epoch = rig.service.epoch();
+        let after = Some(Cursor { epoch, position: 0 });
+        let mut staff = live(watch(&rig.service, &rig.desk, after).await);
+        let mut dropped = Box::pin(staff.next());
+        let mut position = 0;
+        for _ in 0..steps {
+            if futures::poll!(dropped.as_mut()).is_ready() {
+                position = 1;
+                break;
+            }
+        }
+        drop(dropped);
+        while position < rig.header(id).await.position {
+            let next = timeout(SOON, change(&mut staff)).await.expect("heard");
+            assert_eq!(next.entry.position, position + 1, "dropped after {steps} steps");
+            position += 1;
+        }
+    }
 }
 
 #[tokio::test]
