@@ -64,7 +64,7 @@ fn an_agent_claims_replies_notes_and_resolves() {
         console.keys("seen before\r")?;
         console.shows("seen before").await?;
         console.keys("\x1b")?;
-        console.hides("keep the draft").await?;
+        console.shows("r reply").await?;
         console.keys("R")?;
         visitor.status("resolved").await?;
         let shown = visitor.transcript().join("\n");

@@ -39,6 +39,15 @@ fn the_queue_is_longest_first_and_a_claim_waits_for_the_answer() {
 }
 
 #[test]
+fn r_right_behind_c_opens_the_composer_when_the_claim_is_won() {
+    let mut state = queue();
+    press(&mut state, &["c"]);
+    assert_eq!(press(&mut state, &["r"]), [], "one claim at a time");
+    answer(&mut state, 1001, Ok(at(11, assigned(1001, "u-1", "agent1"))));
+    assert_eq!(state.focus, Focus::Composer);
+}
+
+#[test]
 fn a_lost_race_names_the_winner_and_moves_on() {
     let mut state = queue();
     press(&mut state, &["c"]);

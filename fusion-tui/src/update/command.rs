@@ -40,7 +40,9 @@ pub(super) fn send(
         state.toast_bad("Not connected: nothing was changed");
         return;
     }
-    if state.pending.iter().any(|pending| pending.conversation == *id) {
+    if let Some(pending) = state.pending.iter_mut().find(|pending| pending.conversation == *id) {
+        // `r` right behind `c`: the claim is under way, the composer opens when it is won.
+        pending.then_compose |= then_compose && matches!(pending.command, Command::Claim { .. });
         return;
     }
     let (conversation, command) = (id.clone(), command.clone());

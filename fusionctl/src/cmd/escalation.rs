@@ -96,12 +96,15 @@ pub(crate) fn visitor(name: &str, id: &str) -> String {
 async fn assign(context: &Context, arguments: Assign) -> Result<Report, Failure> {
     let request = v1::AssignEscalationRequest {
         client_id: context.once.client_id(),
-        conversation: arguments.conversation,
+        conversation: arguments.conversation.clone(),
         to: arguments.to.clone(),
         take: arguments.take,
     };
     let answer = context.change(context.client.escalations().assign_escalation(request)).await?;
-    let escalation = expect(answer.escalation, "escalation")?;
+    let Some(escalation) = answer.escalation else {
+        // It did not wait: it was taken from whoever had it, which ends no escalation.
+        return taken(context, arguments).await;
+    };
     let fields = vec![
         ("conversation", Cell::Number(escalation.number)),
         ("assigned to", Cell::Text(arguments.to)),
@@ -109,4 +112,17 @@ async fn assign(context: &Context, arguments: Assign) -> Result<Report, Failure>
         ("reason", Cell::text(&escalation.reason)),
     ];
     Ok(object(view::escalation(&escalation), fields).into())
+}
+
+async fn taken(context: &Context, arguments: Assign) -> Result<Report, Failure> {
+    let request = v1::GetConversationRequest { conversation: arguments.conversation };
+    let answer =
+        context.client.call(context.client.conversations().get_conversation(request)).await?;
+    let conversation = expect(answer.conversation, "conversation")?;
+    let fields = vec![
+        ("conversation", Cell::Number(conversation.number)),
+        ("assigned to", Cell::Text(arguments.to)),
+        ("claimed", Cell::at(conversation.assigned_at)),
+    ];
+    Ok(object(view::conversation(&conversation), fields).into())
 }
