@@ -26,7 +26,7 @@ use super::http::{Door, Peer, host, problem};
 const KEY_CHARS: usize = 24;
 
 /// Turns a request into a WebSocket, or refuses it.
-pub(crate) async fn upgrade(door: Arc<Door>, mut request: Request<Body>) -> Response<Body> {
+pub(crate) fn upgrade(door: &Arc<Door>, mut request: Request<Body>) -> Response<Body> {
     if !is_own_origin(request.headers(), &door.service.settings().public_url) {
         let error = Error::new(
             Kind::Forbidden,
@@ -47,7 +47,7 @@ pub(crate) async fn upgrade(door: Arc<Door>, mut request: Request<Body>) -> Resp
         return problem::of_error(&Error::internal(anyhow::anyhow!("a request has no peer")));
     };
     let upgrade = hyper::upgrade::on(&mut request);
-    let task_door = Arc::clone(&door);
+    let task_door = Arc::clone(door);
     door.tasks.spawn(async move {
         // The connection ended instead: there is nobody to tell.
         let Ok(upgraded) = upgrade.await else { return };

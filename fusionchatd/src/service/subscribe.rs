@@ -241,7 +241,8 @@ impl VisitorWatcher {
                 return Ok(signal);
             }
             self.wake.borrow_and_update();
-            self.fill().await?;
+            // Boxed, so that a socket that only waits does not hold the memory of a read.
+            Box::pin(self.fill()).await?;
             if !self.pending.is_empty() {
                 continue;
             }

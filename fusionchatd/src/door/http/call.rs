@@ -26,6 +26,8 @@ use super::{Door, Peer, json, problem};
 
 /// The largest body, in bytes.
 pub(crate) const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// How much of a body that is too large is read away.
+const DRAIN_BYTES_MAX: usize = 4 * BODY_BYTES_MAX;
 /// A body slower than this many bytes a window is given up.
 const BODY_BYTES_MIN: usize = 10 * 1024;
 /// The longest `Idempotency-Key`, in bytes.
@@ -208,41 +210,48 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// Reads a bounded body that keeps coming.
-async fn read_body(headers: &HeaderMap, body: Body, window: Duration) -> Result<Bytes, Error> {
+async fn read_body(headers: &HeaderMap, mut body: Body, window: Duration) -> Result<Bytes, Error> {
     let declared = headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok());
     let declared = declared.and_then(|it| it.parse::<u64>().ok()).unwrap_or(0);
-    if declared > BODY_BYTES_MAX as u64 {
-        return Err(too_large());
-    }
-    let mut body = body;
     let mut read = BytesMut::new();
-    loop {
+    let mut whole = declared <= BODY_BYTES_MAX as u64;
+    while whole {
         let before = read.len();
-        let part = async {
-            while let Some(frame) = body.frame().await {
-                let frame = frame.map_err(|_| broken())?;
-                let Ok(data) = frame.into_data() else { continue };
-                if read.len() + data.len() > BODY_BYTES_MAX {
-                    return Err(too_large());
-                }
-                read.extend_from_slice(&data);
-            }
-            Ok(())
-        };
-        match tokio::time::timeout(window, part).await {
-            Ok(done) => return done.map(|()| read.freeze()),
+        match tokio::time::timeout(window, read_on(&mut body, &mut read)).await {
+            Ok(Ok(true)) => return Ok(read.freeze()),
+            Ok(Ok(false)) => whole = false,
+            Ok(Err(error)) => return Err(error),
             Err(_) if read.len() - before >= BODY_BYTES_MIN => {}
             Err(_) => return Err(Error::invalid("too_slow", "the body came too slowly")),
         }
     }
+    drop(read);
+    // A client that is still sending would not hear why: read some of it away.
+    let mut drained = 0;
+    let drain = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            drained += frame.data_ref().map_or(0, Bytes::len);
+            if drained > DRAIN_BYTES_MAX {
+                break;
+            }
+        }
+    };
+    // However far it came, the answer is the same.
+    let _ = tokio::time::timeout(window, drain).await;
+    Err(Error::new(Kind::TooLarge, "body_too_large", "the body is larger than 1 MiB"))
 }
 
-fn too_large() -> Error {
-    Error::new(Kind::TooLarge, "body_too_large", "the body is larger than 1 MiB")
-}
-
-fn broken() -> Error {
-    Error::invalid("invalid_body", "the body ended early")
+/// Adds what comes of a body; whether that was all of it, or false once it is too large.
+async fn read_on(body: &mut Body, read: &mut BytesMut) -> Result<bool, Error> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Error::invalid("invalid_body", "the body ended early"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        if read.len() + data.len() > BODY_BYTES_MAX {
+            return Ok(false);
+        }
+        read.extend_from_slice(&data);
+    }
+    Ok(true)
 }
 
 #[cfg(test)]

@@ -41,6 +41,10 @@ pub(crate) fn outline(bytes: &[u8]) -> Result<Outline, Error> {
     let walk = Walk { depth: 0, flaw: &flaw, client_id: &client_id, is_client_id: false };
     let walked = walk.deserialize(&mut reader).and_then(|()| reader.end());
     match walked {
+        // A list could fill a type's fields by their order, which nobody means.
+        Ok(()) if !bytes.trim_ascii_start().starts_with(b"{") => {
+            Err(Error::invalid("invalid_json", "the JSON is not an object"))
+        }
         Ok(()) => Ok(Outline { client_id: client_id.take() }),
         Err(error) => Err(match flaw.get() {
             Some(flaw) => flaw.error(),
@@ -239,7 +243,8 @@ mod tests {
         for opening in ["[", "{\"a\":"] {
             assert_eq!(code(opening.repeat(100_000).as_bytes()), "too_deep");
         }
-        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let nested =
+            |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth - 1), "]".repeat(depth - 1));
         assert!(outline(nested(DEPTH_MAX).as_bytes()).is_ok());
         assert!(outline(nested(DEPTH_MAX + 1).as_bytes()).is_err());
     }
@@ -288,6 +293,7 @@ mod tests {
         let error = read::<Body>(b"{\"content\": s3cret}").expect_err("refused");
         assert_eq!(error.message, "the JSON is malformed at line 1 column 13");
         assert_eq!(code(b""), "invalid_json");
+        assert_eq!(code(b"[\"hello\"]"), "invalid_json");
         assert_eq!(code(b"{\"content\":\"a\"} x"), "invalid_json");
         assert_eq!(code(b"{}"), "missing_field");
     }

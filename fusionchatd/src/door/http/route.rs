@@ -127,14 +127,13 @@ pub(super) fn router(door: &Arc<Door>) -> Router {
         let run = move |request: Request<Body>| call::serve(Arc::clone(&door), route, request);
         router = router.route(route.path, on(route.verb.filter(), run));
     }
-    let door = |_: ()| Arc::clone(door);
-    let (frame, page, socket) = (door(()), door(()), door(()));
+    let (frame, page, socket) = (Arc::clone(door), Arc::clone(door), Arc::clone(door));
     router
         .route("/embed.js", get(widget::loader))
         .route("/w/assets/{file}", get(widget::asset))
         .route("/w/{inbox}", get(move |r| widget::frame(Arc::clone(&frame), r)))
         .route("/a/{article}", get(move |r| widget::article(Arc::clone(&page), r)))
-        .route("/ws", get(move |r| live::upgrade(Arc::clone(&socket), r)))
+        .route("/ws", get(move |r| std::future::ready(live::upgrade(&socket, r))))
         .fallback(|| async {
             problem::of_status(StatusCode::NOT_FOUND, "not_found", "there is nothing here")
         })

@@ -7,6 +7,7 @@ use std::fmt::Display;
 use serde::{Serialize, Serializer};
 
 use crate::domain::article::Article;
+use crate::domain::conversation::Resolution;
 use crate::domain::id::{
     ArticleId, ClientId, ConversationId, EscalationId, InboxId, MessageId, OrganizationId, UserId,
 };
@@ -251,7 +252,7 @@ impl<'a> From<&'a ConversationView> for ConversationJson<'a> {
             assigned_at: header.assigned_at,
             turn: header.turn,
             waiting_since: header.waiting_since,
-            resolution: header.resolution.map(|it| it.name()),
+            resolution: header.resolution.map(Resolution::name),
             locale: &header.locale,
             last_seq: header.last_seq,
             last_line: &header.last_line,

@@ -47,7 +47,7 @@ pub(super) enum FromVisitor {
 #[derive(Debug)]
 pub(super) struct Refused {
     /// Why.
-    pub(super) error: Error,
+    pub(super) error: Box<Error>,
     /// What it says it was about.
     pub(super) client_id: Option<String>,
 }
@@ -55,8 +55,9 @@ pub(super) struct Refused {
 /// Reads a frame.
 pub(super) fn read(text: &str) -> Result<FromVisitor, Refused> {
     let bytes = text.as_bytes();
-    let outline = json::outline(bytes).map_err(|error| Refused { error, client_id: None })?;
-    json::read(bytes).map_err(|error| Refused { error, client_id: outline.client_id })
+    let outline =
+        json::outline(bytes).map_err(|error| Refused { error: error.into(), client_id: None })?;
+    json::read(bytes).map_err(|error| Refused { error: error.into(), client_id: outline.client_id })
 }
 
 /// Where a client wants to go on: conversation, epoch and the last seq it has. None if the value says no such
@@ -150,7 +151,7 @@ mod tests {
             (r#"{"type":"nothing"}"#, "invalid_argument"),
             (r#"{"content":"b"}"#, "missing_field"),
             (r#"{"type":"ping","type":"ping"}"#, "duplicate_key"),
-            ("[]", "invalid_argument"),
+            (r#"["ping"]"#, "invalid_json"),
         ] {
             assert_eq!(read(text).err().map(|it| it.error.code), Some(code), "{text}");
         }

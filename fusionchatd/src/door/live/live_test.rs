@@ -210,7 +210,7 @@ async fn fault_34_and_35_a_cursor_that_cannot_be_resumed_is_reset() {
 
 #[tokio::test]
 async fn a_long_conversation_is_replayed_from_its_last_200_messages() {
-    let limits = Limits { messages_per_minute: 60_000, message_burst: 1_000, ..Limits::default() };
+    let limits = Limits { messages_per_minute: 60_000, message_burst: 10_000, ..Limits::default() };
     let daemon = Daemon::start_with(patient(), limits).await;
     let (session, epoch, conversation) = talk(&daemon, 230).await;
     let (mut client, _) = daemon.visitor(json!({ "session": session })).await;
@@ -431,7 +431,7 @@ async fn fault_27_a_peer_that_answers_no_ping_is_gone() {
 #[tokio::test]
 async fn fault_28_a_reader_that_does_not_read_is_closed() {
     let options = HttpOptions { write_timeout: Duration::from_millis(50), ..patient() };
-    let limits = Limits { messages_per_minute: 60_000, message_burst: 1_000, ..Limits::default() };
+    let limits = Limits { messages_per_minute: 60_000, message_burst: 10_000, ..Limits::default() };
     let daemon = Daemon::start_with(options, limits).await;
     let (mut client, welcome) = daemon.visitor(json!({})).await;
     let (slow, _) = daemon.visitor(json!({ "session": welcome["session"] })).await;
@@ -439,9 +439,11 @@ async fn fault_28_a_reader_that_does_not_read_is_closed() {
     let mut number = 0;
     let key = daemon.key();
     loop {
-        number += 1;
-        client.message(number, &long).await;
-        client.until("ack").await;
+        for _ in 0..50 {
+            number += 1;
+            client.message(number, &long).await;
+            client.until("ack").await;
+        }
         let status = daemon.api(&key, "GET", "/api/server", None).await.json();
         if status["sockets"] == json!(1) {
             break;

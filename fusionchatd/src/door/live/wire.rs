@@ -169,7 +169,15 @@ fn end_of(error: &WsError) -> End {
         WsError::Io(error) if error.kind() == TOO_MANY_FRAGMENTS => {
             End::Close(1008, "a message has at most 32 fragments")
         }
-        _ => End::Gone,
+        WsError::Io(_)
+        | WsError::ConnectionClosed
+        | WsError::AlreadyClosed
+        | WsError::Tls(_)
+        | WsError::WriteBufferFull(_)
+        | WsError::AttackAttempt
+        | WsError::Url(_)
+        | WsError::Http(_)
+        | WsError::HttpFormat(_) => End::Gone,
     }
 }
 
