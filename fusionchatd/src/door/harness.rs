@@ -1,5 +1,5 @@
-//! A daemon for the doors' tests: the real service over the memory engine, behind a real port. Every wait of a
-//! test has the watchdog's limit and no other.
+//! A daemon for the doors' tests: the real service over the memory engine, behind a real port.
+//! Every wait of a test has the watchdog's limit and no other.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -1,5 +1,6 @@
-//! The widget's WebSocket: the way in. The upgrade is done by hand, because it must be refused before it happens
-//! and because the usual buffers would cost a hundred times the memory of an idle visitor.
+//! The widget's WebSocket: the way in. The upgrade is done by hand, because it must be refused
+//! before it happens and because the usual buffers would cost a hundred times the memory of an idle
+//! visitor.
 
 mod frame;
 mod guard;
@@ -62,7 +63,8 @@ pub(crate) fn upgrade(door: &Arc<Door>, mut request: Request<Body>) -> Response<
     response
 }
 
-/// Whether a page of the daemon's own origin asks. A request without an origin comes from no browser's page.
+/// Whether a page of the daemon's own origin asks. A request without an origin comes from no
+/// browser's page.
 fn is_own_origin(headers: &HeaderMap, public_url: &str) -> bool {
     let mut all = headers.get_all(ORIGIN).iter();
     let origin = all.next().and_then(|it| it.to_str().ok());

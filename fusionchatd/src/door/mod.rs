@@ -5,3 +5,6 @@ pub mod grpc;
 pub mod http;
 pub mod live;
 pub mod status;
+
+#[cfg(test)]
+mod harness;

@@ -1,4 +1,5 @@
-//! One REST request: who asks, what for, and the answer. It checks the credential before it reads the body.
+//! One REST request: who asks, what for, and the answer. It checks the credential before it reads
+//! the body.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -146,7 +147,8 @@ impl Call {
         json::read(&self.body)
     }
 
-    /// What makes a repeat of this request harmless: the body's id, else the header's, else a fresh one.
+    /// What makes a repeat of this request harmless: the body's id, else the header's, else a fresh
+    /// one.
     pub(super) fn client_id(&self, own: Option<&str>) -> Result<ClientId, Error> {
         if let Some(text) = own {
             return parse_client_id(text);
@@ -195,7 +197,8 @@ pub(super) fn no_content() -> Response<Body> {
     response
 }
 
-/// The bearer token; none if there is none or more than one, so that no two readers pick different ones.
+/// The bearer token; none if there is none or more than one, so that no two readers pick different
+/// ones.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut all = headers.get_all(AUTHORIZATION).iter();
     let text = all.next()?.to_str().ok()?;

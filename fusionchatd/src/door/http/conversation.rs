@@ -1,5 +1,5 @@
-//! Conversations by REST. A visitor's token sees its own conversation in the visitor's shape; staff and keys see
-//! the whole header.
+//! Conversations by REST. A visitor's token sees its own conversation in the visitor's shape; staff
+//! and keys see the whole header.
 
 use axum::body::Body;
 use http::{Response, StatusCode};

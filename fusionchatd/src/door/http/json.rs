@@ -1,6 +1,6 @@
-//! Reads JSON from outside, for REST bodies and WebSocket frames alike: bounded in depth and fields, with no key
-//! twice, no unknown field and no number that two readers could understand differently. An error never repeats
-//! what was sent.
+//! Reads JSON from outside, for REST bodies and WebSocket frames alike: bounded in depth and
+//! fields, with no key twice, no unknown field and no number that two readers could understand
+//! differently. An error never repeats what was sent.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -54,7 +54,8 @@ pub(crate) fn outline(bytes: &[u8]) -> Result<Outline, Error> {
     }
 }
 
-/// Reads the query of a URL. An empty value is a value; a parameter that stands there twice is refused.
+/// Reads the query of a URL. An empty value is a value; a parameter that stands there twice is
+/// refused.
 pub(crate) fn read_query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Error> {
     let read = Query::<T>::try_from_uri(uri);
     read.map(|Query(value)| value).map_err(|rejection| {
@@ -101,8 +102,8 @@ fn malformed(error: &serde_json::Error) -> Error {
     Error::invalid("invalid_json", format!("the JSON is malformed at line {line} column {column}"))
 }
 
-/// The JSON does not fit the type. What the reader says before `expected` may repeat what was sent; what it says
-/// after the last one is ours.
+/// The JSON does not fit the type. What the reader says before `expected` may repeat what was sent;
+/// what it says after the last one is ours.
 fn misfit(error: &impl fmt::Display) -> Error {
     let text = error.to_string();
     let text = text.split(" at line ").next().unwrap_or_default();

@@ -1,5 +1,6 @@
-//! HTTP/1.1 for integrations and for the widget's files, and the way into its WebSocket. The accept loop is our
-//! own: every wait of a connection has a limit, and an error of one connection never ends it.
+//! HTTP/1.1 for integrations and for the widget's files, and the way into its WebSocket. The accept
+//! loop is our own: every wait of a connection has a limit, and an error of one connection never
+//! ends it.
 
 pub mod route;
 
@@ -62,7 +63,8 @@ const SECRET_PARAMETERS: [&str; 6] =
 /// The waits of the HTTP door. Tests make them short.
 #[derive(Clone, Debug)]
 pub struct HttpOptions {
-    /// How long a request's head may take, and how long a connection may be idle between two requests.
+    /// How long a request's head may take, and how long a connection may be idle between two
+    /// requests.
     pub header_timeout: Duration,
     /// How long a body may come slower than 1 KiB/s.
     pub body_timeout: Duration,

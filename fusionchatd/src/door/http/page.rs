@@ -1,5 +1,6 @@
-//! Pages a visitor reads without a script: an article, or the news that there is none. Markdown is rendered from
-//! its events; raw HTML and images are dropped, every text is escaped, and a link goes to the web or to mail.
+//! Pages a visitor reads without a script: an article, or the news that there is none. Markdown is
+//! rendered from its events; raw HTML and images are dropped, every text is escaped, and a link
+//! goes to the web or to mail.
 
 use std::fmt::Write;
 use std::sync::LazyLock;
@@ -230,7 +231,8 @@ mod tests {
         }
         check(
             "[t](https://a.example/?\"onclick=x)",
-            "<p><a rel=\"noopener nofollow ugc\" href=\"https://a.example/?&quot;onclick=x\">t</a></p>\n",
+            "<p><a rel=\"noopener nofollow ugc\" \
+             href=\"https://a.example/?&quot;onclick=x\">t</a></p>\n",
         );
         let html = page("\"><script>", "</title><script>", "");
         assert!(!html.contains("<script>"), "{html}");

@@ -1,4 +1,5 @@
-//! What an HTTP client is told of a failure: `application/problem+json`. The cause goes to the log only.
+//! What an HTTP client is told of a failure: `application/problem+json`. The cause goes to the log
+//! only.
 
 use std::collections::BTreeMap;
 

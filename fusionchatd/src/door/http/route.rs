@@ -1,4 +1,5 @@
-//! The one table of the REST routes. The router is built from it, and so is every test that must know them all.
+//! The one table of the REST routes. The router is built from it, and so is every test that must
+//! know them all.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! How many connections one address has open. A connection keeps its seat over an upgrade to a WebSocket.
+//! How many connections one address has open. A connection keeps its seat over an upgrade to a
+//! WebSocket.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

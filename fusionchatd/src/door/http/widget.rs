@@ -1,5 +1,5 @@
-//! The widget's files, the frame they run in, and the public page of an article. Who may embed the frame stands
-//! in its policy: the inbox's origins and nobody else.
+//! The widget's files, the frame they run in, and the public page of an article. Who may embed the
+//! frame stands in its policy: the inbox's origins and nobody else.
 
 use std::sync::Arc;
 
@@ -171,7 +171,8 @@ fn takes_gzip(request: &HeaderMap) -> bool {
     })
 }
 
-/// The daemon's origin as the browser sees it: the host it asked for, under the scheme an operator named.
+/// The daemon's origin as the browser sees it: the host it asked for, under the scheme an operator
+/// named.
 fn own_origin(headers: &HeaderMap, public_url: &str) -> String {
     let scheme = if public_url.starts_with("https://") { "https" } else { "http" };
     match host(headers) {

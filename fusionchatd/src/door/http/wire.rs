@@ -1,5 +1,5 @@
-//! Rows as JSON, for REST and the WebSocket. What a visitor must not see is left out here: positions, notes,
-//! reasons and the ids of staff.
+//! Rows as JSON, for REST and the WebSocket. What a visitor must not see is left out here:
+//! positions, notes, reasons and the ids of staff.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;

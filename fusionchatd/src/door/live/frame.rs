@@ -1,5 +1,5 @@
-//! The frames of the visitor's WebSocket as docs/protocol.md has them: one JSON object a text frame, its name in
-//! the field `type`.
+//! The frames of the visitor's WebSocket as docs/protocol.md has them: one JSON object a text
+//! frame, its name in the field `type`.
 
 use std::collections::BTreeMap;
 
@@ -60,8 +60,8 @@ pub(super) fn read(text: &str) -> Result<FromVisitor, Refused> {
     json::read(bytes).map_err(|error| Refused { error: error.into(), client_id: outline.client_id })
 }
 
-/// Where a client wants to go on: conversation, epoch and the last seq it has. None if the value says no such
-/// thing.
+/// Where a client wants to go on: conversation, epoch and the last seq it has. None if the value
+/// says no such thing.
 pub(super) fn cursor(resume: &Value) -> Option<(ConversationId, Uuid, u64)> {
     let conversation = resume.get("conversation")?.as_str()?.parse().ok()?;
     let epoch = Uuid::try_parse(resume.get("epoch")?.as_str()?).ok()?;

@@ -1,5 +1,5 @@
-//! Counts the fragments of a message as its bytes come in: the WebSocket library bounds a message's size, not how
-//! many pieces it comes in. It changes no byte.
+//! Counts the fragments of a message as its bytes come in: the WebSocket library bounds a message's
+//! size, not how many pieces it comes in. It changes no byte.
 
 use std::io;
 use std::pin::Pin;

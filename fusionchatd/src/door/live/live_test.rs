@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures::SinkExt;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
@@ -243,6 +244,27 @@ async fn fault_08_to_14_what_is_no_websocket_or_no_text_closes() {
         let (mut client, _) = daemon.visitor(json!({})).await;
         client.push(message).await;
         assert_eq!(client.closed().await, close);
+    }
+    daemon.end().await;
+}
+
+#[tokio::test]
+async fn fault_07_08_12_raw_frames_that_break_the_protocol_close() {
+    let daemon = Daemon::start().await;
+    let endless = [&[0x81, 0xff, 0x80][..], &[0; 11]].concat();
+    for (bytes, close) in [
+        (endless.as_slice(), 1009),
+        // Unmasked.
+        (&[0x81, 0x02, b'{', b'}'], 1002),
+        // A ping in two parts.
+        (&[0x09, 0x80, 0, 0, 0, 0], 1002),
+        // A continuation of nothing.
+        (&[0x80, 0x80, 0, 0, 0, 0], 1002),
+    ] {
+        let (mut client, _) = daemon.visitor(json!({})).await;
+        let stream = client.socket.get_mut();
+        soon(stream.write_all(bytes)).await.expect("written");
+        assert_eq!(client.closed().await, close, "{bytes:?}");
     }
     daemon.end().await;
 }

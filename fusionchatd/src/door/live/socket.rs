@@ -1,6 +1,7 @@
-//! One visitor's socket, as one task: hello, replay, then whatever comes first of the visitor's frames, the
-//! conversation's signals, changed rights, the next ping and the daemon's stop. A visitor's frames are done one
-//! after another, each answered before the next is read: a client that does not wait is slowed, not buffered.
+//! One visitor's socket, as one task: hello, replay, then whatever comes first of the visitor's
+//! frames, the conversation's signals, changed rights, the next ping and the daemon's stop. A
+//! visitor's frames are done one after another, each answered before the next is read: a client
+//! that does not wait is slowed, not buffered.
 
 use std::sync::Arc;
 
@@ -30,7 +31,8 @@ use super::wire::{End, POLICY, Wire};
 
 /// How many messages a client without a cursor gets.
 const REPLAY_MAX: u64 = 200;
-/// The least and the most a client is told to wait when the daemon stops: not all shall come back at once.
+/// The least and the most a client is told to wait when the daemon stops: not all shall come back
+/// at once.
 const BYE_MS_MIN: u64 = 1_000;
 const BYE_MS_SPREAD: u64 = 2_000;
 
@@ -47,12 +49,12 @@ const RESTART: End = End::Close(CLOSE_RESTART, "restart");
 pub(super) async fn run(door: Arc<Door>, peer: Peer, upgraded: Upgraded) {
     let _counted = door.service.count(Connected::Socket);
     let mut wire = Wire::new(upgraded, &door.options).await;
-    // Only long-lived visitors pay for the memory of the hello.
+    // Boxed, so that a visitor who only waits does not hold the memory of hello and goodbye.
     let end = match Box::pin(Visitor::greet(&door, &peer, &mut wire)).await {
         Ok(mut visitor) => visitor.converse(&mut wire).await,
         Err(end) => end,
     };
-    wire.close(end).await;
+    Box::pin(wire.close(end)).await;
     drop(peer.seat);
 }
 
@@ -150,7 +152,8 @@ impl Visitor {
         }
     }
 
-    /// Waits for one thing and does it. What is waited for may be dropped at any time; what is done may not.
+    /// Waits for one thing and does it. What is waited for may be dropped at any time; what is done
+    /// may not.
     async fn step(&mut self, wire: &mut Wire) -> Result<(), End> {
         if self.replay_to.is_some_and(|last| self.seq >= last) {
             self.replay_to = None;
@@ -384,7 +387,8 @@ async fn admit(
     Ok(guest)
 }
 
-/// Reads what the welcome says. A session that was continued is checked once more, now that its end would wake us.
+/// Reads what the welcome says. A session that was continued is checked once more, now that its end
+/// would wake us.
 async fn look(
     service: &Arc<Service>,
     guest: &Guest,

@@ -1,5 +1,5 @@
-//! One WebSocket's bytes: frames in, frames out, each with its limits. It knows no use case. At most one frame
-//! waits to be written: whoever sends waits for it.
+//! One WebSocket's bytes: frames in, frames out, each with its limits. It knows no use case. At
+//! most one frame waits to be written: whoever sends waits for it.
 
 use std::time::Duration;
 
@@ -134,8 +134,8 @@ impl Wire {
         }
     }
 
-    /// Says why, then closes. What the other end still sends is read away for a moment: else the system would
-    /// drop our last frame with it.
+    /// Says why, then closes. What the other end still sends is read away for a moment: else the
+    /// system would drop our last frame with it.
     pub(super) async fn close(mut self, end: End) {
         let End::Close(code, reason) = end else { return };
         let frame =
