@@ -50,17 +50,17 @@ impl Banner<'_> {
         format!(
             "Fusionchat {version} demo   ready in {ready:.2} s   pid {pid}   Ctrl-C stops
 
- 1  Be a visitor    {shop}        (a shop; the chat is bottom right)
-                    ask   How long does the battery last?
-                    then  press \"Talk to a person\"
- 2  Be an agent     {tui} --demo agent1
-                    {keys}
-                    (a second one: --demo agent2)
- 3  Script it       {ctl} --demo escalation list
-                    {ctl} --demo conv tail -f {own}
-                    {ctl} --demo conv start --wait \"Is it waterproof?\"
- 4  Break it        kill -9 {pid}, keep typing in both windows, then
-                    {daemon} demo --data {directory}
+ 1  Be a visitor   {shop}   (a shop; the chat is bottom right)
+    ask   How long does the battery last?
+    then  press \"Talk to a person\"
+ 2  Be an agent    {keys}
+    {tui} --demo agent1   (a second: agent2)
+ 3  Script it
+    {ctl} --demo escalation list
+    {ctl} --demo conv tail -f {own}
+    {ctl} --demo conv start --wait \"Is it waterproof?\"
+ 4  Break it       kill -9 {pid}, keep typing in both windows, then
+    {daemon} demo --data {directory}
 
  Waiting now   {waiting}     Help centre  {articles} articles
  Assistant     built in, no key, no network
@@ -114,7 +114,7 @@ mod tests {
             credentials: BTreeMap::new(),
         };
         let banner = Banner {
-            directory: Path::new("/tmp/fusionchat-demo-12"),
+            directory: Path::new("/demo/fusionchat-demo-12"),
             file: &file,
             ready: Duration::from_millis(123),
             waiting: &[],
