@@ -70,9 +70,9 @@ pub fn module_of(file_below_src: &str) -> Vec<String> {
 /// The variants of an enumeration, in order; none if the file does not have it.
 pub fn variants(file: &str, name: &str) -> Vec<String> {
     let Ok(file) = syn::parse_file(&text(file)) else { return vec![] };
-    let found = file.items.iter().find_map(|item| match item {
-        syn::Item::Enum(item) if item.ident == name => Some(&item.variants),
-        _ => None,
+    let found = file.items.iter().find_map(|item| {
+        let syn::Item::Enum(item) = item else { return None };
+        (item.ident == name).then_some(&item.variants)
     });
     let found = found.into_iter().flatten();
     found.map(|variant| variant.ident.to_string()).collect()
