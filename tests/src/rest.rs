@@ -17,7 +17,7 @@ pub struct Rest {
 }
 
 /// What the door answered.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,

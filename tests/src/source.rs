@@ -67,6 +67,17 @@ pub fn module_of(file_below_src: &str) -> Vec<String> {
     module
 }
 
+/// The variants of an enumeration, in order; none if the file does not have it.
+pub fn variants(file: &str, name: &str) -> Vec<String> {
+    let Ok(file) = syn::parse_file(&text(file)) else { return vec![] };
+    let found = file.items.iter().find_map(|item| {
+        let syn::Item::Enum(item) = item else { return None };
+        (item.ident == name).then_some(&item.variants)
+    });
+    let found = found.into_iter().flatten();
+    found.map(|variant| variant.ident.to_string()).collect()
+}
+
 /// The files below `folder` that exist in tests only, because a module declares them so.
 pub fn test_files(folder: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();

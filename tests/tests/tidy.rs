@@ -346,7 +346,8 @@ fn the_command_line_speaks_the_words_of_the_protocol() {
             Some(name.trim_end_matches("Service").to_lowercase())
         })
         .collect();
-    let nouns = nouns();
+    let nouns = source::variants("fusionctl/src/cli.rs", "Noun");
+    let nouns: Vec<String> = nouns.iter().map(|noun| noun.to_lowercase()).collect();
     assert!(nouns.len() >= 8, "the nouns were not found: {nouns:?}");
     let synonyms: BTreeMap<&str, &str> = SYNONYMS.into_iter().collect();
     let faults: Vec<String> = nouns
@@ -355,20 +356,6 @@ fn the_command_line_speaks_the_words_of_the_protocol() {
         .map(|noun| format!("`fusionctl {noun}` has no service among {services:?}"))
         .collect();
     check("nouns", &faults);
-}
-
-/// The nouns of the command line: the variants of `enum Noun`.
-fn nouns() -> Vec<String> {
-    let file = syn::parse_file(&source::text("fusionctl/src/cli.rs")).expect("cli.rs is Rust");
-    file.items
-        .iter()
-        .filter_map(|item| match item {
-            syn::Item::Enum(item) if item.ident == "Noun" => Some(&item.variants),
-            _ => None,
-        })
-        .flatten()
-        .map(|variant| variant.ident.to_string().to_lowercase())
-        .collect()
 }
 
 #[test]

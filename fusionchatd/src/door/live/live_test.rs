@@ -56,7 +56,7 @@ async fn a_refused_inbox_or_origin_closes_with_4003_and_a_bad_session_with_4001(
         (daemon.inbox(), json!({ "origin": "https://evil.example" }), "origin_not_allowed", 4003),
         (daemon.inbox(), json!({ "origin": "null" }), "origin_not_allowed", 4003),
         ("web".to_owned(), json!({}), "not_found", 4003),
-        (daemon.service.new_id().to_string(), json!({}), "not_found", 4003),
+        (daemon.service.new_id().to_string(), json!({}), "origin_not_allowed", 4003),
         (daemon.inbox(), json!({ "session": "fus_vis_x.y" }), "sign_in_needed", 4001),
     ] {
         let mut client = daemon.socket().await;

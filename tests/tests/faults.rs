@@ -1,0 +1,232 @@
+//! Faults of the whole process: killed, stopped under load, started twice, started on the wrong data or with a
+//! wrong configuration. What was acknowledged is there afterwards, and what is refused is refused in clear text.
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use fusionchat_tests::daemon::Daemon;
+use fusionchat_tests::grpc::{Staff, client_id};
+use fusionchat_tests::program::{self, Output};
+use fusionchat_tests::stage::{Stage, play};
+use fusionchat_tests::visitor::Received;
+use fusionchatd::store::open::{OpenOptions, SCHEMA, SCHEMA_KEY, open};
+use fusionchatd::store::{Batch, Key};
+
+/// How long stopping may take, and what a loaded machine may add to it.
+const STOP_MAX: Duration = Duration::from_secs(5 + 5);
+
+/// A conversation of the demo that waits, claimed by `staff`.
+async fn claimed(staff: &Staff) -> Result<String> {
+    let waiting = staff.queue().await?;
+    let row = waiting.first().context("somebody waits")?;
+    let number = row.escalation.as_ref().context("an escalation")?.number.to_string();
+    staff.claim(&number, false).await?;
+    Ok(number)
+}
+
+/// Runs the daemon's program to its end.
+async fn daemon(runtime: &Path, arguments: &[&str]) -> Result<Output> {
+    let mut command = program::command("fusionchatd", runtime)?;
+    let output = command.args(arguments).stdin(Stdio::null()).output().await?;
+    Ok(Output {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
+
+#[test]
+fn fault_39_a_retry_after_kill_9_is_the_same_message() {
+    play(async |stage: &Stage| {
+        let mut daemon = Daemon::demo(stage).await?;
+        let staff = daemon.staff("agent1").await?;
+        let number = claimed(&staff).await?;
+        let mut acked = vec![];
+        for round in 0..3 {
+            let staff = daemon.staff("agent1").await?;
+            let (id, text) = (client_id(), format!("reply {round}"));
+            // Killed somewhere between the request and its answer: nobody knows where.
+            let first = {
+                let send = staff.reply(&id, &number, &text);
+                let (first, killed) = futures::join!(send, daemon.kill9());
+                killed?;
+                first.ok()
+            };
+            daemon.start().await?;
+            let staff = daemon.staff("agent1").await?;
+            let again = staff.reply(&id, &number, &text).await?;
+            if let Some(first) = first {
+                ensure!(first.id == again.id && first.seq == again.seq, "{first:?} {again:?}");
+            }
+            acked.push((again.seq, text));
+        }
+        let (messages, _) = daemon.staff("agent1").await?.messages(&number).await?;
+        for (seq, text) in acked {
+            let found: Vec<u64> =
+                messages.iter().filter(|it| it.content == text).map(|it| it.seq).collect();
+            ensure!(found == [seq], "{text} is at {found:?}, acknowledged at {seq}");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn fault_58_a_second_daemon_is_refused_and_names_the_first() {
+    play(async |stage: &Stage| {
+        let first = Daemon::demo(stage).await?;
+        let runtime = stage.folder("other-runtime")?;
+        let data = first.data().to_string_lossy().into_owned();
+        let second = daemon(&runtime, &["demo", "--data", &data]).await?;
+        ensure!(second.code != 0, "{second:?}");
+        let pid = first.pid()?.to_string();
+        ensure!(second.stderr.contains(&pid), "it names {pid}: {second:?}");
+        let status = first.ctl().run(&["server", "status", "-o", "json"]).await?.expect(0)?;
+        ensure!(status.json()?["pid"] == first.pid()?, "the first one goes on: {status:?}");
+        Ok(())
+    });
+}
+
+#[test]
+fn fault_59_newer_data_is_refused_and_left_alone() {
+    play(async |stage: &Stage| {
+        let mut first = Daemon::demo(stage).await?;
+        first.sigterm().await?;
+        first.ended().await?;
+        let url = format!("sled:{}", first.data().join("store").display());
+        let engine = open(&url, &OpenOptions::default()).await?;
+        let newer = (SCHEMA + 41).to_be_bytes().to_vec();
+        let put = vec![(Key::from_static(&SCHEMA_KEY), newer.into())];
+        engine.commit(Batch { put, ..Batch::default() }).await?;
+        engine.close().await?;
+        drop(engine);
+        let data = first.data().to_string_lossy().into_owned();
+        for _ in 0..2 {
+            let refused = daemon(first.runtime(), &["demo", "--data", &data]).await?;
+            ensure!(refused.code == 1, "{refused:?}");
+            let (found, known) = ((SCHEMA + 41).to_string(), SCHEMA.to_string());
+            ensure!(
+                refused.stderr.contains(&found) && refused.stderr.contains(&known),
+                "{refused:?}"
+            );
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn fault_62_sigterm_under_load_drains_and_loses_nothing() {
+    play(async |stage: &Stage| {
+        let mut daemon = Daemon::demo(stage).await?;
+        let staff = daemon.staff("agent1").await?;
+        let number = claimed(&staff).await?;
+        let mut visitor = daemon.visitor().await?;
+        let id = visitor.say("hi").await?;
+        visitor.acked(&id).await?;
+
+        // Four writers as fast as answers come, until the daemon takes no more.
+        let writers = (0..4).map(|writer| {
+            let (staff, number) = (staff.clone(), number.clone());
+            async move {
+                let mut acked = vec![];
+                for count in 0..100_000 {
+                    let text = format!("writer {writer} reply {count}");
+                    match staff.reply(&client_id(), &number, &text).await {
+                        Ok(message) => acked.push((message.seq, text)),
+                        Err(_) => break,
+                    }
+                }
+                acked
+            }
+        });
+        let load = futures::future::join_all(writers);
+        let stop = async {
+            // The load is on once the first of it is seen by somebody else.
+            let mut live = daemon.staff("agent2").await?.watch(None, &number).await?;
+            live.change(|change| change.message.is_some()).await?;
+            daemon.sigterm().await?;
+            let began = Instant::now();
+            let mut bye = None;
+            loop {
+                match visitor.next().await? {
+                    Received::Frame(frame) if frame["type"] == "bye" => bye = Some(frame),
+                    Received::Frame(_) => {}
+                    Received::Closed(code) => {
+                        ensure!(code == 1012, "closed with {code}");
+                        break;
+                    }
+                }
+            }
+            let bye = bye.context("a bye before the end")?;
+            ensure!(bye["retryAfterMs"].is_u64(), "{bye}");
+            Ok(began)
+        };
+        let (acked, began) = futures::join!(load, stop);
+        let began = began?;
+        let status = daemon.ended().await?;
+        ensure!(status.success(), "it ended with {status}");
+        ensure!(began.elapsed() < STOP_MAX, "stopping took {:?}", began.elapsed());
+
+        daemon.start().await?;
+        let staff = daemon.staff("agent1").await?;
+        let stored = all_messages(&staff, &number).await?;
+        let acked: Vec<(u64, String)> = acked.into_iter().flatten().collect();
+        ensure!(!acked.is_empty(), "there was load");
+        for (seq, text) in &acked {
+            let index = usize::try_from(*seq)? - 1;
+            let content = stored.get(index).with_context(|| format!("{seq} is lost"))?;
+            ensure!(content == text, "{seq} was {text:?} and is {content:?}");
+        }
+        stage.note(format!("{} acknowledged, {} stored", acked.len(), stored.len()));
+        Ok(())
+    });
+}
+
+/// Every message of a conversation, page by page, by seq from 1.
+async fn all_messages(staff: &Staff, number: &str) -> Result<Vec<String>> {
+    let mut all: Vec<String> = vec![];
+    loop {
+        let request = fusionchat_proto::v1::ListMessagesRequest {
+            conversation: number.to_owned(),
+            after_seq: all.len() as u64,
+            limit: 200,
+            last: false,
+        };
+        let page = staff.conversations().list_messages(request).await?.into_inner();
+        all.extend(page.messages.into_iter().map(|message| message.content));
+        if !page.more {
+            return Ok(all);
+        }
+    }
+}
+
+#[test]
+fn all_mistakes_of_a_configuration_are_told_at_once() {
+    play(async |stage: &Stage| {
+        let folder = stage.folder("config")?;
+        let file = folder.join("bad.toml");
+        fs::write(&file, "colour = 1\n[http]\nlisten = \"nowhere\"\n[log]\nformat = \"loud\"\n")?;
+        let path = file.to_string_lossy().into_owned();
+        let refused = daemon(&folder, &["serve", "--config", &path]).await?.expect(64)?;
+        for mistake in ["colour", "http.listen", "log.format"] {
+            ensure!(refused.stderr.contains(mistake), "{mistake} in {refused:?}");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_directory_that_is_something_else_is_left_alone() {
+    play(async |stage: &Stage| {
+        let folder = stage.folder("photos")?;
+        fs::write(folder.join("cat.jpg"), b"meow")?;
+        let path = folder.to_string_lossy().into_owned();
+        let refused = daemon(&folder, &["demo", "--data", &path]).await?;
+        ensure!(refused.code == 1 && refused.stderr.contains("something else"), "{refused:?}");
+        let left: Vec<_> = fs::read_dir(&folder)?.flatten().map(|it| it.file_name()).collect();
+        ensure!(left == ["cat.jpg"], "{left:?}");
+        Ok(())
+    });
+}
