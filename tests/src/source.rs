@@ -55,6 +55,8 @@ pub struct Named {
     pub path: Vec<String>,
     /// Inside a function or module that exists in tests only.
     pub in_test: bool,
+    /// Inside a test whose clock stands still: waiting costs it no time.
+    pub is_paused: bool,
 }
 
 /// The module a file of a crate's `src` is, from the crate down: `domain/decide/mod.rs` is `domain::decide`.
@@ -106,7 +108,8 @@ pub fn test_files(folder: &str) -> BTreeSet<String> {
 /// expressions, and inside macro calls.
 pub fn named(module: &[String], text: &str) -> syn::Result<Vec<Named>> {
     let file = syn::parse_file(text)?;
-    let mut reader = Reader { module: module.to_vec(), tests: 0, found: Vec::new() };
+    let mut reader =
+        Reader { module: module.to_vec(), tests: 0, is_paused: false, found: Vec::new() };
     reader.visit_file(&file);
     Ok(reader.found)
 }
@@ -115,6 +118,7 @@ struct Reader {
     module: Vec<String>,
     /// How many enclosing items exist in tests only.
     tests: usize,
+    is_paused: bool,
     found: Vec<Named>,
 }
 
@@ -142,7 +146,8 @@ impl Reader {
             path.extend(above);
         }
         path.extend_from_slice(rest);
-        self.found.push(Named { line: span.start().line, path, in_test: self.tests > 0 });
+        let (line, in_test) = (span.start().line, self.tests > 0);
+        self.found.push(Named { line, path, in_test, is_paused: self.is_paused });
     }
 
     fn add_tree(&mut self, tree: &syn::UseTree, before: &[String], span: Span) {
@@ -231,6 +236,12 @@ fn is_test_only(attribute: &syn::Attribute) -> bool {
     }
 }
 
+/// `#[tokio::test(start_paused = true)]`.
+fn pauses_the_clock(attribute: &syn::Attribute) -> bool {
+    let list = attribute.meta.require_list();
+    list.is_ok_and(|list| list.tokens.to_string().contains("start_paused = true"))
+}
+
 impl<'ast> Visit<'ast> for Reader {
     fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
         if item.content.is_none() {
@@ -242,7 +253,10 @@ impl<'ast> Visit<'ast> for Reader {
     }
 
     fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
+        let is_paused = item.attrs.iter().any(pauses_the_clock);
+        let before = std::mem::replace(&mut self.is_paused, is_paused);
         self.within(&item.attrs, |reader| visit::visit_item_fn(reader, item));
+        self.is_paused = before;
     }
 
     fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {

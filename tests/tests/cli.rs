@@ -202,7 +202,7 @@ fn articles_are_imported_again_and_searched() {
             ensure!(table.stdout.contains(name), "{name} is named: {table:?}");
         }
 
-        let search = ["article", "search", "how long is the rope", "-o", "json"];
+        let search = ["article", "search", "how many metres of rope", "-o", "json"];
         let found = ctl.run(&search).await?.expect(0)?.json()?;
         ensure!(found["passages"][0]["title"] == "Rope length", "{found}");
         ensure!(found["passages"][0]["score"].is_f64(), "{found}");
