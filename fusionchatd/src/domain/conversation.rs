@@ -101,9 +101,11 @@ pub struct Conversation {
     pub last_seq: u64,
     /// The number of the visitor's last message.
     pub last_visitor_seq: u64,
-    /// The start of the last message.
+    /// The start of the last message by a person: what a list shows.
     pub last_line: String,
-    /// Who sent it.
+    /// Who sent that.
+    pub line_sender: SenderType,
+    /// Who sent the last message.
     pub last_sender: SenderType,
     /// What the visitor has read.
     pub visitor_mark: u64,
@@ -162,6 +164,7 @@ impl Conversation {
             last_seq: 0,
             last_visitor_seq: 0,
             last_line: String::new(),
+            line_sender: SenderType::User,
             last_sender: SenderType::User,
             visitor_mark: 0,
             staff_mark: 0,
@@ -237,6 +240,9 @@ impl Conversation {
             SenderType::System => {}
         }
         self.last_sender = sender;
+        if matches!(sender, SenderType::User | SenderType::Agent) {
+            self.line_sender = sender;
+        }
     }
 
     /// A person owes an answer from now on, if none has been owed already.

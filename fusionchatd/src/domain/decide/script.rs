@@ -99,7 +99,7 @@ impl<'a> Script<'a> {
         entry.conversation = Some(conversation.id);
         conversation.apply(&entry);
         if let Content::Message(message) = &content
-            && message.system.is_none()
+            && matches!(message.sender_type, SenderType::User | SenderType::Agent)
         {
             conversation.last_line = last_line(&message.content);
         }

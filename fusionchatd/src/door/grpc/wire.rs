@@ -204,7 +204,7 @@ pub(super) fn conversation(view: &ConversationView) -> v1::Conversation {
         locale: header.locale.clone(),
         last_seq: header.last_seq,
         last_line: header.last_line.clone(),
-        last_sender: sender_type(header.last_sender).into(),
+        last_sender: sender_type(header.line_sender).into(),
         visitor_mark: header.visitor_mark,
         staff_mark: header.staff_mark,
         created_at: header.created_at,

@@ -256,7 +256,7 @@ impl<'a> From<&'a ConversationView> for ConversationJson<'a> {
             locale: &header.locale,
             last_seq: header.last_seq,
             last_line: &header.last_line,
-            last_sender: sender_word(header.last_sender),
+            last_sender: sender_word(header.line_sender),
             visitor_mark: header.visitor_mark,
             staff_mark: header.staff_mark,
             unread: header.unread,

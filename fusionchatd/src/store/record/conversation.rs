@@ -81,6 +81,8 @@ pub struct StoredConversation {
     position: u64,
     #[prost(uint64, tag = "33")]
     rank: u64,
+    #[prost(uint32, tag = "34")]
+    line_sender: u32,
 }
 
 impl Record for Conversation {
@@ -111,6 +113,7 @@ impl Record for Conversation {
             last_seq: self.last_seq,
             last_visitor_seq: self.last_visitor_seq,
             last_line: self.last_line.clone(),
+            line_sender: self.line_sender.code(),
             last_sender: self.last_sender.code(),
             visitor_mark: self.visitor_mark,
             staff_mark: self.staff_mark,
@@ -160,6 +163,7 @@ impl Record for Conversation {
             last_seq: it.last_seq,
             last_visitor_seq: it.last_visitor_seq,
             last_line: it.last_line,
+            line_sender: SenderType::from_code(it.line_sender).ok_or("unknown sender type")?,
             last_sender: SenderType::from_code(it.last_sender).ok_or("unknown sender type")?,
             visitor_mark: it.visitor_mark,
             staff_mark: it.staff_mark,

@@ -216,6 +216,7 @@ pub(super) fn conversation() -> Conversation {
         last_seq: 12,
         last_visitor_seq: 13,
         last_line: "hello".to_owned(),
+        line_sender: SenderType::Agent,
         last_sender: SenderType::Agent,
         visitor_mark: 14,
         staff_mark: 15,
@@ -239,7 +240,8 @@ fn golden_bytes_of_conversations() {
          0342100505050505050505050505050505050548065210070707070707070707070707070707075a\
          10040404040404040404040404040404045a10050505050505050505050505050505056008680970\
          0a780580010b8801019001019a0102656ea0010ca8010db2010568656c6c6fb80102c0010ec8010f\
-         d00110d80111e2011012121212121212121212121212121212e80113f00114f80115800216880217",
+         d00110d80111e2011012121212121212121212121212121212e80113f00114f80115800216880217\
+         900202",
     );
     let message = Message {
         id: MessageId(id(1)),
