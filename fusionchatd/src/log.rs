@@ -1,6 +1,7 @@
 //! Where the log goes: a file, or standard error. Secrets never reach it: their types do not show themselves.
 
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Mutex;
 
@@ -14,7 +15,7 @@ const DEFAULT_FILTER: &str = "info";
 
 /// Logs to a file, for a program whose output is for a person.
 pub(crate) fn to_file(path: &Path) -> anyhow::Result<()> {
-    let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+    let file = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
     let file = file.with_context(|| format!("cannot write {}", path.display()))?;
     tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(DEFAULT_FILTER))

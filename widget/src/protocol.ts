@@ -83,5 +83,5 @@ export type FromVisitor =
   | { type: "ping" };
 
 /** Close codes that need more than coming back. */
-export const CLOSE_SESSION_ENDED = 4001;
+export const CLOSE_SESSION_ENDED = 4002;
 export const CLOSE_REFUSED = 4003;

@@ -39,6 +39,9 @@ const UNTITLED_COVERAGE: f32 = 0.85;
 /// And the lead before the next article: numbers and dates match everywhere.
 const UNTITLED_MARGIN: f32 = 0.25;
 
+/// The longest quote, in characters: three long sentences, and well below what a message may hold.
+const QUOTE_CHARS_MAX: usize = 2_000;
+
 type Terms = BTreeSet<String>;
 
 /// A quote and where it comes from.
@@ -76,6 +79,9 @@ pub fn answer(question: &str, hits: &[Hit]) -> Option<Quote> {
         return None;
     }
     let text = hit.text.get(quoted(&wanted, hit)?)?.to_owned();
+    if text.chars().count() > QUOTE_CHARS_MAX {
+        return None;
+    }
     Some(Quote { text, source: Source { article: hit.article, title: hit.title.clone() } })
 }
 

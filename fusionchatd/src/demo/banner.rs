@@ -45,8 +45,6 @@ impl Banner<'_> {
             waited / 60,
             waited % 60
         );
-        let last = self.waiting.last().map_or(1, |it| it.header.number);
-        let own = last.saturating_sub(2);
         format!(
             "Fusionchat {version} demo   ready in {ready:.2} s   pid {pid}   Ctrl-C stops
 
@@ -71,6 +69,7 @@ impl Banner<'_> {
             ready = self.ready.as_secs_f64(),
             pid = file.pid,
             shop = file.shop,
+            own = super::seed::FOLLOWED,
             articles = self.articles,
             http = file.http,
             grpc = file.grpc.trim_start_matches("http://"),

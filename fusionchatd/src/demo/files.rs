@@ -49,7 +49,7 @@ impl DemoFile {
         let path = directory.join(FILE);
         write_private(&path, &serde_json::to_vec_pretty(self)?)?;
         let runtime = runtime_directory()?.join("fusionchat");
-        std::fs::create_dir_all(&runtime)?;
+        private_directory(&runtime)?;
         write_private(&runtime.join("demo"), format!("{}\n", path.display()).as_bytes())
     }
 }
@@ -76,6 +76,12 @@ fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     file.write_all(bytes).with_context(context)?;
     file.sync_all().with_context(context)?;
     std::fs::rename(&fresh, path).with_context(context)
+}
+
+/// Makes a directory that only its owner may enter, if it is not there yet.
+pub(super) fn private_directory(path: &Path) -> anyhow::Result<()> {
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
+    made.with_context(|| format!("cannot make {}", path.display()))
 }
 
 /// A new directory for a demo without `--data`.

@@ -14,9 +14,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Instant;
 
 use anyhow::Context as _;
+use tokio::net::TcpListener;
 
 use crate::app::{App, Listeners, bind_near, system_time};
 use crate::config::Config;
+use crate::store::open::{OpenOptions, open};
 
 use files::DemoFile;
 
@@ -40,9 +42,20 @@ pub async fn run(options: DemoOptions, started: Instant) -> anyhow::Result<()> {
         before.as_ref().and_then(|file| files::port(url(file))).unwrap_or(wished)
     };
     let local = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
-    let http = bind_near(local(port(|file| &file.http, HTTP_PORT))).await?;
-    let shop = bind_near(local(port(|file| &file.shop, SHOP_PORT))).await?;
-    let grpc = bind_near(local(port(|file| &file.grpc, GRPC_PORT))).await?;
+    let half_made = before.is_none() && directory.join("store").exists();
+    anyhow::ensure!(
+        !half_made,
+        "the demo in {} was ended before it was ready; remove it or choose another directory",
+        directory.display()
+    );
+    let url = format!("sled:{}", directory.join("store").display());
+    let bind = async |wished: u16| match &before {
+        None => bind_near(local(wished)).await,
+        Some(_) => bind_again(local(wished), &url).await,
+    };
+    let http = bind(port(|file| &file.http, HTTP_PORT)).await?;
+    let shop = bind(port(|file| &file.shop, SHOP_PORT)).await?;
+    let grpc = bind(port(|file| &file.grpc, GRPC_PORT)).await?;
     crate::log::to_file(&directory.join("log"))?;
 
     let http_url = format!("http://{}", http.local_addr()?);
@@ -54,7 +67,6 @@ pub async fn run(options: DemoOptions, started: Instant) -> anyhow::Result<()> {
         let behind = Arc::clone(&behind);
         Arc::new(move || system_time() - behind.load(Ordering::Relaxed))
     };
-    let url = format!("sled:{}", directory.join("store").display());
     let app = App::open(&url, config.settings(), clock).await?;
     let seeded = match &before {
         Some(file) => seed::go_on(&app.service, file).await?,
@@ -91,14 +103,25 @@ pub async fn run(options: DemoOptions, started: Instant) -> anyhow::Result<()> {
     result
 }
 
+/// The port an earlier run had: the inbox's origins and its clients know it. Where it is taken, a demo still running
+/// on the same store is the likelier reason, and says so.
+async fn bind_again(address: SocketAddr, store: &str) -> anyhow::Result<TcpListener> {
+    match TcpListener::bind(address).await {
+        Ok(listener) => Ok(listener),
+        Err(error) => {
+            open(store, &OpenOptions::default()).await?.close().await?;
+            Err(error).with_context(|| format!("this demo's port {} is in use", address.port()))
+        }
+    }
+}
+
 /// The directory to use: made if it is not there, refused if it holds something else.
 fn directory(wished: Option<PathBuf>) -> anyhow::Result<PathBuf> {
     let directory = match wished {
         Some(path) => path,
         None => files::new_directory()?,
     };
-    std::fs::create_dir_all(&directory)
-        .with_context(|| format!("cannot make {}", directory.display()))?;
+    files::private_directory(&directory)?;
     refuse_foreign(&directory)?;
     Ok(directory.canonicalize()?)
 }

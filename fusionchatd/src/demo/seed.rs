@@ -28,6 +28,8 @@ use super::help::ARTICLES;
 pub(super) const ORGANIZATION: &str = "demo";
 /// The inbox's name.
 pub(super) const INBOX: &str = "web";
+/// The number of the conversation the banner follows: agent2's.
+pub(super) const FOLLOWED: u64 = 1004;
 /// The demo's agents.
 const AGENTS: [&str; 2] = ["agent1", "agent2"];
 

@@ -5,6 +5,9 @@ use tonic::Code;
 
 use crate::service::error::Kind;
 
+/// Closes a WebSocket whose session is none or has ended. Not the code of a late hello: a client that was only slow
+/// must keep its session.
+pub const CLOSE_SESSION_ENDED: u16 = 4002;
 /// Closes a WebSocket whose first frame named an origin or an inbox it may not use.
 pub const CLOSE_REFUSED: u16 = 4003;
 /// Closes a WebSocket that reads too slowly; it comes back with its cursor.
@@ -27,7 +30,7 @@ pub struct Status {
 pub fn of(kind: Kind) -> Status {
     let (http, grpc, close) = match kind {
         Kind::Invalid => (400, Code::InvalidArgument, None),
-        Kind::Unauthenticated => (401, Code::Unauthenticated, Some(4001)),
+        Kind::Unauthenticated => (401, Code::Unauthenticated, Some(CLOSE_SESSION_ENDED)),
         Kind::Forbidden => (403, Code::PermissionDenied, None),
         Kind::NotFound => (404, Code::NotFound, None),
         Kind::Conflict => (409, Code::Aborted, None),

@@ -204,7 +204,8 @@ impl Reader {
 
     fn visible(&mut self, text: &str) {
         if self.images == 0 && self.depth <= MAX_NESTING {
-            self.block.text.push_str(text);
+            // An entity such as &#27; becomes a character that no message may hold.
+            self.block.text.extend(text.chars().filter(|c| !c.is_control() || *c == '\n'));
             self.block.solid |= self.page_links == 0 && !text.trim().is_empty();
         }
     }

@@ -14,7 +14,7 @@ use crate::domain::name;
 use crate::domain::organization::Organization;
 use crate::domain::session::{STAFF_SESSION_MS, Session};
 use crate::domain::user::{Role, User};
-use crate::store::record::{PasswordHash, Pointer, Record};
+use crate::store::record::{PasswordHash, Pointer};
 use crate::store::{Direction, table};
 
 use super::Service;
@@ -172,18 +172,18 @@ impl Service {
         organization: Option<&str>,
     ) -> Result<Vec<(OrganizationId, UserId, Option<PasswordHash>)>, Error> {
         let global = Rows::new(self.engine.as_ref(), OPERATOR_ORGANIZATION);
-        let only = match organization {
-            Some(text) => Some(self.find_organization(text).await?),
-            None => None,
-        };
-        let range = table::sign_ins(email);
-        let found = global.scan(&range, Direction::Forward, SIGN_INS_MAX).await?;
-        let mut candidates = Vec::new();
-        for (_, value) in found {
-            let pointer = Pointer::decode(&value)?;
-            if only.is_some_and(|only| only != Some(pointer.organization)) {
-                continue;
+        let mut found = Vec::new();
+        if let Some(text) = organization {
+            if let Some(named) = self.find_organization(text).await? {
+                found.extend(global.pointer(&table::sign_in(email, named)).await?);
             }
+        } else {
+            let range = table::sign_ins(email);
+            let rows = global.list::<Pointer>(&range, Direction::Forward, SIGN_INS_MAX).await?;
+            found.extend(rows.into_iter().map(|(_, pointer)| pointer));
+        }
+        let mut candidates = Vec::new();
+        for pointer in found {
             let user = UserId(pointer.subject);
             let rows = Rows::new(self.engine.as_ref(), pointer.organization);
             let hash = rows.row(&table::password(pointer.organization, user)).await?;

@@ -19,6 +19,9 @@ const KEYS_MAX: usize = 100_000;
 /// How often keys are looked through for those that can be forgotten.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
+/// How many e-mails' worth of sign-in attempts one address has.
+const EMAILS_PER_ADDRESS: u32 = 6;
+
 /// The rates of the contract.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -81,6 +84,7 @@ pub struct Limiter {
     hellos: Keyed<Uuid>,
     conversations: Keyed<Address>,
     sign_ins: Keyed<(Address, [u8; 32])>,
+    sign_in_addresses: Keyed<Address>,
 }
 
 fn per(count: u32, burst: u32, span: Duration) -> Quota {
@@ -130,6 +134,10 @@ impl Limiter {
             hellos: Keyed::new(hellos),
             conversations: Keyed::new(per(started, started, minute)),
             sign_ins: Keyed::new(per(sign_ins, sign_ins, minute * 5)),
+            sign_in_addresses: {
+                let all = sign_ins.saturating_mul(EMAILS_PER_ADDRESS);
+                Keyed::new(per(all, all, minute * 5))
+            },
         }
     }
 
@@ -148,8 +156,9 @@ impl Limiter {
         self.conversations.check(&address)
     }
 
-    /// A sign-in attempt.
+    /// A sign-in attempt: by the address alone, so that changing the e-mail does not help, and by both.
     pub fn sign_in(&self, address: Address, email: &str) -> Result<(), Error> {
+        self.sign_in_addresses.check(&address)?;
         self.sign_ins.check(&(address, super::token::hash(email)))
     }
 }

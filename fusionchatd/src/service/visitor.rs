@@ -247,7 +247,7 @@ impl Service {
         self.execute(actor, client_id, digest, command).await
     }
 
-    /// Whether the assistant answers first in an inbox and whether any member of staff is accepting.
+    /// Whether any member of staff is accepting.
     pub async fn is_staffed(&self, actor: &Actor) -> Result<bool, Error> {
         use crate::domain::user::Availability;
         let staff = self.rows(actor).staff().await?;

@@ -11,12 +11,13 @@ use futures::FutureExt as _;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::command::AssistantAct;
 use crate::domain::entry::{Entry, EntryKind};
 use crate::domain::id::{ConversationId, OrganizationId};
 use crate::domain::message::SenderType;
 use crate::service::Service;
 use crate::service::assistant::{Thought, WORKER};
-use crate::service::error::Error;
+use crate::service::error::{Error, Kind};
 
 /// How many conversations are thought about at once.
 const AT_ONCE: usize = 16;
@@ -25,6 +26,10 @@ const READ_AT_ONCE: u32 = 200;
 /// How often a thought is thought again when the conversation has moved on meanwhile. Another entry is then on its
 /// way, so giving up strands nothing.
 const ATTEMPTS_MAX: usize = 3;
+/// How many tasks may wait; past it the journals are read on later.
+const WAITING_MAX: usize = 1_000;
+/// The reason of a hand-over when what the assistant wanted to say was refused.
+const FAILED: &str = "assistant_failed";
 /// How often cursors are saved, at most.
 const SAVE_EVERY: Duration = Duration::from_secs(1);
 
@@ -58,6 +63,8 @@ struct Worker {
     waiting: BTreeMap<(OrganizationId, u64), Task>,
     busy: BTreeSet<ConversationId>,
     running: JoinSet<Task>,
+    /// Organizations whose journals have not been read to the end: a read failed, or too much waits.
+    behind: BTreeSet<OrganizationId>,
 }
 
 /// Runs until `stop`; then finishes the thoughts that are under way.
@@ -68,6 +75,7 @@ pub async fn run(service: Arc<Service>, stop: CancellationToken) {
         waiting: BTreeMap::new(),
         busy: BTreeSet::new(),
         running: JoinSet::new(),
+        behind: BTreeSet::new(),
     };
     match service.organizations().await {
         Ok(all) => {
@@ -81,6 +89,7 @@ pub async fn run(service: Arc<Service>, stop: CancellationToken) {
     save.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         let unsaved = worker.progress.values().any(|it| it.done() > it.saved);
+        let owing = unsaved || !worker.behind.is_empty();
         tokio::select! {
             () = stop.cancelled() => break,
             changed = service.hub().changed() => {
@@ -89,7 +98,12 @@ pub async fn run(service: Arc<Service>, stop: CancellationToken) {
                 }
             }
             Some(task) = worker.running.join_next() => worker.finish(task),
-            _ = save.tick(), if unsaved => worker.save().await,
+            _ = save.tick(), if owing => {
+                worker.save().await;
+                for organization in std::mem::take(&mut worker.behind) {
+                    worker.catch_up(organization).await;
+                }
+            }
         }
     }
     while let Some(task) = worker.running.join_next().await {
@@ -99,10 +113,11 @@ pub async fn run(service: Arc<Service>, stop: CancellationToken) {
 }
 
 impl Worker {
-    /// Reads an organization's journal to its end and starts what is to be done.
+    /// Reads an organization's journal to its end, or as far as the backlog allows, and starts what is to be done.
     async fn catch_up(&mut self, organization: OrganizationId) {
         if let Err(error) = self.read_on(organization).await {
             tracing::warn!(code = error.code, "the assistant could not read a journal");
+            self.behind.insert(organization);
         }
         self.start_waiting();
     }
@@ -115,6 +130,10 @@ impl Worker {
         }
         let Some(progress) = self.progress.get_mut(&organization) else { return Ok(()) };
         loop {
+            if self.waiting.len() >= WAITING_MAX {
+                self.behind.insert(organization);
+                return Ok(());
+            }
             let entries =
                 self.service.entries_after(organization, progress.read, READ_AT_ONCE).await?;
             let Some(last) = entries.last().map(|entry| entry.position) else { return Ok(()) };
@@ -215,7 +234,17 @@ async fn attempt(service: &Arc<Service>, task: Task) -> Result<(), Error> {
     match service.think(organization, conversation).await? {
         Thought::Nothing => Ok(()),
         Thought::Act(turn, act) => {
-            service.assistant_act(organization, conversation, position, turn, act).await
+            let act_in_turn = async |act| {
+                service.assistant_act(organization, conversation, position, turn, act).await
+            };
+            match act_in_turn(act).await {
+                // What it wanted to say no message may hold: a person is needed now, not when the timer fires.
+                Err(error) if error.kind == Kind::Invalid => {
+                    tracing::warn!(code = error.code, "the assistant's answer was refused");
+                    act_in_turn(AssistantAct::HandOver { reason: FAILED }).await
+                }
+                done => done,
+            }
         }
     }
 }

@@ -1420,9 +1420,10 @@ pub struct Conversation {
     /// The number of the last visitor-visible entry.
     #[prost(uint64, tag = "18")]
     pub last_seq: u64,
-    /// The start of the last message, one line of at most 120 characters.
+    /// The start of the last message by a person, one line of at most 120 characters.
     #[prost(string, tag = "19")]
     pub last_line: ::prost::alloc::string::String,
+    /// Who sent that.
     #[prost(enumeration = "SenderType", tag = "20")]
     pub last_sender: i32,
     #[prost(uint64, tag = "21")]

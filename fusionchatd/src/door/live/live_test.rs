@@ -50,14 +50,14 @@ async fn another_first_frame_than_hello_is_closed() {
 }
 
 #[tokio::test]
-async fn a_refused_inbox_or_origin_closes_with_4003_and_a_bad_session_with_4001() {
+async fn a_refused_inbox_or_origin_closes_with_4003_and_a_bad_session_with_4002() {
     let daemon = Daemon::start().await;
     for (inbox, extra, code, close) in [
         (daemon.inbox(), json!({ "origin": "https://evil.example" }), "origin_not_allowed", 4003),
         (daemon.inbox(), json!({ "origin": "null" }), "origin_not_allowed", 4003),
         ("web".to_owned(), json!({}), "not_found", 4003),
         (daemon.service.new_id().to_string(), json!({}), "origin_not_allowed", 4003),
-        (daemon.inbox(), json!({ "session": "fus_vis_x.y" }), "sign_in_needed", 4001),
+        (daemon.inbox(), json!({ "session": "fus_vis_x.y" }), "sign_in_needed", 4002),
     ] {
         let mut client = daemon.socket().await;
         client.hello(&inbox, extra).await;
@@ -226,7 +226,7 @@ async fn a_long_conversation_is_replayed_from_its_last_200_messages() {
 }
 
 #[tokio::test]
-async fn fault_08_to_14_what_is_no_websocket_or_no_text_closes() {
+async fn fault_08_09_10_12_13_frames_that_are_no_text_of_ours_close() {
     let daemon = Daemon::start().await;
     let data = |opcode: Data, bytes: Vec<u8>| {
         Message::Frame(Frame::message(bytes, OpCode::Data(opcode), true))
@@ -373,12 +373,12 @@ async fn fault_89_ended_session_closes_the_socket() {
     let ended = daemon.api(token, "DELETE", "/api/auth/session", None).await;
     assert_eq!(ended.status, 204);
     assert_eq!(refused(&mut client).await, "session_ended");
-    assert_eq!(client.closed().await, 4001);
+    assert_eq!(client.closed().await, 4002);
     other.say(json!({ "type": "ping" })).await;
     assert_eq!(other.next().await["type"], "pong", "another visitor is not concerned");
     let mut again = daemon.socket().await;
     again.hello(&daemon.inbox(), json!({ "session": token })).await;
-    assert_eq!(again.closed().await, 4001);
+    assert_eq!(again.closed().await, 4002);
     daemon.end().await;
 }
 
@@ -487,6 +487,6 @@ async fn a_session_holds_in_its_own_inbox_and_page_only() {
     let session = json!({ "session": welcome["session"] });
     client.hello(&other.inbox.id.to_string(), session).await;
     assert_eq!(refused(&mut client).await, "sign_in_needed");
-    assert_eq!(client.closed().await, 4001);
+    assert_eq!(client.closed().await, 4002);
     daemon.end().await;
 }

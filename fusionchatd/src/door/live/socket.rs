@@ -18,7 +18,7 @@ use crate::domain::name;
 use crate::door::http::call::parse_client_id;
 use crate::door::http::wire::{Audience, MessageJson, VisitorConversation};
 use crate::door::http::{Door, Peer, problem};
-use crate::door::status::{self, CLOSE_REFUSED, CLOSE_RESTART};
+use crate::door::status::{self, CLOSE_REFUSED, CLOSE_RESTART, CLOSE_SESSION_ENDED};
 use crate::service::Service;
 use crate::service::error::{Error, Kind};
 use crate::service::status::Connected;
@@ -39,7 +39,7 @@ const BYE_MS_SPREAD: u64 = 2_000;
 /// No hello, a late one or a bad one.
 const NO_HELLO: End = End::Close(4001, "say hello first");
 /// The session has ended.
-const SESSION_ENDED: End = End::Close(4001, "session ended");
+const SESSION_ENDED: End = End::Close(CLOSE_SESSION_ENDED, "session ended");
 /// The origin or inbox may not be used.
 const REFUSED: End = End::Close(CLOSE_REFUSED, "origin or inbox refused");
 /// The daemon is stopping.
@@ -230,7 +230,10 @@ impl Visitor {
         };
         let posted = match posted.await {
             Ok(posted) => posted,
-            Err(error) => return refuse(wire, &error, Some(id)).await,
+            Err(error) => {
+                wire.count_signal()?;
+                return refuse(wire, &error, Some(id)).await;
+            }
         };
         let message = &posted.message.message;
         wire.send(&ToVisitor::Ack {
@@ -383,7 +386,10 @@ async fn admit(
 ) -> Result<Guest, Error> {
     let inbox = inbox.parse::<InboxId>().map_err(|_| Error::not_found())?;
     let guest = service.welcome(inbox, origin, session).await?;
-    service.limiter().hello(guest.claims.session.0)?;
+    // A session made this moment has said no hello before; counting it would only fill the map.
+    if session.is_some() {
+        service.limiter().hello(guest.claims.session.0)?;
+    }
     Ok(guest)
 }
 
