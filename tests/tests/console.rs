@@ -40,6 +40,8 @@ fn an_agent_claims_replies_notes_and_resolves() {
         console.keys("G")?;
         console.until("the cursor on it", |screen| on_cursor(screen, &number)).await?;
         console.keys("c")?;
+        // Until the claim is answered the list moves, and a key might mean another row.
+        console.shows("b hand back").await?;
         console.shows("Mine 1").await?;
         visitor
             .message(1, "who joined", |frame| frame["system"]["params"]["name"] == "agent1")
@@ -64,7 +66,7 @@ fn an_agent_claims_replies_notes_and_resolves() {
         console.keys("seen before\r")?;
         console.shows("seen before").await?;
         console.keys("\x1b")?;
-        console.shows("r reply").await?;
+        console.shows("b hand back").await?;
         console.keys("R")?;
         visitor.status("resolved").await?;
         let shown = visitor.transcript().join("\n");
@@ -107,6 +109,7 @@ fn kill_9_shows_the_banner_and_the_reply_arrives_after_it() {
         console.until("the cursor on it", |screen| on_cursor(screen, &number)).await?;
         console.keys("c")?;
         visitor.message(1, "a person", |it| it["system"]["code"] == "claimed").await?;
+        console.shows("b hand back").await?;
         console.keys("r")?;
         console.shows("Reply to the visitor").await?;
         console.keys("It floats")?;
