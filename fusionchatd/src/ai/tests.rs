@@ -7,7 +7,8 @@ use uuid::Uuid;
 
 use crate::ai::{Decision, Source, Turn, decide, decide_early};
 use crate::search::tests::documents;
-use crate::search::{Hit, Index, Query, sentences};
+
+use crate::search::{Document, Hit, Index, Query, sentences};
 
 /// The demo's help centre, and the name of each article's file without its number.
 struct Help {
@@ -216,6 +217,24 @@ fn quotes_are_verbatim_and_short() {
         assert!(first.text.contains(&text), "{question}");
         assert!(sentences::sentences(&text).len() <= 3, "{question}: {text}");
     }
+}
+
+#[test]
+fn a_passage_too_long_for_a_message_is_not_quoted() {
+    let word = "x".repeat(15_000);
+    let body = format!("The frobnicator {word} is calibrated yearly.");
+    let index = Index::build([Document {
+        article: Uuid::from_u128(1),
+        inboxes: Vec::new(),
+        locale: "en".to_owned(),
+        title: "How often is the frobnicator calibrated?".to_owned(),
+        body,
+    }]);
+    let question = "How often is the frobnicator calibrated?";
+    let query = Query { text: question, earlier: &[], inbox: None, locale: Some("en"), limit: 8 };
+    let hits = index.expect("an index").search(&query).expect("a search");
+    assert!(!hits.is_empty());
+    assert!(!matches!(decide(&turn(question), &hits), Decision::Answer { .. }));
 }
 
 #[test]

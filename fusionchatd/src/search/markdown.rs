@@ -387,6 +387,11 @@ mod tests {
     }
 
     #[test]
+    fn entities_make_no_control_characters() {
+        assert_eq!(passages("Red&#27;[31m &#x9b;text&#7;"), [passage("", "Red[31m text")]);
+    }
+
+    #[test]
     fn packs_sentences_into_bounded_passages() {
         let body = "This sentence has exactly seven words here. ".repeat(60);
         let found = passages(&body);

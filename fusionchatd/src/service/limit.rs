@@ -191,6 +191,16 @@ mod tests {
     }
 
     #[test]
+    fn changing_the_email_does_not_help_an_address() {
+        let limiter = Limiter::new(&Limits { sign_ins_per_five_minutes: 1, ..Limits::default() });
+        let address = |text: &str| Address::from(text.parse::<IpAddr>().expect("address"));
+        let tried = |number: u32| limiter.sign_in(address("10.0.0.1"), &format!("{number}@a.b"));
+        assert!((0..EMAILS_PER_ADDRESS).all(|number| tried(number).is_ok()));
+        assert!(tried(EMAILS_PER_ADDRESS).is_err());
+        assert!(limiter.sign_in(address("10.0.0.2"), "0@a.b").is_ok());
+    }
+
+    #[test]
     fn an_ipv6_client_counts_as_its_network() {
         let address = |text: &str| Address::from(text.parse::<IpAddr>().expect("address"));
         assert_eq!(address("2001:db8::1"), address("2001:db8::ffff:1"));
