@@ -58,6 +58,24 @@ async fn a_secret_is_shown_once() {
 }
 
 #[tokio::test]
+async fn a_key_makes_none_that_outlives_it() {
+    let rig = Rig::new().await;
+    let short = CreateKey { ttl_ms: Some(60_000), ..new_key() };
+    let (parent, secret) =
+        rig.service.create_key(&rig.desk.admin, None, short).await.expect("made");
+    let holder = rig.service.authenticate(&secret.expect("shown")).await.expect("known");
+    for (ttl_ms, end) in [
+        (None, parent.expires_at),
+        (Some(3_600_000), parent.expires_at),
+        (Some(1_000), parent.expires_at.map(|end| end - 59_000)),
+    ] {
+        let wished = CreateKey { ttl_ms, ..new_key() };
+        let (child, _) = rig.service.create_key(&holder, None, wished).await.expect("made");
+        assert_eq!(child.expires_at, end, "{ttl_ms:?}");
+    }
+}
+
+#[tokio::test]
 async fn half_an_organization_is_never_left() {
     let rig = Rig::new().await;
     let refused = async |change: fn(&mut super::organization::CreateOrganization)| {

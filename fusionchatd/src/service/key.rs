@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::domain::actor::{Actor, Grants, Permission};
+use crate::domain::Time;
+use crate::domain::actor::{Actor, Grants, Permission, Who};
 use crate::domain::command::Command;
 use crate::domain::hidden::Hidden;
 use crate::domain::id::{ClientId, KeyId};
@@ -45,6 +46,11 @@ impl Service {
             .text(&new.scopes.join(" "))
             .number(new.ttl_ms.unwrap_or(0).unsigned_abs())
             .finish();
+        let wished = new.ttl_ms.map(|ttl| self.now().saturating_add(ttl));
+        let expires_at = match self.end_of(actor).await? {
+            Some(end) => Some(wished.map_or(end, |wished| wished.min(end))),
+            None => wished,
+        };
         let id = KeyId(self.new_id());
         let secret = token::new_key(id)?;
         let command = Command::CreateKey {
@@ -52,12 +58,19 @@ impl Service {
             name: new.name,
             scopes: new.scopes,
             owner: Some(owner),
-            expires_at: new.ttl_ms.map(|ttl| self.now().saturating_add(ttl)),
+            expires_at,
             secret: Hidden(token::hash(&secret)),
         };
         let answer = self.execute(actor, client_id, digest, command).await?;
         let key = self.key_of(actor, answer.refs.subject).await?;
         Ok((key, (!answer.repeated).then_some(secret)))
+    }
+
+    /// When the key an actor holds expires, if it holds one that does: no key it makes may outlive it.
+    async fn end_of(&self, actor: &Actor) -> Result<Option<Time>, Error> {
+        let Who::Key { key, .. } = &actor.who else { return Ok(None) };
+        let held = self.rows(actor).api_key(*key).await?;
+        Ok(held.and_then(|held| held.expires_at))
     }
 
     /// A key never gives away more than its maker has.
