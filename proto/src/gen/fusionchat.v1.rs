@@ -3802,7 +3802,7 @@ pub struct CreateKeyRequest {
     pub name: ::prost::alloc::string::String,
     #[prost(string, repeated, tag = "3")]
     pub scopes: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
-    /// Unset: does not expire.
+    /// Unset: does not expire. A key that is made with an expiring key never outlives that one.
     #[prost(int64, optional, tag = "4")]
     pub ttl_ms: ::core::option::Option<i64>,
 }
