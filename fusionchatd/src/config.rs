@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use toml::Value;
 
+use crate::domain::timer::Delays;
 use crate::service::Settings;
 use crate::service::limit::Limits;
 
@@ -30,8 +31,8 @@ pub struct Config {
     pub public_url: String,
     /// Where the gRPC API is served.
     pub grpc_listen: SocketAddr,
-    /// How long the assistant may take before a person is asked.
-    pub assistant_timeout: Duration,
+    /// How long durable timers wait.
+    pub delays: Delays,
     /// How long stopping may take before it is forced.
     pub grace: Duration,
     /// The rates.
@@ -50,7 +51,7 @@ impl Default for Config {
             http_listen: local(4880),
             public_url: "http://127.0.0.1:4880".to_owned(),
             grpc_listen: local(4882),
-            assistant_timeout: Duration::from_secs(75),
+            delays: Delays::default(),
             grace: Duration::from_secs(5),
             limits: Limits::default(),
             log_format: LogFormat::Human,
@@ -73,7 +74,7 @@ const KEYS: &[(&str, Setter)] = &[
     ("http.public_url", |config, value| url(value).map(|it| config.public_url = it)),
     ("grpc.listen", |config, value| address(value).map(|it| config.grpc_listen = it)),
     ("assistant.timeout_ms", |config, value| {
-        number(value, 1, 3_600_000).map(|it| config.assistant_timeout = Duration::from_millis(it))
+        delay(value, 3_600_000).map(|it| config.delays.assistant_ms = it)
     }),
     ("stop.grace_ms", |config, value| {
         number(value, 1, 600_000).map(|it| config.grace = Duration::from_millis(it))
@@ -151,8 +152,7 @@ impl Config {
     /// What the service needs of it.
     pub fn settings(&self) -> Settings {
         Settings {
-            assistant_timeout_ms: i64::try_from(self.assistant_timeout.as_millis())
-                .unwrap_or(i64::MAX),
+            delays: self.delays,
             mark_interval_ms: 1_000,
             public_url: self.public_url.clone(),
             limits: self.limits.clone(),
@@ -183,6 +183,10 @@ fn number(value: &Value, least: u64, most: u64) -> Result<u64, String> {
     number
         .filter(|it| (least..=most).contains(it))
         .ok_or_else(|| format!("expected a whole number from {least} to {most}"))
+}
+
+fn delay(value: &Value, most: u64) -> Result<i64, String> {
+    number(value, 1, most).map(|it| i64::try_from(it).unwrap_or(i64::MAX))
 }
 
 fn rate(value: &Value) -> Result<u32, String> {

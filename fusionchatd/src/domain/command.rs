@@ -8,6 +8,7 @@ use super::id::{ArticleId, ConversationId, InboxId, KeyId, OrganizationId, Sessi
 use super::inbox::AssistantMode;
 use super::message::Source;
 use super::session::Session;
+use super::timer::Timer;
 use super::user::{Availability, Role};
 
 /// A command, already typed and validated as far as that goes without the rows.
@@ -143,12 +144,7 @@ pub enum Command {
         act: AssistantAct,
     },
     /// A durable timer is due.
-    Timer {
-        /// Whose.
-        conversation: ConversationId,
-        /// The turn it was set in.
-        turn: u64,
-    },
+    Timer(Timer),
     /// One side has read further.
     Mark {
         /// Where.
@@ -183,7 +179,7 @@ impl Command {
             | Self::VisitorEnd { .. }
             | Self::Staff { .. }
             | Self::Assistant { .. }
-            | Self::Timer { .. }
+            | Self::Timer(_)
             | Self::Mark { .. } => None,
         }
     }

@@ -4,6 +4,7 @@ use super::Time;
 use super::entry::{ActorKind, Entry, EntryKind};
 use super::id::{ConversationId, EscalationId, InboxId, OrganizationId, UserId};
 use super::message::SenderType;
+use super::timer::{Due, TimerKind};
 
 /// How long after it was resolved a visitor's message reopens a conversation: 7 days.
 pub const REOPEN_MS: i64 = 7 * 24 * 60 * 60 * 1000;
@@ -208,6 +209,12 @@ impl Conversation {
         }
         self.updated_at = entry.time;
         self.position = entry.position;
+    }
+
+    /// The timers it waits for.
+    pub fn timers(&self) -> impl Iterator<Item = Due> {
+        let due = |kind, at: Option<Time>| at.map(|at| Due { kind, at });
+        [due(TimerKind::Assistant, self.assistant_due)].into_iter().flatten()
     }
 
     fn apply_message(&mut self, entry: &Entry) {

@@ -7,6 +7,7 @@ use super::escalation::Escalation;
 use super::inbox::Inbox;
 use super::key::Key;
 use super::session::Session;
+use super::timer::Delays;
 use super::user::User;
 use uuid::Uuid;
 
@@ -24,8 +25,8 @@ pub struct Moment {
     pub next_number: u64,
     /// Fresh ids; the same ones when a group is decided again.
     pub ids: [Uuid; IDS_PER_COMMAND],
-    /// How long the assistant may take to answer, in milliseconds.
-    pub assistant_timeout_ms: i64,
+    /// How long timers wait.
+    pub delays: Delays,
 }
 
 /// The rows. What a command does not need is left out.

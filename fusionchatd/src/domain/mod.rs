@@ -22,6 +22,7 @@ pub mod name;
 pub mod organization;
 pub mod rejection;
 pub mod session;
+pub mod timer;
 pub mod user;
 pub mod visible;
 

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::domain::id::ClientId;
+use crate::domain::timer::Delays;
 use crate::service::limit::Limits;
 use crate::service::organization::{CreateOrganization, Founded};
 use crate::service::{Clock, Service, Settings};
@@ -91,7 +92,7 @@ impl Daemon {
             1_790_000_000_000 + i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX)
         });
         let settings = Settings {
-            assistant_timeout_ms: 60_000,
+            delays: Delays { assistant_ms: 60_000 },
             mark_interval_ms: 1,
             public_url: "https://chat.example".to_owned(),
             limits,

@@ -286,7 +286,7 @@ impl Service {
             position: known.head.position + 1,
             next_number: known.head.next_number,
             ids: job.ids,
-            assistant_timeout_ms: self.settings.assistant_timeout_ms,
+            delays: self.settings.delays,
         };
         let decision = match decide(&moment, &job.actor, &facts, job.client_id, &job.command) {
             Ok(decision) => decision,

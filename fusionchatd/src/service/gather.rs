@@ -5,6 +5,7 @@ use crate::domain::conversation::Side;
 use crate::domain::facts::Facts;
 use crate::domain::id::{ArticleId, ConversationId};
 use crate::domain::message::SenderType;
+use crate::domain::timer::TimerKind;
 use crate::store::table;
 
 use super::error::Error;
@@ -61,9 +62,14 @@ pub(super) async fn gather(
                 | StaffAct::Resolve { .. } => {}
             }
         }
-        Command::Assistant { conversation, .. } | Command::Timer { conversation, .. } => {
+        Command::Assistant { conversation, .. } => {
             gather_conversation(rows, *conversation, &mut facts).await?;
         }
+        Command::Timer(timer) => match timer.kind {
+            TimerKind::Assistant => {
+                gather_conversation(rows, ConversationId(timer.subject), &mut facts).await?;
+            }
+        },
         Command::Mark { conversation, side, seq } => {
             gather_conversation(rows, *conversation, &mut facts).await?;
             if *side == Side::Staff {

@@ -54,6 +54,7 @@ use uuid::Uuid;
 
 use crate::domain::Time;
 use crate::domain::actor::{Actor, Permission};
+use crate::domain::timer::Delays;
 use crate::store::record::{Daemon, Record};
 use crate::store::{Batch, Engine, table};
 
@@ -66,8 +67,8 @@ pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 /// What an operator may change, and tests make short.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// How long the assistant may take to answer before a person is asked, in milliseconds.
-    pub assistant_timeout_ms: i64,
+    /// How long timers wait.
+    pub delays: Delays,
     /// How long a mark waits for a further one before it is written, in milliseconds.
     pub mark_interval_ms: u64,
     /// Where visitors reach the daemon over HTTP, without a slash at the end.

@@ -16,6 +16,7 @@ use crate::domain::id::{
     ClientId, ConversationId, KeyId, OPERATOR_ORGANIZATION, OrganizationId, SessionId, UserId,
 };
 use crate::domain::inbox::Inbox;
+use crate::domain::timer::Delays;
 use crate::domain::user::Role;
 use crate::store::memory::MemoryEngine;
 use crate::store::{Batch, Direction, Engine, EngineStats, Key, Range, StoreError, Value};
@@ -208,7 +209,7 @@ impl Rig {
 
 pub(super) async fn serve(gate: &Arc<Gate>, now: &Arc<AtomicI64>, limits: Limits) -> Arc<Service> {
     let settings = Settings {
-        assistant_timeout_ms: 75_000,
+        delays: Delays::default(),
         mark_interval_ms: 1_000,
         public_url: "http://127.0.0.1".to_owned(),
         limits,

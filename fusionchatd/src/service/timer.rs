@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use crate::domain::actor::{Actor, Permission};
 use crate::domain::command::{Command, StaffAct};
-use crate::domain::conversation::Status;
-use crate::domain::id::{
-    ClientId, ConversationId, EscalationId, OPERATOR_ORGANIZATION, OrganizationId,
-};
+use crate::domain::conversation::{Conversation, Status};
+use crate::domain::id::{ClientId, ConversationId, EscalationId, OPERATOR_ORGANIZATION};
+use crate::domain::timer::{Due, Timer, TimerKind};
 use crate::store::record::{Number, Pointer, Record};
 use crate::store::{Batch, Direction, Key, StoreError, table};
 
@@ -44,39 +45,34 @@ impl Service {
     }
 
     async fn fire(self: &Arc<Self>, key: &Key, turn: Number) -> Result<(), Error> {
-        let Some((organization, conversation)) = table::timer_of(key) else { return Ok(()) };
+        let Some((organization, kind, subject)) = table::timer_of(key) else {
+            return self.forget(key, turn).await;
+        };
         let actor = Actor::system(organization);
-        let command = Command::Timer { conversation, turn: turn.0 };
+        let command = Command::Timer(Timer { kind, subject, turn: turn.0 });
         let digest = Digest::of("timer").finish();
         if let Err(error) = self.execute(&actor, None, digest, command).await
             && error.kind != Kind::NotFound
         {
             return Err(error);
         }
-        self.forget_orphan(key, turn, organization, conversation).await
-    }
-
-    /// Removes a timer that its conversation knows nothing of: it would come first in every sweep.
-    async fn forget_orphan(
-        &self,
-        key: &Key,
-        turn: Number,
-        organization: OrganizationId,
-        conversation: ConversationId,
-    ) -> Result<(), Error> {
-        let header =
-            Rows::new(self.engine.as_ref(), organization).conversation(conversation).await?;
-        let due = header.and_then(|it| it.assistant_due);
-        if due.is_some_and(|due| table::timer(due, organization, conversation) == *key) {
+        let rows = Rows::new(self.engine.as_ref(), organization);
+        let row = |due: &Due| table::timer(due.at, organization, due.kind, subject);
+        if timers_of(&rows, kind, subject).await?.iter().any(|due| row(due) == *key) {
             return Ok(());
         }
+        self.forget(key, turn).await
+    }
+
+    /// Removes a timer that its subject knows nothing of: it would come first in every sweep.
+    async fn forget(&self, key: &Key, turn: Number) -> Result<(), Error> {
         let batch = Batch {
             expect: vec![(key.clone(), Some(turn.encode()))],
             put: Vec::new(),
             delete: vec![key.clone()],
         };
         match self.engine.commit(batch).await {
-            // It has gone with the change of its conversation, as it should.
+            // It has gone with the change of its subject, as it should.
             Ok(()) | Err(StoreError::Conflict) => Ok(()),
             Err(error) => Err(error.into()),
         }
@@ -122,5 +118,15 @@ impl Service {
         let rows = self.rows(actor);
         let ended = rows.escalation(EscalationId(ended)).await?.ok_or_else(Error::not_found)?;
         Ok(Some(view::escalation(&rows, ended, header.number).await?))
+    }
+}
+
+/// The timers that the subject of one waits for.
+async fn timers_of(rows: &Rows<'_>, kind: TimerKind, subject: Uuid) -> Result<Vec<Due>, Error> {
+    match kind {
+        TimerKind::Assistant => {
+            let header = rows.conversation(ConversationId(subject)).await?;
+            Ok(header.iter().flat_map(Conversation::timers).collect())
+        }
     }
 }

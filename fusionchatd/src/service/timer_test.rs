@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::domain::command::AssistantAct;
 use crate::domain::conversation::Status;
 use crate::domain::entry::EntryKind;
-use crate::domain::id::{ConversationId, OrganizationId};
+use crate::domain::id::OrganizationId;
+use crate::domain::timer::TimerKind;
 use crate::store::record::{Number, Record};
 use crate::store::{Batch, Direction, Engine, table};
 use uuid::Uuid;
@@ -86,9 +87,11 @@ async fn a_timer_that_fails_keeps_no_other_waiting() {
 async fn a_timer_of_nothing_is_forgotten() {
     let rig = Rig::new().await;
     let nobody = OrganizationId(Uuid::from_u128(9));
-    let nothing = ConversationId(Uuid::from_u128(9));
-    let put = [(nobody, 1), (rig.desk.organization, 2)]
-        .map(|(organization, due)| (table::timer(due, organization, nothing), Number(1).encode()));
+    let nothing = Uuid::from_u128(9);
+    let put = [(nobody, 1), (rig.desk.organization, 2)].map(|(organization, due)| {
+        let key = table::timer(due, organization, TimerKind::Assistant, nothing);
+        (key, Number(1).encode())
+    });
     rig.gate.commit(Batch { put: put.into(), ..Batch::default() }).await.expect("put");
     assert_eq!(fire(&rig).await, (2, None));
     assert_eq!(timers(&rig).await, 0);

@@ -1,5 +1,7 @@
 //! What an event writes: the journal entry and every row and index beside it, all in the same batch.
 
+use std::collections::BTreeMap;
+
 use uuid::Uuid;
 
 use crate::domain::conversation::Conversation;
@@ -9,12 +11,16 @@ use crate::domain::id::{InboxId, OrganizationId, SessionId, UserId};
 use crate::domain::inbox::Inbox;
 use crate::domain::key::Key;
 use crate::domain::session::Session;
+use crate::domain::timer::Due;
 use crate::domain::user::User;
 use crate::store::record::{Number, PasswordHash, Pointer};
 use crate::store::table;
 
 use super::error::Error;
 use super::rows::Rows;
+
+/// The timers of a subject, each with the turn it was set in.
+type Timers = BTreeMap<Due, u64>;
 
 /// Writes one event into the layer.
 pub(super) async fn write(rows: &mut Rows<'_>, event: &Event) -> Result<(), Error> {
@@ -115,15 +121,22 @@ async fn write_header(rows: &mut Rows<'_>, event: &Event, now: &Conversation) ->
             rows.put(key, &pointer(organization, now.id.0));
         }
     }
-    let was_due = before.as_ref().and_then(|it| it.assistant_due);
-    if let Some(due) = was_due {
-        rows.delete(table::timer(due, organization, now.id));
-    }
-    if let Some(due) = now.assistant_due {
-        rows.put(table::timer(due, organization, now.id), &Number(now.turn));
-    }
+    let timers = |it: &Conversation| it.timers().map(|due| (due, it.turn)).collect();
+    let were = before.as_ref().map(timers).unwrap_or_default();
+    write_timers(rows, now.id.0, &were, &timers(now));
     rows.put(table::conversation(organization, now.id), now);
     Ok(())
+}
+
+/// Sets and takes away the timers of one subject: those it had, and those it has now, each with its turn.
+fn write_timers(rows: &mut Rows<'_>, subject: Uuid, were: &Timers, are: &Timers) {
+    let organization = rows.organization();
+    for (due, _) in were.iter().filter(|(due, _)| !are.contains_key(due)) {
+        rows.delete(table::timer(due.at, organization, due.kind, subject));
+    }
+    for (due, turn) in are.iter().filter(|(due, turn)| were.get(due) != Some(turn)) {
+        rows.put(table::timer(due.at, organization, due.kind, subject), &Number(*turn));
+    }
 }
 
 async fn write_user(rows: &mut Rows<'_>, user: &User, password: Option<&str>) -> Result<(), Error> {

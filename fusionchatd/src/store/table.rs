@@ -8,6 +8,7 @@ use crate::domain::id::{
     ArticleId, ClientId, ConversationId, EscalationId, InboxId, KeyId, OrganizationId, SessionId,
     UserId,
 };
+use crate::domain::timer::TimerKind;
 
 use super::{Key, Range};
 
@@ -68,7 +69,7 @@ pub enum Table {
     Article = 0x19,
     /// organization | source path -> article.
     ArticlePath = 0x1A,
-    /// due | organization | conversation -> turn.
+    /// due | organization | kind | subject -> the turn it was set in.
     Timer = 0x1B,
     /// organization | worker -> how far it has read.
     WorkerCursor = 0x1C,
@@ -314,9 +315,9 @@ pub fn article_path(organization: OrganizationId, path: &str) -> Key {
 }
 
 /// A durable timer. `due` is not negative.
-pub fn timer(due: i64, organization: OrganizationId, conversation: ConversationId) -> Key {
+pub fn timer(due: i64, organization: OrganizationId, kind: TimerKind, subject: Uuid) -> Key {
     let due = u64::try_from(due).unwrap_or(0).to_be_bytes();
-    key(Table::Timer, &[&due, organization.bytes(), conversation.bytes()])
+    key(Table::Timer, &[&due, organization.bytes(), &[kind as u8], subject.as_bytes()])
 }
 
 /// The timers due before `now`.
@@ -325,12 +326,15 @@ pub fn timers_before(now: i64) -> Range {
     Range { start: key(Table::Timer, &[]), end: key(Table::Timer, &[&now]) }
 }
 
-/// The organization and conversation of a timer's key.
-pub fn timer_of(key: &[u8]) -> Option<(OrganizationId, ConversationId)> {
-    let ids = key.get(9..41)?;
-    let organization = Uuid::from_slice(&ids[..16]).ok()?;
-    let conversation = Uuid::from_slice(&ids[16..]).ok()?;
-    Some((OrganizationId(organization), ConversationId(conversation)))
+/// What a timer's key says. Keys without a kind were the assistant's; their conversation no longer knows them.
+pub fn timer_of(key: &[u8]) -> Option<(OrganizationId, TimerKind, Uuid)> {
+    let organization = OrganizationId(Uuid::from_slice(key.get(9..25)?).ok()?);
+    let rest = key.get(25..)?;
+    if rest.len() == 16 {
+        return Some((organization, TimerKind::Assistant, Uuid::from_slice(rest).ok()?));
+    }
+    let (kind, subject) = rest.split_first()?;
+    Some((organization, TimerKind::from_code(*kind)?, Uuid::from_slice(subject).ok()?))
 }
 
 /// How far a worker has read.
@@ -416,16 +420,21 @@ mod tests {
         let positions = [0, 1, 255, 256, u64::from(u32::MAX), u64::MAX];
         assert!(positions.map(|it| entry(A, it)).is_sorted());
         assert!(
-            [0, 1, 74_999, 75_000, i64::MAX].map(|it| timer(it, A, ConversationId(ID))).is_sorted()
+            [0, 1, 74_999, 75_000, i64::MAX]
+                .map(|it| timer(it, A, TimerKind::Assistant, ID))
+                .is_sorted()
         );
     }
 
     #[test]
     fn a_timer_names_whose_it_is() {
-        let chat = ConversationId(ID);
-        assert_eq!(timer_of(&timer(5, A, chat)), Some((A, chat)));
-        assert_eq!(timer_of(&timer(5, A, chat)[..40]), None);
-        check(&timers_before(5), &[timer(4, B, chat), timer(-1, A, chat)], &[timer(5, A, chat)]);
+        let timer = |due, organization| timer(due, organization, TimerKind::Assistant, ID);
+        let whose = Some((A, TimerKind::Assistant, ID));
+        assert_eq!(timer_of(&timer(5, A)), whose);
+        assert_eq!(timer_of(&timer(5, A)[..40]), None);
+        assert_eq!(timer_of(&key(Table::Timer, &[&[0; 8], A.bytes(), ID.as_bytes()])), whose);
+        assert_eq!(timer_of(&key(Table::Timer, &[&[0; 8], A.bytes(), &[0; 17]])), None);
+        check(&timers_before(5), &[timer(4, B), timer(-1, A)], &[timer(5, A)]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::domain::event::Content;
 use crate::domain::id::{ConversationId, UserId};
 use crate::domain::message::SenderType;
 use crate::domain::rejection::Rejection;
+use crate::domain::timer::{Timer, TimerKind};
 
 use super::world::{
     INBOX, ORGANIZATION, START, TIMEOUT_MS, VISITOR, World, as_staff, as_visitor, staff,
@@ -229,7 +230,8 @@ fn a_late_answer_never_lands() {
             let now = world.current().turn;
             assert_eq!(refused.err(), Some(Rejection::StaleTurn { now, then: turn }), "{steps}");
         }
-        let (timer, state) = (Command::Timer { conversation, turn }, world.state());
+        let timer = Timer { kind: TimerKind::Assistant, subject: conversation.0, turn };
+        let (timer, state) = (Command::Timer(timer), world.state());
         world.now += TIMEOUT_MS;
         world.run(&Actor::system(ORGANIZATION), &timer).expect("nothing");
         assert_eq!(world.state(), state, "a timer of an earlier turn does nothing: {steps}");

@@ -68,7 +68,7 @@ pub(super) fn decide(
         | Command::VisitorEnd { .. }
         | Command::Staff { .. }
         | Command::Assistant { .. }
-        | Command::Timer { .. }
+        | Command::Timer(_)
         | Command::Mark { .. } => return Err(Rejection::NotFound),
     };
     Ok(script.finish(refs))

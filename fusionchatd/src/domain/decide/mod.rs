@@ -22,6 +22,7 @@ use super::event::Event;
 use super::facts::{Facts, Moment};
 use super::id::ClientId;
 use super::rejection::Rejection;
+use super::timer::TimerKind;
 
 use script::Script;
 
@@ -84,7 +85,9 @@ pub fn decide(
         Command::Assistant { turn, act, conversation: _ } => {
             assistant::act(script, facts, *turn, act)
         }
-        Command::Timer { turn, conversation: _ } => assistant::timeout(script, facts, *turn),
+        Command::Timer(timer) => match timer.kind {
+            TimerKind::Assistant => assistant::timeout(script, facts, timer.turn),
+        },
         Command::Mark { side, seq, conversation: _ } => staff::mark(script, facts, *side, *seq),
     }
 }

@@ -145,7 +145,7 @@ impl<'a> Script<'a> {
 
     /// When the assistant must have answered what it is asked now.
     pub(super) fn answer_due(&self) -> Time {
-        self.moment.now.saturating_add(self.moment.assistant_timeout_ms)
+        self.moment.now.saturating_add(self.moment.delays.assistant_ms)
     }
 
     /// The system line of an entry, which the visitor sees under the entry's number.

@@ -17,6 +17,7 @@ use crate::domain::id::{ConversationId, EscalationId, InboxId, OrganizationId, S
 use crate::domain::inbox::{AssistantMode, Inbox};
 use crate::domain::message::{Message, SenderType};
 use crate::domain::rejection::Rejection;
+use crate::domain::timer::{Delays, Timer, TimerKind};
 use crate::domain::user::{Availability, Role, User};
 
 use super::{Decision, decide};
@@ -161,7 +162,8 @@ impl World {
             ("timer", "fires") => {
                 let conversation = self.current().id;
                 let turn = self.current().turn;
-                (Actor::system(ORGANIZATION), Command::Timer { conversation, turn })
+                let timer = Timer { kind: TimerKind::Assistant, subject: conversation.0, turn };
+                (Actor::system(ORGANIZATION), Command::Timer(timer))
             }
             (who, "sees") => {
                 let (conversation, seq) = (self.current().id, self.current().last_seq);
@@ -203,7 +205,7 @@ impl World {
             position: self.entries.len() as u64 + 1,
             next_number: self.next_number,
             ids: std::array::from_fn(|at| Uuid::from_u128(base + at as u128)),
-            assistant_timeout_ms: TIMEOUT_MS,
+            delays: Delays { assistant_ms: TIMEOUT_MS },
         };
         let decision = decide(&moment, actor, &self.facts(command), None, command)?;
         for event in &decision.events {
@@ -215,10 +217,11 @@ impl World {
     fn facts(&self, command: &Command) -> Facts {
         let named = if let Command::Staff { conversation, .. }
         | Command::Assistant { conversation, .. }
-        | Command::Timer { conversation, .. }
         | Command::Mark { conversation, .. } = command
         {
             Some(*conversation)
+        } else if let Command::Timer(timer) = command {
+            Some(ConversationId(timer.subject))
         } else {
             self.latest
         };

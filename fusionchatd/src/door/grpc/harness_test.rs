@@ -29,6 +29,7 @@ use uuid::Uuid;
 
 use crate::domain::actor::{Actor, Grants, Who};
 use crate::domain::id::SessionId;
+use crate::domain::timer::Delays;
 use crate::service::key::CreateKey;
 use crate::service::limit::Limits;
 use crate::service::{Service, Settings};
@@ -108,7 +109,7 @@ impl Desk {
     pub(super) async fn open_with(timing: Timing) -> Self {
         let engine = open("memory:", &OpenOptions::default()).await.expect("store");
         let settings = Settings {
-            assistant_timeout_ms: 10_000,
+            delays: Delays { assistant_ms: 10_000 },
             mark_interval_ms: 1,
             public_url: "http://chat.test".to_owned(),
             limits: Limits::default(),
