@@ -34,6 +34,15 @@ enum Action {
         /// Go on with a directory an earlier demo left, or use this empty one
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
+        /// For a pipeline: free ports, no conversations, and `--demo` of other terminals left alone
+        #[arg(long)]
+        ci: bool,
+        /// Take any free ports instead of 4880, 4881 and 4882
+        #[arg(long)]
+        free_ports: bool,
+        /// Write addresses and credentials here (mode 0600) once everything is ready
+        #[arg(long, value_name = "FILE")]
+        ready_file: Option<PathBuf>,
     },
     /// Serve a data directory
     ///
@@ -69,7 +78,9 @@ pub fn main(started: Instant) -> ExitCode {
 
 async fn run(action: Action, started: Instant) -> anyhow::Result<()> {
     match action {
-        Action::Demo { data } => demo::run(DemoOptions { data }, started).await,
+        Action::Demo { data, ci, free_ports, ready_file } => {
+            demo::run(DemoOptions { data, ci, free_ports, ready_file }, started).await
+        }
         Action::Serve { config, data } => serve(config, data).await,
     }
 }

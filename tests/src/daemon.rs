@@ -5,22 +5,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
-use anyhow::{Context, Result, bail};
-use serde_json::Value;
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout};
-use tokio::sync::{Mutex, MutexGuard};
-
 use crate::grpc::Staff;
+use crate::ports::{Ports, PortsDown};
 use crate::program::{self, Ctl};
 use crate::rest::Rest;
 use crate::stage::Stage;
 use crate::terminal::Terminal;
 use crate::visitor::Visitor;
-
-/// Held while a daemon of this process looks for ports, and from its end to its next start: a daemon that starts
-/// again wants the ports it had.
-static PORTS: Mutex<()> = Mutex::const_new(());
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout};
 
 /// What the line that says the demo is ready holds.
 const READY: &str = "ready in";
@@ -32,7 +27,8 @@ pub struct Daemon {
     runtime: PathBuf,
     running: Option<Running>,
     /// Held while it is down.
-    ports: Option<MutexGuard<'static, ()>>,
+    ports: Option<PortsDown>,
+    kind: &'static [&'static str],
     demo: Value,
 }
 
@@ -45,27 +41,41 @@ struct Running {
 impl Daemon {
     /// Starts the demo on a new directory.
     pub async fn demo(stage: &Stage) -> Result<Self> {
+        Self::of(stage, &["--free-ports"]).await
+    }
+
+    /// Starts the demo as a pipeline does: without conversations, so the first is 1001.
+    pub async fn ci(stage: &Stage) -> Result<Self> {
+        Self::of(stage, &["--ci"]).await
+    }
+
+    async fn of(stage: &Stage, kind: &'static [&'static str]) -> Result<Self> {
         let data = stage.folder("data")?;
         let runtime = stage.folder("runtime")?;
         let stage = stage.clone();
         let mut daemon =
-            Self { stage, data, runtime, running: None, ports: None, demo: Value::Null };
+            Self { stage, data, runtime, running: None, ports: None, kind, demo: Value::Null };
         daemon.start().await?;
         Ok(daemon)
     }
 
     /// Starts the daemon again on the same data, after it has ended.
     pub async fn start(&mut self) -> Result<()> {
-        if self.ports.is_none() {
-            self.ports = Some(PORTS.lock().await);
-        }
+        // Nobody may take a free port while another daemon is down: it wants the ports it had.
+        let looking = match self.ports {
+            None => Some(Ports::looking().await?),
+            Some(_) => None,
+        };
         let stderr = self.runtime.join("daemon.stderr");
         self.stage.add_log(&stderr);
         self.stage.add_log(&self.data.join("log"));
         let mut child = program::command("fusionchatd", &self.runtime)?
             .arg("demo")
+            .args(self.kind)
             .arg("--data")
             .arg(&self.data)
+            .arg("--ready-file")
+            .arg(self.ready_file())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(fs::OpenOptions::new().create(true).append(true).open(&stderr)?)
@@ -83,6 +93,7 @@ impl Daemon {
                 break;
             }
         }
+        drop(looking);
         let file = self.data.join("demo.json");
         let text =
             fs::read_to_string(&file).with_context(|| format!("reading {}", file.display()))?;
@@ -95,7 +106,7 @@ impl Daemon {
     /// Ends the daemon at once, as a power cut would, and waits until it is gone.
     pub async fn kill9(&mut self) -> Result<()> {
         self.stage.note("kill -9 of the daemon");
-        self.ports = Some(PORTS.lock().await);
+        self.ports = Some(Ports::down().await?);
         let mut running = self.running.take().context("the daemon is running")?;
         running.child.kill().await?;
         Ok(())
@@ -114,7 +125,7 @@ impl Daemon {
     /// Waits until the daemon has ended by itself.
     pub async fn ended(&mut self) -> Result<ExitStatus> {
         let mut running = self.running.take().context("the daemon is running")?;
-        self.ports = Some(PORTS.lock().await);
+        self.ports = Some(Ports::down().await?);
         while let Some(line) = running.lines.next_line().await? {
             self.stage.note(format!("daemon: {line}"));
         }
@@ -136,6 +147,11 @@ impl Daemon {
     /// Its data directory.
     pub fn data(&self) -> &Path {
         &self.data
+    }
+
+    /// Where it says that it is ready.
+    pub fn ready_file(&self) -> PathBuf {
+        self.runtime.join("ready.json")
     }
 
     /// The runtime directory its pointer lies in.

@@ -8,6 +8,7 @@
 
 pub mod daemon;
 pub mod grpc;
+mod ports;
 pub mod program;
 pub mod rest;
 pub mod source;

@@ -79,7 +79,7 @@ fn fault_58_a_second_daemon_is_refused_and_names_the_first() {
         let first = Daemon::demo(stage).await?;
         let runtime = stage.folder("other-runtime")?;
         let data = first.data().to_string_lossy().into_owned();
-        let second = daemon(&runtime, &["demo", "--data", &data]).await?;
+        let second = daemon(&runtime, &["demo", "--free-ports", "--data", &data]).await?;
         ensure!(second.code != 0, "{second:?}");
         let pid = first.pid()?.to_string();
         ensure!(second.stderr.contains(&pid), "it names {pid}: {second:?}");
@@ -104,7 +104,8 @@ fn fault_59_newer_data_is_refused_and_left_alone() {
         drop(engine);
         let data = first.data().to_string_lossy().into_owned();
         for _ in 0..2 {
-            let refused = daemon(first.runtime(), &["demo", "--data", &data]).await?;
+            let refused =
+                daemon(first.runtime(), &["demo", "--free-ports", "--data", &data]).await?;
             ensure!(refused.code == 1, "{refused:?}");
             let (found, known) = ((SCHEMA + 41).to_string(), SCHEMA.to_string());
             ensure!(
@@ -223,7 +224,7 @@ fn a_directory_that_is_something_else_is_left_alone() {
         let folder = stage.folder("photos")?;
         fs::write(folder.join("cat.jpg"), b"meow")?;
         let path = folder.to_string_lossy().into_owned();
-        let refused = daemon(&folder, &["demo", "--data", &path]).await?;
+        let refused = daemon(&folder, &["demo", "--free-ports", "--data", &path]).await?;
         ensure!(refused.code == 1 && refused.stderr.contains("something else"), "{refused:?}");
         let left: Vec<_> = fs::read_dir(&folder)?.flatten().map(|it| it.file_name()).collect();
         ensure!(left == ["cat.jpg"], "{left:?}");

@@ -77,6 +77,18 @@ impl Banner<'_> {
     }
 }
 
+/// All that a pipeline's log needs; where the credentials are is in the file it named.
+pub(super) fn line(file: &DemoFile, ready: Duration) -> String {
+    format!(
+        "Fusionchat {} demo   ready in {:.2} s   pid {}   gRPC {}   Daemon {}\n",
+        env!("CARGO_PKG_VERSION"),
+        ready.as_secs_f64(),
+        file.pid,
+        file.grpc.trim_start_matches("http://"),
+        file.http,
+    )
+}
+
 /// Prints; whoever closed our output does not want to know, and the demo goes on.
 pub(super) fn say(text: &str) {
     let mut out = std::io::stdout();

@@ -44,10 +44,19 @@ impl DemoFile {
         }
     }
 
-    /// Writes the file, and the pointer to it in the user's runtime directory.
+    /// Writes the file.
     pub(super) fn write(&self, directory: &Path) -> anyhow::Result<()> {
+        write_private(&directory.join(FILE), &self.bytes()?)
+    }
+
+    /// The file as it is written.
+    pub(super) fn bytes(&self) -> anyhow::Result<Vec<u8>> {
+        Ok(serde_json::to_vec_pretty(self)?)
+    }
+
+    /// Writes the pointer to the file into the user's runtime directory, for `--demo`.
+    pub(super) fn point(&self, directory: &Path) -> anyhow::Result<()> {
         let path = directory.join(FILE);
-        write_private(&path, &serde_json::to_vec_pretty(self)?)?;
         let runtime = runtime_directory()?.join("fusionchat");
         private_directory(&runtime)?;
         write_private(&runtime.join("demo"), format!("{}\n", path.display()).as_bytes())
@@ -60,8 +69,10 @@ pub(super) fn port(url: &str) -> Option<u16> {
 }
 
 /// Replaces a file that only its owner may read.
-fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let fresh = path.with_extension("new");
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let mut fresh = path.as_os_str().to_owned();
+    fresh.push(".new");
+    let fresh = PathBuf::from(fresh);
     let context = || format!("cannot write {}", path.display());
     // One left over from a run that was killed.
     match std::fs::remove_file(&fresh) {

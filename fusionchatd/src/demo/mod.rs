@@ -4,6 +4,7 @@
 mod banner;
 mod files;
 mod help;
+mod ready;
 mod seed;
 mod shop;
 
@@ -18,9 +19,12 @@ use tokio::net::TcpListener;
 
 use crate::app::{App, Listeners, bind_near, system_time};
 use crate::config::Config;
+use crate::domain::actor::Actor;
 use crate::store::open::{OpenOptions, open};
 
 use files::DemoFile;
+use ready::ReadyFile;
+use seed::Traffic;
 
 /// The ports that are tried first.
 const HTTP_PORT: u16 = 4880;
@@ -32,11 +36,25 @@ const GRPC_PORT: u16 = 4882;
 pub struct DemoOptions {
     /// An existing directory to go on with, or one to make; none means a new one.
     pub data: Option<PathBuf>,
+    /// For a pipeline: free ports, no conversations, no pointer for `--demo`, one line instead of a page.
+    pub ci: bool,
+    /// Any ports that are free, instead of the known ones.
+    pub free_ports: bool,
+    /// Where the addresses and credentials are written once the demo is ready.
+    pub ready_file: Option<PathBuf>,
+}
+
+impl DemoOptions {
+    /// The port to ask for: 0 is any that is free.
+    fn wished(&self, port: u16) -> u16 {
+        if self.ci || self.free_ports { 0 } else { port }
+    }
 }
 
 /// Runs the demo until Ctrl-C. `started` is when the process started.
 pub async fn run(options: DemoOptions, started: Instant) -> anyhow::Result<()> {
-    let directory = directory(options.data)?;
+    let ready_file = options.ready_file.as_deref().map(ReadyFile::claim).transpose()?;
+    let directory = directory(options.data.clone())?;
     let before = DemoFile::read(&directory)?;
     let port = |url: fn(&DemoFile) -> &str, wished: u16| {
         before.as_ref().and_then(|file| files::port(url(file))).unwrap_or(wished)
@@ -53,9 +71,9 @@ pub async fn run(options: DemoOptions, started: Instant) -> anyhow::Result<()> {
         None => bind_near(local(wished)).await,
         Some(_) => bind_again(local(wished), &url).await,
     };
-    let http = bind(port(|file| &file.http, HTTP_PORT)).await?;
-    let shop = bind(port(|file| &file.shop, SHOP_PORT)).await?;
-    let grpc = bind(port(|file| &file.grpc, GRPC_PORT)).await?;
+    let http = bind(port(|file| &file.http, options.wished(HTTP_PORT))).await?;
+    let shop = bind(port(|file| &file.shop, options.wished(SHOP_PORT))).await?;
+    let grpc = bind(port(|file| &file.grpc, options.wished(GRPC_PORT))).await?;
     crate::log::to_file(&directory.join("log"))?;
 
     let http_url = format!("http://{}", http.local_addr()?);
@@ -68,9 +86,10 @@ pub async fn run(options: DemoOptions, started: Instant) -> anyhow::Result<()> {
         Arc::new(move || system_time() - behind.load(Ordering::Relaxed))
     };
     let app = App::open(&url, config.settings(), clock).await?;
+    let traffic = if options.ci { Traffic::None } else { Traffic::Seeded };
     let seeded = match &before {
         Some(file) => seed::go_on(&app.service, file).await?,
-        None => seed::fresh(&app.service, &shop_origin, &behind).await?,
+        None => seed::fresh(&app.service, &shop_origin, &behind, traffic).await?,
     };
     let file = DemoFile {
         api_version: files::API_VERSION.to_owned(),
@@ -87,20 +106,43 @@ pub async fn run(options: DemoOptions, started: Instant) -> anyhow::Result<()> {
     let page = shop::page(&http_url, &file.inbox_id);
     app.spawn(shop::serve(shop, page, app.stop.clone()));
     file.write(&directory)?;
-    let queue = app.service.list_escalations(&seeded.admin, 0).await?;
-    let articles = app.service.list_articles(&seeded.admin, 200, "").await?.0.len();
+    if let Some(ready_file) = &ready_file {
+        ready_file.write(&file)?;
+    }
+    if options.ci {
+        banner::say(&banner::line(&file, started.elapsed()));
+    } else {
+        file.point(&directory)?;
+        greet(&app, &seeded.admin, &directory, &file, started).await?;
+    }
+    let result = app.run(config.grace).await;
+    if let Some(ready_file) = ready_file {
+        ready_file.remove();
+    }
+    banner::say(&format!("The demo's data stays in {}\n", directory.display()));
+    result
+}
+
+/// Prints what there is to try.
+async fn greet(
+    app: &App,
+    admin: &Actor,
+    directory: &Path,
+    file: &DemoFile,
+    started: Instant,
+) -> anyhow::Result<()> {
+    let queue = app.service.list_escalations(admin, 0).await?;
+    let articles = app.service.list_articles(admin, 200, "").await?.0.len();
     let banner = banner::Banner {
-        directory: &directory,
-        file: &file,
+        directory,
+        file,
         ready: started.elapsed(),
         waiting: &queue.0,
         now: app.service.now(),
         articles,
     };
     banner.print();
-    let result = app.run(config.grace).await;
-    banner::say(&format!("The demo's data stays in {}\n", directory.display()));
-    result
+    Ok(())
 }
 
 /// The port an earlier run had: the inbox's origins and its clients know it. Where it is taken, a demo still running

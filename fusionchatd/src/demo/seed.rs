@@ -43,6 +43,15 @@ pub(super) struct Seeded {
     pub(super) credentials: BTreeMap<String, String>,
 }
 
+/// Whether a fresh demo begins with conversations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Traffic {
+    /// Some that are done, some that wait.
+    Seeded,
+    /// None: the first conversation is the first somebody starts.
+    None,
+}
+
 /// One step of a seeded conversation, so many seconds before the demo's start.
 enum Step {
     Visitor(&'static str),
@@ -117,9 +126,14 @@ pub(super) async fn fresh(
     service: &Arc<Service>,
     shop_origin: &str,
     behind: &AtomicI64,
+    traffic: Traffic,
 ) -> anyhow::Result<Seeded> {
-    let oldest = CONVERSATIONS.iter().filter_map(|steps| steps.first()).map(|(ago, _)| *ago).max();
-    behind.store((oldest.unwrap_or(0) + 60) * 1_000, Ordering::Relaxed);
+    let conversations = match traffic {
+        Traffic::Seeded => CONVERSATIONS,
+        Traffic::None => &[],
+    };
+    let oldest = conversations.iter().filter_map(|steps| steps.first()).map(|(ago, _)| *ago).max();
+    behind.store(oldest.map_or(0, |oldest| (oldest + 60) * 1_000), Ordering::Relaxed);
     let operator_key = service.create_operator_key().await?;
     let operator = service.authenticate(&operator_key).await?;
     let founded = service
@@ -148,7 +162,7 @@ pub(super) async fn fresh(
     }
     import(service, &admin).await?;
     let mut desk = Desk { service, behind, agents, inbox: founded.inbox.id, origin: shop_origin };
-    for steps in CONVERSATIONS {
+    for steps in conversations {
         desk.play(steps).await?;
     }
     behind.store(0, Ordering::Relaxed);
