@@ -1,0 +1,228 @@
+//! The real `fusionchatd` on a directory of its own: started, killed, started again.
+
+use std::fs::{self, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use fusionchat_proto::v1;
+use serde::Serialize;
+use tokio::process::{Child, Command};
+
+use crate::staff::Staff;
+
+/// How long a start, and a stop, may take.
+const START_MAX: Duration = Duration::from_secs(60);
+const STOP_MAX: Duration = Duration::from_secs(20);
+/// How often a starting daemon is asked whether it is ready.
+const ASK_EVERY: Duration = Duration::from_millis(5);
+/// Ports are looked for here: below those that outgoing connections get, so that none takes a killed daemon's.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+/// How many are tried.
+const PORTS_TRIED: u16 = 200;
+
+/// The rates the daemon runs with: 64 dialogues played as fast as it can would be over the usual ones.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Limits {
+    messages_per_minute: u32,
+    message_burst: u32,
+    hellos_per_minute: u32,
+    conversations_per_minute: u32,
+    sockets_per_address: u32,
+    sign_ins_per_five_minutes: u32,
+}
+
+/// As high as its configuration lets them be.
+pub(crate) const LIMITS: Limits = Limits {
+    messages_per_minute: 1_000_000,
+    message_burst: 1_000_000,
+    hellos_per_minute: 1_000_000,
+    conversations_per_minute: 1_000_000,
+    sockets_per_address: 10_000,
+    sign_ins_per_five_minutes: 1_000,
+};
+
+impl Limits {
+    /// Its section of the configuration.
+    pub(crate) fn section(self) -> Result<String> {
+        let value = serde_json::to_value(self)?;
+        let rates = value.as_object().context("limits are a table")?;
+        let lines: Vec<String> = rates.iter().map(|(name, it)| format!("{name} = {it}")).collect();
+        Ok(lines.join("\n"))
+    }
+}
+
+/// A daemon that runs, or is about to.
+pub(crate) struct Daemon {
+    program: PathBuf,
+    directory: PathBuf,
+    http_port: u16,
+    grpc_port: u16,
+    child: Option<Child>,
+    peak_rss: u64,
+}
+
+impl Daemon {
+    /// Prepares one for the data in `directory`, with free ports.
+    pub(crate) fn new(program: &Path, directory: &Path) -> Result<Self> {
+        let (http_port, grpc_port) = free_ports()?;
+        let daemon = Self {
+            program: program.to_owned(),
+            directory: directory.to_owned(),
+            http_port,
+            grpc_port,
+            child: None,
+            peak_rss: 0,
+        };
+        let text = format!(
+            "[http]\nlisten = \"127.0.0.1:{http_port}\"\npublic_url = \"{}\"\n\
+             [grpc]\nlisten = \"127.0.0.1:{grpc_port}\"\n[limits]\n{}\n",
+            daemon.http(),
+            LIMITS.section()?
+        );
+        fs::write(daemon.config(), text).context("writing the daemon's configuration")?;
+        Ok(daemon)
+    }
+
+    fn config(&self) -> PathBuf {
+        self.directory.join("fusionchatd.toml")
+    }
+
+    /// Where its data lies.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.directory.join("data")
+    }
+
+    /// Where REST and WebSocket are.
+    pub(crate) fn http(&self) -> String {
+        format!("http://127.0.0.1:{}", self.http_port)
+    }
+
+    /// Where gRPC is.
+    pub(crate) fn grpc(&self) -> String {
+        format!("http://127.0.0.1:{}", self.grpc_port)
+    }
+
+    /// A command of the program that sees nothing of the user's and dies with us.
+    pub(crate) fn command(&self) -> Result<Command> {
+        let log = self.directory.join("fusionchatd.log");
+        let log = OpenOptions::new().create(true).append(true).open(log)?;
+        let mut command = Command::new(&self.program);
+        command.env_clear().env("FUSION_RUNTIME_DIR", &self.directory).env("HOME", &self.directory);
+        command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
+        Ok(command)
+    }
+
+    /// Starts it and returns how long it took until it answered `staff`.
+    pub(crate) async fn start(&mut self, staff: &Staff) -> Result<Duration> {
+        let began = Instant::now();
+        let mut command = self.command()?;
+        command.arg("serve").arg("--config").arg(self.config()).arg("--data").arg(self.data());
+        let mut child =
+            command.spawn().with_context(|| format!("starting {}", self.program.display()))?;
+        loop {
+            if staff.server().get_server_status(v1::GetServerStatusRequest {}).await.is_ok() {
+                self.child = Some(child);
+                return Ok(began.elapsed());
+            }
+            if let Some(status) = child.try_wait()? {
+                let log = self.directory.join("fusionchatd.log");
+                bail!("fusionchatd ended with {status}; its log is {}", log.display());
+            }
+            ensure!(began.elapsed() < START_MAX, "fusionchatd is not ready after {START_MAX:?}");
+            tokio::time::sleep(ASK_EVERY).await;
+        }
+    }
+
+    /// Ends it at once, as the kernel does when there is no memory.
+    pub(crate) async fn kill9(&mut self) -> Result<()> {
+        self.note_memory();
+        let mut child = self.child.take().context("fusionchatd runs")?;
+        child.kill().await.context("kill -9 of fusionchatd")
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(crate) async fn stop(&mut self) -> Result<()> {
+        self.note_memory();
+        let mut child = self.child.take().context("fusionchatd runs")?;
+        terminate(&child)?;
+        let status = tokio::time::timeout(STOP_MAX, child.wait())
+            .await
+            .with_context(|| format!("fusionchatd has not stopped after {STOP_MAX:?}"))??;
+        ensure!(status.success(), "fusionchatd stopped with {status}");
+        Ok(())
+    }
+
+    fn note_memory(&mut self) {
+        let id = self.child.as_ref().and_then(Child::id);
+        let status = id.and_then(|id| fs::read_to_string(format!("/proc/{id}/status")).ok());
+        let line =
+            status.as_deref().and_then(|it| it.lines().find_map(|l| l.strip_prefix("VmHWM:")));
+        let kilobytes =
+            line.and_then(|it| it.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+        self.peak_rss = self.peak_rss.max(kilobytes.unwrap_or(0) * 1024);
+    }
+
+    /// The most memory that was resident in any of its lives so far; 0 where the system does not tell.
+    pub(crate) fn peak_rss(&self) -> u64 {
+        self.peak_rss
+    }
+
+    /// What its data takes on disk.
+    pub(crate) fn bytes_on_disk(&self) -> u64 {
+        bytes_below(&self.data())
+    }
+}
+
+/// Asks a program to end.
+pub(crate) fn terminate(child: &Child) -> Result<()> {
+    let id = child.id().and_then(|id| i32::try_from(id).ok()).context("it has ended already")?;
+    let id = rustix::process::Pid::from_raw(id).context("a process has an id")?;
+    rustix::process::kill_process(id, rustix::process::Signal::TERM).context("SIGTERM")
+}
+
+fn bytes_below(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .map(|entry| match entry.metadata() {
+            Ok(it) if it.is_dir() => bytes_below(&entry.path()),
+            Ok(it) => it.len(),
+            Err(_) => 0,
+        })
+        .sum()
+}
+
+/// Two free ports that stay free while the daemon is down.
+fn free_ports() -> Result<(u16, u16)> {
+    let width = PORTS.end - PORTS.start;
+    let first = u16::try_from(std::process::id() % u32::from(width)).unwrap_or(0);
+    let mut free = (0..PORTS_TRIED)
+        .map(|n| PORTS.start + (first + n * 7) % width)
+        .filter(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    free.next().zip(free.next()).context("no free ports")
+}
+
+/// The program to run: the one named, or the one beside this program. Under `cargo run` that is built first, so that
+/// what is measured is the checkout's.
+pub(crate) async fn find(named: Option<&Path>) -> Result<PathBuf> {
+    if let Some(named) = named {
+        return Ok(named.to_owned());
+    }
+    let own = std::env::current_exe()?;
+    let folder = own.parent().context("this program lies in a folder")?;
+    let program = folder.join("fusionchatd");
+    if let Some(cargo) = std::env::var_os("CARGO") {
+        let release = folder.file_name().is_some_and(|name| name == "release");
+        let mut build = Command::new(cargo);
+        build.args(["build", "--quiet", "--package", "fusionchatd"]);
+        build.args(release.then_some("--release")).current_dir(env!("CARGO_MANIFEST_DIR"));
+        ensure!(build.status().await?.success(), "fusionchatd does not build");
+    }
+    ensure!(
+        program.exists(),
+        "{} is not there: build it (`cargo build --release -p fusionchatd`) or pass --daemon FILE",
+        program.display()
+    );
+    Ok(program)
+}
