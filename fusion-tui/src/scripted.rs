@@ -173,6 +173,13 @@ impl SessionService for Daemon {
         Err(Status::unimplemented("not asked here"))
     }
 
+    async fn accept_invite(
+        &self,
+        _: Request<v1::AcceptInviteRequest>,
+    ) -> Result<Response<v1::AcceptInviteResponse>, Status> {
+        Err(Status::unimplemented("not asked here"))
+    }
+
     async fn list_sessions(
         &self,
         _: Request<v1::ListSessionsRequest>,

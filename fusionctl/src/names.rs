@@ -67,7 +67,7 @@ choices! {
     StatusChoice => v1::Status { Open, Escalated, Resolved }
     /// `--as` of `conv resolve`.
     ResolutionChoice => v1::Resolution { Agent, Duplicate, Spam, Confirmed }
-    /// `--role` of `user create`.
+    /// `--role` of `user invite` and `user create`.
     RoleChoice => v1::Role { Agent, Admin }
     /// What `user availability` sets.
     AvailabilityChoice => v1::Availability { Accepting, Busy, Away }

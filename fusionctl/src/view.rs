@@ -68,6 +68,7 @@ pub(crate) fn user(user: &v1::User) -> Map<String, Value> {
         .option("role", names::role(user.role))
         .option("availability", names::availability(user.availability))
         .put("createdAt", user.created_at)
+        .option("invitedUntil", user.invited_until)
         .0
 }
 

@@ -32,6 +32,7 @@ async fn tenant(daemon: &Daemon, name: &str) -> Result<Tenant> {
         admin_password: PASSWORD.to_owned(),
         inbox_name: "web".to_owned(),
         origins: vec![ORIGIN.to_owned()],
+        invite_admin: false,
     };
     let operator = daemon.staff("operator").await?;
     let made = operator.organizations().create_organization(request).await?.into_inner();

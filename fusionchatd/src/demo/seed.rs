@@ -145,6 +145,7 @@ pub(super) async fn fresh(
                 admin_email: "admin@demo.example".to_owned(),
                 admin_name: "admin".to_owned(),
                 admin_password: None,
+                invite_admin: false,
                 inbox_name: INBOX.to_owned(),
                 origins: vec![shop_origin.to_owned()],
             },

@@ -32,6 +32,30 @@ pub enum Command {
         /// The argon2id hash of their password, if they may sign in by one.
         password: Option<Hidden<String>>,
     },
+    /// Create a member of staff who sets their own password, by a one-time code.
+    InviteUser {
+        /// In lower case.
+        email: String,
+        /// Shown to others.
+        name: String,
+        /// Admin or agent.
+        role: Role,
+        /// The hash of the code.
+        code: Hidden<[u8; 32]>,
+    },
+    /// Use a one-time code: sets the password and starts a session.
+    AcceptInvite {
+        /// Whose code it is.
+        user: UserId,
+        /// Its hash.
+        code: Hidden<[u8; 32]>,
+        /// The argon2id hash of the new password.
+        password: Hidden<String>,
+        /// The session.
+        session: Session,
+        /// The hash of its token.
+        token: Hidden<[u8; 32]>,
+    },
     /// Change the actor's own availability.
     SetAvailability {
         /// Whose.
@@ -168,6 +192,8 @@ impl Command {
             | Self::Assistant { act: AssistantAct::Say { content, .. }, .. } => Some(content),
             Self::CreateOrganization { .. }
             | Self::CreateUser { .. }
+            | Self::InviteUser { .. }
+            | Self::AcceptInvite { .. }
             | Self::SetAvailability { .. }
             | Self::CreateInbox { .. }
             | Self::CreateKey { .. }

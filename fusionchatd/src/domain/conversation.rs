@@ -202,7 +202,9 @@ impl Conversation {
             | EntryKind::SessionStarted
             | EntryKind::SessionEnded
             | EntryKind::ArticlePut
-            | EntryKind::ArticleDeleted => {}
+            | EntryKind::ArticleDeleted
+            | EntryKind::UserInvited
+            | EntryKind::InviteAccepted => {}
         }
         if entry.kind != EntryKind::MarkMoved {
             self.last_seq = entry.seq.unwrap_or(self.last_seq);

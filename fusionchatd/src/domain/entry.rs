@@ -30,6 +30,10 @@ pub enum EntryKind {
     ArticlePut = 9,
     /// An article was deleted.
     ArticleDeleted = 10,
+    /// A member of staff was given a one-time code.
+    UserInvited = 11,
+    /// They used it and set their password.
+    InviteAccepted = 12,
     /// A conversation started.
     ConversationStarted = 20,
     /// A visitor, agent or the assistant said something.
@@ -54,7 +58,7 @@ pub enum EntryKind {
 
 impl EntryKind {
     /// Every kind, for codecs and tables.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 22] = [
         Self::OrganizationCreated,
         Self::UserCreated,
         Self::AvailabilityChanged,
@@ -65,6 +69,8 @@ impl EntryKind {
         Self::SessionEnded,
         Self::ArticlePut,
         Self::ArticleDeleted,
+        Self::UserInvited,
+        Self::InviteAccepted,
         Self::ConversationStarted,
         Self::MessagePosted,
         Self::NoteAdded,
@@ -90,6 +96,8 @@ impl EntryKind {
             Self::SessionEnded => "SessionEnded",
             Self::ArticlePut => "ArticlePut",
             Self::ArticleDeleted => "ArticleDeleted",
+            Self::UserInvited => "UserInvited",
+            Self::InviteAccepted => "InviteAccepted",
             Self::ConversationStarted => "ConversationStarted",
             Self::MessagePosted => "MessagePosted",
             Self::NoteAdded => "NoteAdded",

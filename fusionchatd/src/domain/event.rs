@@ -5,13 +5,13 @@ use super::conversation::Conversation;
 use super::entry::Entry;
 use super::escalation::Escalation;
 use super::hidden::Hidden;
-use super::id::{ArticleId, KeyId, SessionId, UserId};
+use super::id::{ArticleId, KeyId, SessionId};
 use super::inbox::Inbox;
 use super::key::Key;
 use super::message::{Message, Note};
 use super::organization::Organization;
 use super::session::Session;
-use super::user::{Availability, User};
+use super::user::{Credential, User};
 
 /// One event: an entry of the journal with the rows it writes.
 #[derive(Clone, Debug)]
@@ -36,7 +36,6 @@ impl Content {
             Self::None
             | Self::Organization(_)
             | Self::User(..)
-            | Self::Availability(..)
             | Self::Inbox(_)
             | Self::Key(..)
             | Self::KeyRevoked(_)
@@ -58,10 +57,8 @@ pub enum Content {
     Note(Note),
     /// A new organization.
     Organization(Organization),
-    /// A new user, with a password hash if they can sign in.
-    User(User, Option<Hidden<String>>),
-    /// A user's availability.
-    Availability(UserId, Availability),
+    /// A user as they are now, and what that does to their sign-in.
+    User(User, Credential),
     /// A new inbox.
     Inbox(Inbox),
     /// A new key and the hash of its secret.

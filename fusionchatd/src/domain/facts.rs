@@ -4,6 +4,7 @@ use super::Time;
 use super::article::Article;
 use super::conversation::Conversation;
 use super::escalation::Escalation;
+use super::hidden::Hidden;
 use super::inbox::Inbox;
 use super::key::Key;
 use super::session::Session;
@@ -48,6 +49,8 @@ pub struct Facts {
     pub user: Option<User>,
     /// Whether the name or path of the command is taken, by the code of what is taken.
     pub taken: Option<&'static str>,
+    /// The hash of that user's one-time code, if one is out.
+    pub code: Option<Hidden<[u8; 32]>>,
     /// The key it names.
     pub key: Option<Key>,
     /// The session it names.

@@ -58,6 +58,12 @@ pub fn email(text: &str) -> Result<String, Rejection> {
     }
 }
 
+/// The name to show for an address until there is a better one: the part before the `@`.
+pub fn of_email(email: &str) -> String {
+    let (local, _) = email.split_once('@').unwrap_or((email, ""));
+    local.trim().chars().take(NAME_CHARS_MAX).collect()
+}
+
 /// An exact origin as browsers write it: scheme, host and a port that is not the scheme's own.
 pub fn origin(text: &str) -> Result<String, Rejection> {
     let bad = || {

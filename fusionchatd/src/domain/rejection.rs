@@ -92,6 +92,9 @@ pub enum Rejection {
         /// What the original made, e.g. `message 3 of conversation 1007`.
         original: String,
     },
+    /// A one-time code that is wrong, used or expired: the three are not told apart.
+    #[error("this invitation does not work")]
+    BadInvite,
     /// A name or address that must be unique is taken.
     #[error("this {what} is taken")]
     Taken {
@@ -122,6 +125,7 @@ impl Rejection {
             Self::AssistantOff => "assistant_off",
             Self::StaleTurn { .. } => "stale_turn",
             Self::ClientIdReused { .. } => "client_id_reused",
+            Self::BadInvite => "bad_invite",
             Self::Taken { .. } => "taken",
         }
     }
@@ -145,6 +149,7 @@ impl Rejection {
             Self::ClaimFirst => "claim it, then reply",
             Self::NewerConversation { .. } => "go on in that one",
             Self::ClientIdReused { .. } => "make a new clientId for a new command",
+            Self::BadInvite => "ask an admin for a new one",
             Self::Invalid { .. }
             | Self::EmptyMessage
             | Self::Forbidden

@@ -39,6 +39,8 @@ fn is_public(kind: EntryKind) -> bool {
         | EntryKind::SessionStarted
         | EntryKind::SessionEnded
         | EntryKind::ArticlePut
-        | EntryKind::ArticleDeleted => false,
+        | EntryKind::ArticleDeleted
+        | EntryKind::UserInvited
+        | EntryKind::InviteAccepted => false,
     }
 }

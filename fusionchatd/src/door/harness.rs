@@ -220,6 +220,7 @@ pub(super) async fn found(service: &Arc<Service>, name: &str, origin: &str) -> F
         admin_password: None,
         inbox_name: "web".to_owned(),
         origins: vec![origin.to_owned()],
+        invite_admin: false,
     };
     let id = ClientId(*service.new_id().as_bytes());
     service.create_organization(&operator, id, new).await.expect("an organization")

@@ -12,6 +12,7 @@ use crate::domain::id::{OPERATOR_ORGANIZATION, OrganizationId, SessionId, UserId
 use crate::domain::key::Key;
 use crate::domain::name;
 use crate::domain::organization::Organization;
+use crate::domain::rejection::Rejection;
 use crate::domain::session::{STAFF_SESSION_MS, Session};
 use crate::domain::user::{Role, User};
 use crate::store::record::{PasswordHash, Pointer};
@@ -166,6 +167,39 @@ impl Service {
         self.start_session(*place, *user).await
     }
 
+    /// Uses a one-time code: sets the password and signs in. A wrong, used or expired code gets one and the same
+    /// answer.
+    pub async fn accept_invite(
+        self: &Arc<Self>,
+        address: Address,
+        code: &str,
+        password: String,
+    ) -> Result<SignedIn, Error> {
+        self.limits.accept(address)?;
+        let hash = token::hash(code);
+        let global = Rows::new(self.engine.as_ref(), OPERATOR_ORGANIZATION);
+        // Before the dear hash of the password: who has no code does not get that.
+        let invite = global.pointer(&table::invite(&hash)).await?.ok_or(Rejection::BadInvite)?;
+        let (organization, user) = (invite.organization, UserId(invite.subject));
+        let rows = Rows::new(self.engine.as_ref(), organization);
+        let invited = rows.user(user).await?.ok_or(Rejection::BadInvite)?;
+        if !invited.is_invited(self.now()) {
+            return Err(Rejection::BadInvite.into());
+        }
+        let password = Hidden(self.passwords.hash(password).await?);
+        let (session, token) = self.new_session(user)?;
+        let command = Command::AcceptInvite {
+            user,
+            code: Hidden(hash),
+            password,
+            session: session.clone(),
+            token: Hidden(token::hash(&token)),
+        };
+        let actor = holder(organization, &session);
+        self.execute(&actor, None, Digest::of("accept_invite").finish(), command).await?;
+        self.signed_in(organization, session, token).await
+    }
+
     async fn sign_in_candidates(
         &self,
         email: &str,
@@ -210,7 +244,16 @@ impl Service {
         organization: OrganizationId,
         user: UserId,
     ) -> Result<SignedIn, Error> {
-        let token = token::new_session()?;
+        let (session, token) = self.new_session(user)?;
+        let command =
+            Command::StartSession { session: session.clone(), token: Hidden(token::hash(&token)) };
+        let actor = holder(organization, &session);
+        self.execute(&actor, None, Digest::of("start_session").finish(), command).await?;
+        self.signed_in(organization, session, token).await
+    }
+
+    /// A session of a member of staff that begins now, and its token.
+    fn new_session(&self, user: UserId) -> Result<(Session, String), Error> {
         let now = self.now();
         let session = Session {
             id: SessionId(self.new_id()),
@@ -221,16 +264,17 @@ impl Service {
             expires_at: now + STAFF_SESSION_MS,
             ended_at: None,
         };
-        let actor = Actor {
-            organization,
-            who: Who::Agent { user, session: session.id },
-            grants: Grants::Role(Role::Agent),
-        };
-        let command =
-            Command::StartSession { session: session.clone(), token: Hidden(token::hash(&token)) };
-        self.execute(&actor, None, Digest::of("start_session").finish(), command).await?;
+        Ok((session, token::new_session()?))
+    }
+
+    async fn signed_in(
+        &self,
+        organization: OrganizationId,
+        session: Session,
+        token: String,
+    ) -> Result<SignedIn, Error> {
         let rows = Rows::new(self.engine.as_ref(), organization);
-        let user = rows.user(user).await?.ok_or_else(Error::not_found)?;
+        let user = rows.user(session.user).await?.ok_or_else(Error::not_found)?;
         Ok(SignedIn { token, session, user })
     }
 
@@ -260,6 +304,15 @@ impl Service {
                 None => None,
             },
         })
+    }
+}
+
+/// Who starts a session, before they have it.
+fn holder(organization: OrganizationId, session: &Session) -> Actor {
+    Actor {
+        organization,
+        who: Who::Agent { user: session.user, session: session.id },
+        grants: Grants::Role(Role::Agent),
     }
 }
 

@@ -145,6 +145,7 @@ impl From<Rejection> for Error {
             | Rejection::MessageTooLong { .. }
             | Rejection::ControlCharacter { .. }
             | Rejection::MessageFirst => Kind::Invalid,
+            Rejection::BadInvite => Kind::Unauthenticated,
             Rejection::SenderTypeMismatch | Rejection::Forbidden => Kind::Forbidden,
             Rejection::NotFound => Kind::NotFound,
             Rejection::AlreadyClaimed { .. }
@@ -189,6 +190,7 @@ impl From<Rejection> for Error {
             | Rejection::NotResolved
             | Rejection::MessageFirst
             | Rejection::AssistantOff
+            | Rejection::BadInvite
             | Rejection::Taken { .. } => {}
         }
         error

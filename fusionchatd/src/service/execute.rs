@@ -6,8 +6,6 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::FutureExt;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
@@ -321,11 +319,7 @@ impl Service {
 
     /// What the journal keeps of a content: nobody can read it back, but anybody with the key can prove it.
     fn content_digest(&self, event: &Event) -> Option<[u8; 32]> {
-        let text = event.content.text()?.as_bytes();
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.daemon.secret).ok()?;
-        mac.update(b"content\0");
-        mac.update(text);
-        Some(mac.finalize().into_bytes().into())
+        self.keyed("content", event.content.text()?.as_bytes()).ok()
     }
 
     fn publish(&self, organization: OrganizationId, decided: &Decided) {
@@ -375,7 +369,6 @@ async fn note_effects(
     match &event.content {
         // Every visitor's first message creates a user too: only staff can change this.
         Content::User(user, _) if user.is_staff() => known.staffed = is_staffed(rows).await?,
-        Content::Availability(..) => known.staffed = is_staffed(rows).await?,
         Content::None
         | Content::Message(_)
         | Content::Note(_)

@@ -3,6 +3,7 @@
 use crate::domain::command::{Command, StaffAct, Visitor};
 use crate::domain::conversation::Side;
 use crate::domain::facts::Facts;
+use crate::domain::hidden::Hidden;
 use crate::domain::id::{ArticleId, ConversationId};
 use crate::domain::message::SenderType;
 use crate::domain::timer::TimerKind;
@@ -23,13 +24,18 @@ pub(super) async fn gather(
         Command::CreateOrganization { name, .. } => {
             facts.taken = taken(rows, &table::organization_name(name), "name").await?;
         }
-        Command::CreateUser { email, name, .. } => {
+        Command::CreateUser { email, name, .. } | Command::InviteUser { email, name, .. } => {
             let by_name = taken(rows, &table::user_name(organization, name), "name").await?;
             let by_email = taken(rows, &table::user_email(organization, email), "email").await?;
             facts.taken = by_name.or(by_email);
         }
         Command::CreateInbox { name, .. } => {
             facts.taken = taken(rows, &table::inbox_name(organization, name), "name").await?;
+        }
+        Command::AcceptInvite { user, .. } => {
+            facts.user = rows.user(*user).await?;
+            let code = rows.pointer(&table::user_invite(organization, *user)).await?;
+            facts.code = code.and_then(|it| it.secret).map(Hidden);
         }
         Command::SetAvailability { user, .. } => facts.user = rows.user(*user).await?,
         Command::CreateKey { .. } | Command::StartSession { .. } => {}

@@ -156,6 +156,11 @@ impl Limiter {
         self.conversations.check(&address)
     }
 
+    /// A one-time code tried from an address: it has as many tries as for signing in.
+    pub fn accept(&self, address: Address) -> Result<(), Error> {
+        self.sign_in_addresses.check(&address)
+    }
+
     /// A sign-in attempt: by the address alone, so that changing the e-mail does not help, and by both.
     pub fn sign_in(&self, address: Address, email: &str) -> Result<(), Error> {
         self.sign_in_addresses.check(&address)?;

@@ -44,10 +44,14 @@ mod rig;
 mod subscribe_test;
 #[cfg(test)]
 mod timer_test;
+#[cfg(test)]
+mod user_test;
 
 use std::fmt;
 use std::sync::Arc;
 
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -161,6 +165,16 @@ impl Service {
     /// The limits in force.
     pub fn limiter(&self) -> &limit::Limiter {
         &self.limits
+    }
+
+    /// A digest of `bytes` that only who has the daemon's secret can make, for one purpose.
+    fn keyed(&self, purpose: &str, bytes: &[u8]) -> Result<[u8; 32], Error> {
+        let mac = Hmac::<Sha256>::new_from_slice(&self.daemon.secret);
+        let mut mac = mac.map_err(Error::internal)?;
+        mac.update(purpose.as_bytes());
+        mac.update(b"\0");
+        mac.update(bytes);
+        Ok(mac.finalize().into_bytes().into())
     }
 
     /// The rows an actor may reach.

@@ -17,6 +17,7 @@ use super::digest::Digest;
 use super::error::Error;
 use super::rows::{PAGE_MAX, Rows};
 use super::token;
+use super::user::Invite;
 use super::{Service, require};
 
 /// What a new organization begins with.
@@ -30,6 +31,8 @@ pub struct CreateOrganization {
     pub admin_name: String,
     /// Their password, if they shall sign in by one.
     pub admin_password: Option<String>,
+    /// Whether they get a one-time code to set it themselves.
+    pub invite_admin: bool,
     /// The first inbox's name.
     pub inbox_name: String,
     /// The origins of the pages that may embed it.
@@ -52,6 +55,8 @@ pub struct Founded {
     pub inbox: Inbox,
     /// The admin's key with every scope; none when the command is a repeat.
     pub admin_key: Option<String>,
+    /// The admin's one-time code, if one was asked for; none when the command is a repeat.
+    pub admin_invite: Option<Invite>,
 }
 
 impl fmt::Debug for Founded {
@@ -76,12 +81,10 @@ impl Service {
             .text(&new.admin_name)
             .text(&new.inbox_name)
             .text(&new.origins.join(" "))
-            .finish();
+            .number(u64::from(new.invite_admin));
         // Before the first of several commits: a bad password must not leave half an organization.
-        let password = match &new.admin_password {
-            Some(password) => Some(Hidden(self.passwords.hash(password.clone()).await?)),
-            None => None,
-        };
+        let password = self.hash_new(Some(client_id), new.admin_password.clone()).await?;
+        let digest = digest.text(password.as_ref().map_or("", |it| &it.0)).finish();
         let id = OrganizationId(self.new_id());
         let command = Command::CreateOrganization { id, name: new.name.clone() };
         let answer = self.execute(actor, Some(client_id), digest, command).await?;
@@ -102,13 +105,17 @@ impl Service {
             let client_id = step_id(step(name));
             self.execute(&system, Some(client_id), step(name), command).await
         };
-        let user = Command::CreateUser {
-            email: name::email(&new.admin_email)?,
-            name: new.admin_name,
-            role: Role::Admin,
-            password,
+        let (email, name, role) = (name::email(&new.admin_email)?, new.admin_name, Role::Admin);
+        let code = new.invite_admin.then(token::new_invite).transpose()?;
+        let user = match &code {
+            Some(code) => {
+                Command::InviteUser { email, name, role, code: Hidden(token::hash(code)) }
+            }
+            None => Command::CreateUser { email, name, role, password },
         };
-        let admin = UserId(make("admin", user).await?.refs.subject.ok_or_else(Error::not_found)?);
+        let made = make("admin", user).await?;
+        let code = code.filter(|_| !made.repeated);
+        let admin = UserId(made.refs.subject.ok_or_else(Error::not_found)?);
         let inbox = Command::CreateInbox {
             name: new.inbox_name,
             origins: new.origins,
@@ -128,9 +135,12 @@ impl Service {
         };
         let repeated = make("key", key).await?.repeated;
         let rows = Rows::new(self.engine.as_ref(), id);
+        let admin = rows.user(admin).await?.ok_or_else(Error::not_found)?;
+        let invited = code.zip(admin.invited_until);
         Ok(Founded {
             organization: rows.this_organization().await?.ok_or_else(Error::not_found)?,
-            admin: rows.user(admin).await?.ok_or_else(Error::not_found)?,
+            admin_invite: invited.map(|(code, expires_at)| Invite { code, expires_at }),
+            admin,
             inbox: rows.inbox(inbox).await?.ok_or_else(Error::not_found)?,
             admin_key: (!repeated).then_some(secret),
         })
@@ -189,6 +199,10 @@ impl Service {
 
 /// Refuses bad names before the first of several commits.
 fn check_names(new: &CreateOrganization) -> Result<(), Error> {
+    if new.invite_admin && new.admin_password.is_some() {
+        let text = "an admin gets a password or an invitation, not both";
+        return Err(Error::invalid("bad_admin", text));
+    }
     name::slug(&new.name)?;
     name::slug(&new.inbox_name)?;
     name::email(&new.admin_email)?;

@@ -48,6 +48,11 @@ impl Drop for Waiter<'_> {
 impl Passwords {
     /// A new password's hash, in PHC string format.
     pub async fn hash(&self, password: String) -> Result<String, Error> {
+        self.hash_with(password, random_bytes::<16>()?).await
+    }
+
+    /// The same with a salt that the caller vouches for: nobody can guess it, and it is used for one password.
+    pub async fn hash_with(&self, password: String, salt: [u8; 16]) -> Result<String, Error> {
         let long_enough = password.chars().count() >= PASSWORD_CHARS_MIN;
         if !long_enough || password.len() > PASSWORD_BYTES_MAX {
             return Err(Error::invalid(
@@ -55,7 +60,6 @@ impl Passwords {
                 "a password has at least 12 characters and at most 256 bytes",
             ));
         }
-        let salt = random_bytes::<16>()?;
         let hash = self.compute(password, salt.to_vec()).await?;
         Ok(format!(
             "$argon2id$v=19$m={MEMORY_KIB},t={ROUNDS},p={LANES}${}${}",

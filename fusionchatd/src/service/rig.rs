@@ -148,6 +148,7 @@ pub(super) fn acme(name: &str) -> CreateOrganization {
         admin_email: "admin@example.com".to_owned(),
         admin_name: "admin".to_owned(),
         admin_password: None,
+        invite_admin: false,
         inbox_name: "web".to_owned(),
         origins: vec![SHOP.to_owned()],
     }

@@ -17,6 +17,8 @@ pub const KEY_PREFIX: &str = "fus_live_";
 pub const SESSION_PREFIX: &str = "fus_sess_";
 /// What every visitor session token begins with.
 pub const VISITOR_PREFIX: &str = "fus_vis_";
+/// What every one-time code of an invitation begins with.
+pub const INVITE_PREFIX: &str = "fus_inv_";
 /// Base62 digits of a key's secret: 43 carry 256 bits.
 const SECRET_DIGITS: usize = 43;
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -67,6 +69,11 @@ pub fn key_id(text: &str) -> Option<KeyId> {
 /// A new staff session token.
 pub fn new_session() -> Result<String, Error> {
     Ok(format!("{SESSION_PREFIX}{}", URL_SAFE_NO_PAD.encode(random_bytes::<32>()?)))
+}
+
+/// A new one-time code.
+pub fn new_invite() -> Result<String, Error> {
+    Ok(format!("{INVITE_PREFIX}{}", URL_SAFE_NO_PAD.encode(random_bytes::<32>()?)))
 }
 
 /// What a visitor session token says. Nothing of it is stored before the first message.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use crate::domain::Time;
 use crate::domain::actor::{Actor, Permission};
 use crate::domain::command::Command;
 use crate::domain::hidden::Hidden;
@@ -13,6 +14,7 @@ use crate::store::table;
 
 use super::digest::Digest;
 use super::error::Error;
+use super::token;
 use super::{Service, require};
 
 /// A new member of staff.
@@ -35,7 +37,59 @@ impl fmt::Debug for CreateUser {
     }
 }
 
+/// A new member of staff who sets their own password.
+#[derive(Clone, Debug)]
+pub struct InviteUser {
+    /// Unique inside the organization.
+    pub email: String,
+    /// Shown to others, unique inside the organization; without it, the part of the address before the `@`.
+    pub name: Option<String>,
+    /// Admin or agent.
+    pub role: Role,
+}
+
+/// A one-time code, shown once.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Invite {
+    /// The code.
+    pub code: String,
+    /// When it stops working.
+    pub expires_at: Time,
+}
+
+impl fmt::Debug for Invite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Invite").field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
+}
+
 impl Service {
+    /// Invites a member of staff: the one-time code lets them set their password. It is returned once: a repeat
+    /// gets none.
+    pub async fn invite_user(
+        self: &Arc<Self>,
+        actor: &Actor,
+        client_id: Option<ClientId>,
+        new: InviteUser,
+    ) -> Result<(User, Option<Invite>), Error> {
+        require(actor, Permission::WriteUsers)?;
+        let email = name::email(&new.email)?;
+        let name = match &new.name {
+            Some(name) => name::shown(name)?,
+            None => name::shown(&name::of_email(&email))?,
+        };
+        let role = new.role;
+        let digest =
+            Digest::of("invite_user").text(&email).text(&name).number(role as u64).finish();
+        let code = token::new_invite()?;
+        let hash = Hidden(token::hash(&code));
+        let command = Command::InviteUser { email, name, role, code: hash };
+        let answer = self.execute(actor, client_id, digest, command).await?;
+        let user = self.user_of(actor, answer.refs.subject).await?;
+        let shown = user.invited_until.filter(|_| !answer.repeated);
+        Ok((user, shown.map(|expires_at| Invite { code, expires_at })))
+    }
+
     /// Creates a member of staff.
     pub async fn create_user(
         self: &Arc<Self>,
@@ -45,16 +99,33 @@ impl Service {
     ) -> Result<User, Error> {
         require(actor, Permission::WriteUsers)?;
         let email = name::email(&new.email)?;
-        let digest =
-            Digest::of("create_user").text(&email).text(&new.name).number(new.role as u64).finish();
-        let password = match new.password {
-            Some(password) => Some(Hidden(self.passwords.hash(password).await?)),
-            None => None,
-        };
+        let digest = Digest::of("create_user").text(&email).text(&new.name).number(new.role as u64);
+        let password = self.hash_new(client_id, new.password).await?;
+        let digest = digest.text(password.as_ref().map_or("", |it| &it.0)).finish();
         let name = name::shown(&new.name)?;
         let command = Command::CreateUser { email, name, role: new.role, password };
         let answer = self.execute(actor, client_id, digest, command).await?;
         self.user_of(actor, answer.refs.subject).await
+    }
+
+    /// The hash of a password that is set with a command. A repeat of the command comes to the same hash, and so to
+    /// the same digest, only with the same password; and telling two passwords apart by it costs an argon2.
+    pub(super) async fn hash_new(
+        &self,
+        client_id: Option<ClientId>,
+        password: Option<String>,
+    ) -> Result<Option<Hidden<String>>, Error> {
+        let Some(password) = password else { return Ok(None) };
+        let hash = match client_id {
+            Some(client_id) => {
+                let salt = self.keyed("salt", &client_id.0)?;
+                let mut half = [0; 16];
+                half.copy_from_slice(&salt[..16]);
+                self.passwords.hash_with(password, half).await?
+            }
+            None => self.passwords.hash(password).await?,
+        };
+        Ok(Some(Hidden(hash)))
     }
 
     /// All staff, by name.

@@ -145,7 +145,6 @@ pub(super) async fn of_event(rows: &Rows<'_>, event: &Event) -> Result<Change, E
         Content::None
         | Content::Organization(_)
         | Content::User(..)
-        | Content::Availability(..)
         | Content::Inbox(_)
         | Content::Key(..)
         | Content::KeyRevoked(_)
@@ -198,7 +197,10 @@ struct Parts {
 async fn assemble(rows: &Rows<'_>, entry: Entry, parts: Parts) -> Result<Change, Error> {
     let number = parts.header.as_ref().map_or(0, |it| it.number);
     let user = match entry.kind {
-        EntryKind::UserCreated | EntryKind::AvailabilityChanged => match entry.subject {
+        EntryKind::UserCreated
+        | EntryKind::AvailabilityChanged
+        | EntryKind::UserInvited
+        | EntryKind::InviteAccepted => match entry.subject {
             Some(id) => rows.user(UserId(id)).await?,
             None => None,
         },

@@ -12,7 +12,7 @@ use crate::domain::inbox::Inbox;
 use crate::domain::key::Key;
 use crate::domain::session::Session;
 use crate::domain::timer::Due;
-use crate::domain::user::User;
+use crate::domain::user::{Credential, User};
 use crate::store::record::{Number, PasswordHash, Pointer};
 use crate::store::table;
 
@@ -46,15 +46,9 @@ pub(super) async fn write(rows: &mut Rows<'_>, event: &Event) -> Result<(), Erro
             rows.put(name, &pointer(new.id, new.id.0));
             rows.put(table::organization(new.id), new);
         }
-        Content::User(user, password) => {
-            let hash = password.as_ref().map(|it| it.0.as_str());
-            write_user(rows, user, hash).await?;
-        }
-        Content::Availability(user, availability) => {
-            if let Some(mut row) = rows.user(*user).await? {
-                row.availability = *availability;
-                rows.put(table::user(organization, *user), &row);
-            }
+        Content::User(user, credential) => {
+            write_user(rows, user).await?;
+            write_credential(rows, user.id, credential).await?;
         }
         Content::Inbox(inbox) => write_inbox(rows, inbox).await?,
         Content::Key(key, secret) => write_key(rows, key, secret.0).await?,
@@ -139,7 +133,7 @@ fn write_timers(rows: &mut Rows<'_>, subject: Uuid, were: &Timers, are: &Timers)
     }
 }
 
-async fn write_user(rows: &mut Rows<'_>, user: &User, password: Option<&str>) -> Result<(), Error> {
+async fn write_user(rows: &mut Rows<'_>, user: &User) -> Result<(), Error> {
     let organization = rows.organization();
     if user.is_staff() {
         let row = pointer(organization, user.id.0);
@@ -152,12 +146,46 @@ async fn write_user(rows: &mut Rows<'_>, user: &User, password: Option<&str>) ->
             rows.expect_unchanged(&global).await?;
             rows.put(global, &row);
         }
-        if let Some(hash) = password {
-            let row = PasswordHash(hash.to_owned());
-            rows.put(table::password(organization, user.id), &row);
-        }
     }
     rows.put(table::user(organization, user.id), user);
+    Ok(())
+}
+
+/// A user's password and one-time code. There is at most one code, and none beside a password that it led to.
+async fn write_credential(
+    rows: &mut Rows<'_>,
+    user: UserId,
+    credential: &Credential,
+) -> Result<(), Error> {
+    let organization = rows.organization();
+    let password = table::password(organization, user);
+    match credential {
+        Credential::Same => {}
+        Credential::Password(hash) => {
+            forget_code(rows, user).await?;
+            rows.put(password, &PasswordHash(hash.0.clone()));
+        }
+        Credential::Code(code) => {
+            forget_code(rows, user).await?;
+            rows.delete(password);
+            let global = table::invite(&code.0);
+            rows.expect_unchanged(&global).await?;
+            rows.put(global, &pointer(organization, user.0));
+            let row = Pointer { organization, subject: user.0, secret: Some(code.0) };
+            rows.put(table::user_invite(organization, user), &row);
+        }
+    }
+    Ok(())
+}
+
+async fn forget_code(rows: &mut Rows<'_>, user: UserId) -> Result<(), Error> {
+    let key = table::user_invite(rows.organization(), user);
+    if let Some(Pointer { secret: Some(code), .. }) = rows.pointer(&key).await? {
+        let global = table::invite(&code);
+        rows.expect_unchanged(&global).await?;
+        rows.delete(global);
+        rows.delete(key);
+    }
     Ok(())
 }
 

@@ -79,6 +79,10 @@ pub enum Table {
     StaffSession = 0x1E,
     /// article -> organization. Global.
     ArticleOrganization = 0x1F,
+    /// hash of a one-time code -> organization and user. Global.
+    Invite = 0x30,
+    /// organization | user -> the hash of their one-time code.
+    UserInvite = 0x31,
 }
 
 fn key(table: Table, parts: &[&[u8]]) -> Key {
@@ -161,6 +165,16 @@ pub fn sign_ins(email: &str) -> Range {
 /// A password hash.
 pub fn password(organization: OrganizationId, user: UserId) -> Key {
     key(Table::Password, &[organization.bytes(), user.bytes()])
+}
+
+/// Whose one-time code this is, by the code's hash.
+pub fn invite(hash: &[u8; 32]) -> Key {
+    key(Table::Invite, &[hash])
+}
+
+/// The one-time code of a member of staff.
+pub fn user_invite(organization: OrganizationId, user: UserId) -> Key {
+    key(Table::UserInvite, &[organization.bytes(), user.bytes()])
 }
 
 /// An inbox's row.

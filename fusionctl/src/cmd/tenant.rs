@@ -35,9 +35,12 @@ pub(crate) struct Create {
     /// The e-mail of its first admin
     #[arg(long, value_name = "EMAIL")]
     admin: String,
-    /// The admin's password, in a file or (-) on stdin; without it the key is the only way in
-    #[arg(long, value_name = "FILE")]
+    /// The admin's password, in a file or (-) on stdin
+    #[arg(long, value_name = "FILE", conflicts_with = "invite")]
     password_file: Option<PathBuf>,
+    /// Make a one-time code with which the admin sets a password; it is shown once and works for 24 hours
+    #[arg(long)]
+    invite: bool,
     /// The name of its first inbox
     #[arg(long, value_name = "NAME", default_value = "web")]
     inbox: String,
@@ -69,6 +72,7 @@ async fn create(context: &Context, arguments: Create) -> Result<Report, Failure>
         admin_password,
         inbox_name: arguments.inbox,
         origins: arguments.origin,
+        invite_admin: arguments.invite,
     };
     let answer =
         context.change(context.client.organizations().create_organization(request)).await?;
@@ -82,13 +86,17 @@ async fn create(context: &Context, arguments: Create) -> Result<Report, Failure>
     if let Some(inbox) = inbox {
         json.insert("inbox".into(), json!(view::inbox(inbox)));
     }
-    let fields = vec![
+    let mut fields = vec![
         ("tenant", Cell::text(&organization.name)),
         ("id", Cell::text(&organization.id)),
         ("admin", text(admin.and_then(|admin| admin.email.as_deref()))),
         ("inbox", text(inbox.map(|inbox| inbox.name.as_str()))),
         ("inbox id", text(inbox.map(|inbox| inbox.id.as_str()))),
     ];
+    if !answer.admin_invite.is_empty() {
+        json.insert("adminInvite".into(), json!(answer.admin_invite));
+        fields.push(("admin invite", Cell::text(&answer.admin_invite)));
+    }
     secret.report(&answer.admin_key, "adminKey", "admin key", object(json, fields))
 }
 

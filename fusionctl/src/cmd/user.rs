@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use fusionchat_proto::v1;
+use serde_json::json;
 
+use crate::cmd::key::Secret;
 use crate::cmd::{Context, expect, name, object, text};
 use crate::failure::Failure;
 use crate::names::{self, AvailabilityChoice, RoleChoice};
@@ -25,7 +27,12 @@ pub(crate) enum UserCommand {
     /// List the staff
     #[command(after_help = "Example:\n  fusionctl user list -o json")]
     List,
-    /// Create an admin or an agent
+    /// Invite an admin or an agent; the one-time code with which they set their password is shown once and works
+    /// for 24 hours
+    #[command(after_help = "Example:\n  fusionctl user invite ana@acme.example --name ana \
+                            --role agent")]
+    Invite(Invite),
+    /// Create an admin or an agent with a password you choose
     #[command(after_help = "Example:\n  fusionctl user create ana@acme.example --name ana \
                             --role agent --password-file ana.password")]
     Create(Create),
@@ -36,6 +43,23 @@ pub(crate) enum UserCommand {
         #[arg(value_enum)]
         availability: AvailabilityChoice,
     },
+}
+
+/// Arguments of `user invite`.
+#[derive(Args, Debug)]
+pub(crate) struct Invite {
+    /// Unique inside the organization
+    email: String,
+    /// How visitors, colleagues and commands call this user; unique inside the organization. Without it, the part of
+    /// the address before the @
+    #[arg(long)]
+    name: Option<String>,
+    /// What this user may do
+    #[arg(long, value_enum)]
+    role: RoleChoice,
+    /// Write the code to this new file (mode 0600) instead of stdout
+    #[arg(long, value_name = "FILE")]
+    to_file: Option<PathBuf>,
 }
 
 /// Arguments of `user create`.
@@ -57,6 +81,7 @@ pub(crate) struct Create {
 pub(crate) async fn run(context: &Context, command: UserCommand) -> Result<Report, Failure> {
     match command {
         UserCommand::List => list(context).await,
+        UserCommand::Invite(arguments) => invite(context, arguments).await,
         UserCommand::Create(arguments) => create(context, arguments).await,
         UserCommand::Availability { availability } => set(context, availability).await,
     }
@@ -76,6 +101,31 @@ async fn list(context: &Context) -> Result<Report, Failure> {
         ]),
     });
     Ok(Rows { columns: COLUMNS, rows: rows.collect(), ..Rows::default() }.into())
+}
+
+async fn invite(context: &Context, arguments: Invite) -> Result<Report, Failure> {
+    let secret = Secret::prepare(arguments.to_file.as_deref())?;
+    let request = v1::InviteUserRequest {
+        client_id: context.once.client_id(),
+        email: arguments.email,
+        name: arguments.name.unwrap_or_default(),
+        role: arguments.role.wire(),
+    };
+    let answer = context.change(context.client.users().invite_user(request)).await?;
+    let user = expect(answer.user, "user")?;
+    invited(secret, &answer.code, answer.expires_at, one(&user))
+}
+
+/// A user with the one-time code they were given.
+fn invited(
+    secret: Secret,
+    code: &str,
+    expires_at: i64,
+    mut user: Object,
+) -> Result<Report, Failure> {
+    user.json.insert("expiresAt".to_owned(), json!(expires_at));
+    user.fields.push(("code expires", Cell::At(expires_at)));
+    secret.report(code, "code", "code", user)
 }
 
 async fn create(context: &Context, arguments: Create) -> Result<Report, Failure> {

@@ -14,6 +14,13 @@ impl v1::session_service_server::SessionService for Mock {
         Err(Status::unimplemented("sign-in"))
     }
 
+    async fn accept_invite(
+        &self,
+        _: Request<v1::AcceptInviteRequest>,
+    ) -> Answer<v1::AcceptInviteResponse> {
+        Err(Status::unauthenticated("this invitation does not work"))
+    }
+
     async fn get_session(
         &self,
         request: Request<v1::GetSessionRequest>,

@@ -4293,6 +4293,35 @@ pub struct User {
     pub availability: i32,
     #[prost(int64, tag = "8")]
     pub created_at: i64,
+    /// Until when the one-time code they were given works; unset once it was used.
+    #[prost(int64, optional, tag = "9")]
+    pub invited_until: ::core::option::Option<i64>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct InviteUserRequest {
+    #[prost(string, tag = "1")]
+    pub client_id: ::prost::alloc::string::String,
+    /// Unique inside the organization.
+    #[prost(string, tag = "2")]
+    pub email: ::prost::alloc::string::String,
+    /// Shown to visitors and colleagues; also how commands name this user. Unique inside the organization. Empty: the
+    /// part of the address before the `@`.
+    #[prost(string, tag = "3")]
+    pub name: ::prost::alloc::string::String,
+    /// ROLE_ADMIN or ROLE_AGENT.
+    #[prost(enumeration = "Role", tag = "4")]
+    pub role: i32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct InviteUserResponse {
+    #[prost(message, optional, tag = "1")]
+    pub user: ::core::option::Option<User>,
+    /// The one-time code for AcceptInvite. Shown once: a repeated request leaves it empty (`secret_already_shown`).
+    #[prost(string, tag = "2")]
+    pub code: ::prost::alloc::string::String,
+    /// When the code stops working: 24 hours after it was made.
+    #[prost(int64, tag = "3")]
+    pub expires_at: i64,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateUserRequest {
@@ -4480,6 +4509,31 @@ pub mod user_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
+        /// Admin only. The user sets their own password with the code.
+        pub async fn invite_user(
+            &mut self,
+            request: impl tonic::IntoRequest<super::InviteUserRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::InviteUserResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fusionchat.v1.UserService/InviteUser",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fusionchat.v1.UserService", "InviteUser"));
+            self.inner.unary(req, path, codec).await
+        }
         /// Admin only.
         pub async fn create_user(
             &mut self,
@@ -4569,6 +4623,14 @@ pub mod user_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with UserServiceServer.
     #[async_trait]
     pub trait UserService: std::marker::Send + std::marker::Sync + 'static {
+        /// Admin only. The user sets their own password with the code.
+        async fn invite_user(
+            &self,
+            request: tonic::Request<super::InviteUserRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::InviteUserResponse>,
+            tonic::Status,
+        >;
         /// Admin only.
         async fn create_user(
             &self,
@@ -4669,6 +4731,51 @@ pub mod user_service_server {
         }
         fn call(&mut self, req: http::Request<B>) -> Self::Future {
             match req.uri().path() {
+                "/fusionchat.v1.UserService/InviteUser" => {
+                    #[allow(non_camel_case_types)]
+                    struct InviteUserSvc<T: UserService>(pub Arc<T>);
+                    impl<
+                        T: UserService,
+                    > tonic::server::UnaryService<super::InviteUserRequest>
+                    for InviteUserSvc<T> {
+                        type Response = super::InviteUserResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::InviteUserRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as UserService>::invite_user(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = InviteUserSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 "/fusionchat.v1.UserService/CreateUser" => {
                     #[allow(non_camel_case_types)]
                     struct CreateUserSvc<T: UserService>(pub Arc<T>);
@@ -4874,6 +4981,9 @@ pub struct CreateOrganizationRequest {
     /// The pages that may embed it, as exact origins.
     #[prost(string, repeated, tag = "6")]
     pub origins: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Gives the admin a one-time code to set a password with; not together with admin_password.
+    #[prost(bool, tag = "7")]
+    pub invite_admin: bool,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateOrganizationResponse {
@@ -4886,6 +4996,9 @@ pub struct CreateOrganizationResponse {
     /// The admin's key with every scope. Shown once: a repeated request leaves it empty.
     #[prost(string, tag = "4")]
     pub admin_key: ::prost::alloc::string::String,
+    /// The admin's one-time code, if one was asked for. Shown once, like the key.
+    #[prost(string, tag = "5")]
+    pub admin_invite: ::prost::alloc::string::String,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListOrganizationsRequest {}
@@ -5640,6 +5753,24 @@ pub struct CreateSessionResponse {
     #[prost(message, optional, tag = "3")]
     pub user: ::core::option::Option<User>,
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AcceptInviteRequest {
+    #[prost(string, tag = "1")]
+    pub code: ::prost::alloc::string::String,
+    /// At least 12 characters.
+    #[prost(string, tag = "2")]
+    pub password: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AcceptInviteResponse {
+    /// As in CreateSessionResponse.
+    #[prost(string, tag = "1")]
+    pub token: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "2")]
+    pub session: ::core::option::Option<Session>,
+    #[prost(message, optional, tag = "3")]
+    pub user: ::core::option::Option<User>,
+}
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetSessionRequest {}
 /// Who the caller is.
@@ -5757,7 +5888,7 @@ pub mod session_service_client {
             self.inner = self.inner.max_encoding_message_size(limit);
             self
         }
-        /// The one call that needs no credential.
+        /// Needs no credential, and neither does AcceptInvite; every other call does.
         pub async fn create_session(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateSessionRequest>,
@@ -5782,6 +5913,31 @@ pub mod session_service_client {
                 .insert(
                     GrpcMethod::new("fusionchat.v1.SessionService", "CreateSession"),
                 );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Uses a one-time code: sets the password and signs in. A wrong, used or expired code is `bad_invite`.
+        pub async fn accept_invite(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AcceptInviteRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AcceptInviteResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fusionchat.v1.SessionService/AcceptInvite",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fusionchat.v1.SessionService", "AcceptInvite"));
             self.inner.unary(req, path, codec).await
         }
         pub async fn get_session(
@@ -5873,12 +6029,20 @@ pub mod session_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with SessionServiceServer.
     #[async_trait]
     pub trait SessionService: std::marker::Send + std::marker::Sync + 'static {
-        /// The one call that needs no credential.
+        /// Needs no credential, and neither does AcceptInvite; every other call does.
         async fn create_session(
             &self,
             request: tonic::Request<super::CreateSessionRequest>,
         ) -> std::result::Result<
             tonic::Response<super::CreateSessionResponse>,
+            tonic::Status,
+        >;
+        /// Uses a one-time code: sets the password and signs in. A wrong, used or expired code is `bad_invite`.
+        async fn accept_invite(
+            &self,
+            request: tonic::Request<super::AcceptInviteRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::AcceptInviteResponse>,
             tonic::Status,
         >;
         async fn get_session(
@@ -6011,6 +6175,51 @@ pub mod session_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CreateSessionSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fusionchat.v1.SessionService/AcceptInvite" => {
+                    #[allow(non_camel_case_types)]
+                    struct AcceptInviteSvc<T: SessionService>(pub Arc<T>);
+                    impl<
+                        T: SessionService,
+                    > tonic::server::UnaryService<super::AcceptInviteRequest>
+                    for AcceptInviteSvc<T> {
+                        type Response = super::AcceptInviteResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AcceptInviteRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as SessionService>::accept_invite(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AcceptInviteSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -82,6 +82,7 @@ pub(crate) async fn tenant(daemon: &Daemon, name: &str) -> Result<Tenant> {
         admin_password: PASSWORD.to_owned(),
         inbox_name: "web".to_owned(),
         origins: vec![origin.clone()],
+        invite_admin: false,
     };
     let operator = daemon.staff("operator").await?;
     let made = operator.organizations().create_organization(request).await?.into_inner();

@@ -1,17 +1,16 @@
-//! Organizations, staff, inboxes, keys, sessions and articles.
+//! Organizations, inboxes, keys, sessions and articles.
 
 use crate::domain::article::{self, Article};
 use crate::domain::command::Command;
 use crate::domain::entry::EntryKind;
 use crate::domain::event::Content;
 use crate::domain::facts::Facts;
-use crate::domain::id::{ArticleId, InboxId, KeyId, UserId};
+use crate::domain::id::{ArticleId, InboxId, KeyId};
 use crate::domain::inbox::Inbox;
 use crate::domain::key::{Key, SCOPES_MAX};
 use crate::domain::name;
 use crate::domain::organization::Organization;
 use crate::domain::rejection::Rejection;
-use crate::domain::user::{Availability, Role, User};
 
 use super::script::Script;
 use super::{Decision, Refs};
@@ -38,10 +37,6 @@ pub(super) fn decide(
             let entry = script.entry(EntryKind::OrganizationCreated);
             put(&mut script, entry, id.0, Content::Organization(organization))
         }
-        Command::CreateUser { .. } => create_user(&mut script, command)?,
-        Command::SetAvailability { user, availability } => {
-            set_availability(&mut script, facts, *user, *availability)?
-        }
         Command::CreateInbox { .. } => create_inbox(&mut script, command)?,
         Command::CreateKey { .. } => create_key(&mut script, command)?,
         Command::RevokeKey { key } => revoke_key(&mut script, facts, *key)?,
@@ -63,7 +58,11 @@ pub(super) fn decide(
             let entry = script.entry(EntryKind::ArticleDeleted);
             put(&mut script, entry, article.0, Content::ArticleDeleted(*article))
         }
-        Command::VisitorMessage { .. }
+        Command::CreateUser { .. }
+        | Command::InviteUser { .. }
+        | Command::AcceptInvite { .. }
+        | Command::SetAvailability { .. }
+        | Command::VisitorMessage { .. }
         | Command::VisitorWish { .. }
         | Command::VisitorEnd { .. }
         | Command::Staff { .. }
@@ -74,7 +73,7 @@ pub(super) fn decide(
     Ok(script.finish(refs))
 }
 
-fn put(
+pub(super) fn put(
     script: &mut Script<'_>,
     mut entry: crate::domain::entry::Entry,
     subject: uuid::Uuid,
@@ -83,46 +82,6 @@ fn put(
     entry.subject = Some(subject);
     script.push(entry, content);
     Refs { subject: Some(subject), ..Refs::default() }
-}
-
-fn create_user(script: &mut Script<'_>, command: &Command) -> Result<Refs, Rejection> {
-    let Command::CreateUser { email, name, role, password } = command else {
-        return Err(Rejection::NotFound);
-    };
-    if *role == Role::User {
-        return Err(Rejection::Invalid {
-            code: "bad_role",
-            detail: "staff are admins or agents".to_owned(),
-        });
-    }
-    let id = script.id();
-    let user = User {
-        id: UserId(id),
-        organization: script.organization,
-        external_id: None,
-        email: Some(name::email(email)?),
-        name: Some(name::shown(name)?),
-        role: *role,
-        availability: Availability::Accepting,
-        created_at: script.moment.now,
-    };
-    let entry = script.entry(EntryKind::UserCreated);
-    Ok(put(script, entry, id, Content::User(user, password.clone())))
-}
-
-fn set_availability(
-    script: &mut Script<'_>,
-    facts: &Facts,
-    user: UserId,
-    availability: Availability,
-) -> Result<Refs, Rejection> {
-    let found = facts.user.as_ref().filter(|it| it.is_staff()).ok_or(Rejection::NotFound)?;
-    if found.availability != availability {
-        let mut entry = script.entry(EntryKind::AvailabilityChanged);
-        entry.code = availability as u32;
-        put(script, entry, user.0, Content::Availability(user, availability));
-    }
-    Ok(Refs { subject: Some(user.0), ..Refs::default() })
 }
 
 fn create_inbox(script: &mut Script<'_>, command: &Command) -> Result<Refs, Rejection> {

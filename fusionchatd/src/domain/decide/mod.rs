@@ -1,6 +1,7 @@
 //! The rules: a command and the facts of the moment become events, or one rejection. Pure.
 //!
-//! `visitor`, `staff` and `assistant` hold the state table of a conversation, `desk` everything else.
+//! `visitor`, `staff` and `assistant` hold the state table of a conversation, `user` is the staff themselves, `desk`
+//! everything else.
 
 mod assistant;
 #[cfg(test)]
@@ -10,6 +11,7 @@ mod desk;
 mod replay_test;
 mod script;
 mod staff;
+mod user;
 mod visitor;
 #[cfg(test)]
 mod world;
@@ -61,8 +63,6 @@ pub fn decide(
     let script = Script::new(moment, actor, client_id);
     match command {
         Command::CreateOrganization { .. }
-        | Command::CreateUser { .. }
-        | Command::SetAvailability { .. }
         | Command::CreateInbox { .. }
         | Command::CreateKey { .. }
         | Command::RevokeKey { .. }
@@ -70,6 +70,10 @@ pub fn decide(
         | Command::EndSession { .. }
         | Command::PutArticle { .. }
         | Command::DeleteArticle { .. } => desk::decide(script, facts, command),
+        Command::CreateUser { .. }
+        | Command::InviteUser { .. }
+        | Command::AcceptInvite { .. }
+        | Command::SetAvailability { .. } => user::decide(script, facts, command),
         Command::VisitorMessage { visitor, conversation, content } => {
             visitor::message(script, facts, visitor, *conversation, content)
         }

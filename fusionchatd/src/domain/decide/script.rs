@@ -175,7 +175,9 @@ impl<'a> Script<'a> {
             | EntryKind::SessionStarted
             | EntryKind::SessionEnded
             | EntryKind::ArticlePut
-            | EntryKind::ArticleDeleted => return Content::None,
+            | EntryKind::ArticleDeleted
+            | EntryKind::UserInvited
+            | EntryKind::InviteAccepted => return Content::None,
         };
         Content::Message(Message {
             id: MessageId(Uuid::from_u128(

@@ -11,7 +11,7 @@ use crate::domain::inbox::{AssistantMode, Inbox};
 use crate::domain::message::{SenderType, check_content};
 use crate::domain::name;
 use crate::domain::rejection::Rejection;
-use crate::domain::user::{Availability, Role, User};
+use crate::domain::user::{Availability, Credential, Role, User};
 
 use super::script::{Said, Script, about};
 use super::{Decision, Refs};
@@ -161,10 +161,11 @@ fn start(
             role: Role::User,
             availability: Availability::Away,
             created_at: script.moment.now,
+            invited_until: None,
         };
         let mut entry = script.entry(EntryKind::UserCreated);
         entry.subject = Some(visitor.user.0);
-        script.push(entry, Content::User(user, None));
+        script.push(entry, Content::User(user, Credential::Same));
     }
     if let Some((session, token)) = &visitor.session
         && facts.session.is_none()

@@ -62,6 +62,7 @@ impl World {
             role,
             availability: Availability::Accepting,
             created_at: START,
+            invited_until: None,
         };
         Self {
             now: START,

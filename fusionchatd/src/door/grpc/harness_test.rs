@@ -227,6 +227,7 @@ async fn found(channel: &Channel, operator: &str, name: &str, password: &str) ->
         admin_password: password.to_owned(),
         inbox_name: String::new(),
         origins: vec![format!("https://{name}.test")],
+        invite_admin: false,
     };
     let founded = within(organizations.create_organization(request)).await;
     let founded = founded.expect("organization").into_inner();

@@ -334,6 +334,7 @@ pub(super) fn user(user: &User) -> v1::User {
         role: role.into(),
         availability: availability.into(),
         created_at: user.created_at,
+        invited_until: user.invited_until,
     }
 }
 

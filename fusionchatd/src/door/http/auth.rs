@@ -4,6 +4,7 @@ use axum::body::Body;
 use http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
+use crate::service::auth as service;
 use crate::service::error::Error;
 
 use super::call::{Call, answer, no_content};
@@ -45,12 +46,14 @@ struct Organization<'a> {
     name: &'a str,
 }
 
-pub(super) async fn create_session(call: Call) -> Result<Response<Body>, Error> {
-    let body = call.body::<SignIn>()?;
-    let address = call.address()?;
-    let organization = body.organization.as_deref();
-    let signed_in =
-        call.service().sign_in(address, &body.email, body.password, organization).await?;
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Accept {
+    code: String,
+    password: String,
+}
+
+fn signed_in(signed_in: &service::SignedIn) -> Result<Response<Body>, Error> {
     answer(
         StatusCode::CREATED,
         &SignedIn {
@@ -59,6 +62,20 @@ pub(super) async fn create_session(call: Call) -> Result<Response<Body>, Error> 
             user: UserJson::from(&signed_in.user),
         },
     )
+}
+
+pub(super) async fn accept_invite(call: Call) -> Result<Response<Body>, Error> {
+    let body = call.body::<Accept>()?;
+    let address = call.address()?;
+    signed_in(&call.service().accept_invite(address, &body.code, body.password).await?)
+}
+
+pub(super) async fn create_session(call: Call) -> Result<Response<Body>, Error> {
+    let body = call.body::<SignIn>()?;
+    let address = call.address()?;
+    let organization = body.organization.as_deref();
+    let done = call.service().sign_in(address, &body.email, body.password, organization).await?;
+    signed_in(&done)
 }
 
 pub(super) async fn get_session(call: Call) -> Result<Response<Body>, Error> {

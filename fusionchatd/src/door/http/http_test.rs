@@ -169,7 +169,7 @@ async fn foreign_and_absent_ids_get_the_same_bytes() {
 }
 
 #[tokio::test]
-async fn every_route_but_two_needs_a_credential() {
+async fn every_route_but_the_open_ones_needs_a_credential() {
     let daemon = Daemon::start().await;
     for route in ROUTES {
         let body = route.verb.has_body().then_some(b"{\"x\":1}".as_slice());
@@ -182,7 +182,7 @@ async fn every_route_but_two_needs_a_credential() {
             assert_eq!(answer.header("www-authenticate"), "Bearer");
         }
     }
-    assert_eq!(ROUTES.iter().filter(|it| it.open).count(), 2);
+    assert_eq!(ROUTES.iter().filter(|it| it.open).count(), 3);
     let names: BTreeSet<_> = ROUTES.iter().map(|it| it.name).collect();
     assert_eq!(names.len(), ROUTES.len(), "a name is unique");
     daemon.end().await;
@@ -304,6 +304,34 @@ async fn an_address_has_so_many_connections() {
         }
     })
     .await;
+    daemon.end().await;
+}
+
+#[tokio::test]
+async fn an_invitation_by_rest() {
+    let daemon = Daemon::start().await;
+    let body = json!({ "email": "ana@acme.example", "role": "agent", "clientId": "ab".repeat(16) });
+    let key = daemon.key();
+    let invite = || daemon.api(&key, "POST", "/api/users/invite", Some(body.clone()));
+    let invited = invite().await;
+    assert_eq!((invited.status, &invited.json()["user"]["name"]), (201, &json!("ana")));
+    assert!(invited.json()["expiresAt"].is_i64());
+    let code = invited.json()["code"].as_str().expect("a code").to_owned();
+    let again = invite().await;
+    assert_eq!((again.status, again.json().get("code")), (201, None), "it is shown once");
+    let accept = async |code: &str| {
+        let body = json!({ "code": code, "password": "correct horse battery" });
+        daemon.send("POST", "/api/auth/accept", &[], Some(body.to_string().as_bytes())).await
+    };
+    let accepted = accept(&code).await;
+    assert_eq!((accepted.status, &accepted.json()["user"]["role"]), (201, &json!("agent")));
+    let token = accepted.json()["token"].as_str().expect("a token").to_owned();
+    assert_eq!(daemon.api(&token, "GET", "/api/auth/session", None).await.status, 200);
+    let used = problem(&accept(&code).await, 401, "bad_invite");
+    assert_eq!(used, problem(&accept("fus_inv_x").await, 401, "bad_invite"));
+    let role = json!({ "email": "bo@acme.example", "role": "user" });
+    let refused = daemon.api(&key, "POST", "/api/users/invite", Some(role)).await;
+    problem(&refused, 400, "bad_role");
     daemon.end().await;
 }
 

@@ -341,6 +341,8 @@ pub(super) struct UserJson<'a> {
     role: &'static str,
     availability: &'static str,
     created_at: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invited_until: Option<i64>,
 }
 
 impl<'a> From<&'a User> for UserJson<'a> {
@@ -354,6 +356,7 @@ impl<'a> From<&'a User> for UserJson<'a> {
             role: role_word(user.role),
             availability: availability_word(user.availability),
             created_at: user.created_at,
+            invited_until: user.invited_until,
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::domain::entry::ActorKind;
 use crate::domain::escalation::Outcome;
 use crate::domain::message::SenderType;
 use crate::domain::user::{Availability, Role};
+use crate::service::error::Error;
 
 /// The word for a status.
 pub(super) fn status_word(status: Status) -> &'static str {
@@ -63,6 +64,15 @@ pub(super) fn role_word(role: Role) -> &'static str {
         Role::Admin => "admin",
         Role::Agent => "agent",
         Role::User => "user",
+    }
+}
+
+/// The role of a word.
+pub(super) fn role_of(word: &str) -> Result<Role, Error> {
+    match word {
+        "admin" => Ok(Role::Admin),
+        "agent" => Ok(Role::Agent),
+        _ => Err(Error::invalid("bad_role", "a role is admin or agent")),
     }
 }
 

@@ -67,6 +67,8 @@ pub struct StoredUser {
     availability: u32,
     #[prost(int64, tag = "8")]
     created_at: i64,
+    #[prost(int64, optional, tag = "9")]
+    invited_until: Option<i64>,
 }
 
 fn role(code: u32) -> Result<Role, &'static str> {
@@ -101,6 +103,7 @@ impl Record for User {
             role: self.role as u32,
             availability: self.availability as u32,
             created_at: self.created_at,
+            invited_until: self.invited_until,
         }
     }
 
@@ -114,6 +117,7 @@ impl Record for User {
             role: role(it.role)?,
             availability: availability(it.availability)?,
             created_at: it.created_at,
+            invited_until: it.invited_until,
         })
     }
 }

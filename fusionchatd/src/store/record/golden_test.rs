@@ -120,11 +120,17 @@ fn golden_bytes_of_the_desk() {
         role: Role::Agent,
         availability: Availability::Away,
         created_at,
+        invited_until: None,
     };
     golden(
         &user,
         "11010a10020202020202020202020202020202021210010101010101010101010101010101011a01\
          7822036140622a0141300138024005",
+    );
+    golden(
+        &User { invited_until: Some(6), ..user },
+        "11010a10020202020202020202020202020202021210010101010101010101010101010101011a01\
+         7822036140622a01413001380240054806",
     );
     let inbox = Inbox {
         id: InboxId(id(3)),

@@ -4,7 +4,7 @@ use fusionchat_proto::v1;
 use fusionchat_proto::v1::organization_service_server::OrganizationService;
 use tonic::{Request, Response, Status};
 
-use crate::domain::name::NAME_CHARS_MAX;
+use crate::domain::name;
 use crate::domain::user::Availability;
 use crate::door::grpc::{Door, wire};
 use crate::service::organization::CreateOrganization;
@@ -22,11 +22,12 @@ impl OrganizationService for Door {
         let client_id = wire::client_id(&body.client_id)?;
         let new = CreateOrganization {
             name: body.name,
-            admin_name: name_of(&body.admin_email),
+            admin_name: name::of_email(&body.admin_email),
             admin_email: body.admin_email,
             admin_password: wire::given(body.admin_password),
             inbox_name: wire::given(body.inbox_name).unwrap_or_else(|| INBOX_DEFAULT.to_owned()),
             origins: body.origins,
+            invite_admin: body.invite_admin,
         };
         let founded = self.service.create_organization(&actor, client_id, new).await?;
         let staffed = founded.admin.availability == Availability::Accepting;
@@ -35,6 +36,7 @@ impl OrganizationService for Door {
             admin: Some(wire::user(&founded.admin)),
             inbox: Some(wire::inbox(&founded.inbox, staffed)),
             admin_key: founded.admin_key.unwrap_or_default(),
+            admin_invite: founded.admin_invite.map(|it| it.code).unwrap_or_default(),
         }))
     }
 
@@ -47,10 +49,4 @@ impl OrganizationService for Door {
         let organizations = organizations.iter().map(wire::organization).collect();
         Ok(Response::new(v1::ListOrganizationsResponse { organizations }))
     }
-}
-
-/// What the first admin is called: the part of the address before the `@`.
-fn name_of(email: &str) -> String {
-    let (local, _) = email.split_once('@').unwrap_or((email, ""));
-    local.trim().chars().take(NAME_CHARS_MAX).collect()
 }

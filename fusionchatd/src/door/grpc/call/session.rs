@@ -32,6 +32,20 @@ impl SessionService for Door {
         }))
     }
 
+    async fn accept_invite(
+        &self,
+        request: Request<v1::AcceptInviteRequest>,
+    ) -> Result<Response<v1::AcceptInviteResponse>, Status> {
+        let address = Address::from(request.remote_addr().map_or(NOBODY, |it| it.ip()));
+        let body = request.into_inner();
+        let signed_in = self.service.accept_invite(address, &body.code, body.password).await?;
+        Ok(Response::new(v1::AcceptInviteResponse {
+            token: signed_in.token,
+            session: Some(wire::session(&signed_in.session)),
+            user: Some(wire::user(&signed_in.user)),
+        }))
+    }
+
     async fn get_session(
         &self,
         request: Request<v1::GetSessionRequest>,

@@ -5,10 +5,29 @@ use fusionchat_proto::v1::user_service_server::UserService;
 use tonic::{Request, Response, Status};
 
 use crate::door::grpc::{Door, wire};
-use crate::service::user::CreateUser;
+use crate::service::user::{CreateUser, InviteUser};
 
 #[tonic::async_trait]
 impl UserService for Door {
+    async fn invite_user(
+        &self,
+        request: Request<v1::InviteUserRequest>,
+    ) -> Result<Response<v1::InviteUserResponse>, Status> {
+        let (actor, body) = self.open(request).await?;
+        let client_id = wire::client_id(&body.client_id)?;
+        let new = InviteUser {
+            email: body.email,
+            name: wire::given(body.name),
+            role: wire::role_of(body.role)?,
+        };
+        let (user, invite) = self.service.invite_user(&actor, Some(client_id), new).await?;
+        Ok(Response::new(v1::InviteUserResponse {
+            expires_at: user.invited_until.unwrap_or(0),
+            user: Some(wire::user(&user)),
+            code: invite.map(|it| it.code).unwrap_or_default(),
+        }))
+    }
+
     async fn create_user(
         &self,
         request: Request<v1::CreateUserRequest>,
