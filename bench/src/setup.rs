@@ -71,6 +71,7 @@ async fn found(grpc: &str, operator: &str, chance: &mut Chance) -> Result<Ground
         origins: vec![ORIGIN.to_owned()],
         assistant: v1::AssistantMode::Off.into(),
         locale: "en".to_owned(),
+        members: vec![],
     };
     let inbox = admin.inboxes().create_inbox(request).await?.into_inner().inbox;
     let mut agents = Vec::new();

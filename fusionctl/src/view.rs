@@ -82,6 +82,9 @@ pub(crate) fn inbox(inbox: &v1::Inbox) -> Map<String, Value> {
         .text("locale", &inbox.locale)
         .put("createdAt", inbox.created_at)
         .put("staffed", inbox.staffed)
+        .put("members", inbox.members.clone())
+        .put("memberNames", inbox.member_names.clone())
+        .text("snippet", &inbox.snippet)
         .0
 }
 

@@ -44,6 +44,7 @@ async fn tenant(daemon: &Daemon, name: &str) -> Result<Tenant> {
         origins: vec![ORIGIN.to_owned()],
         assistant: v1::AssistantMode::Off.into(),
         locale: "en".to_owned(),
+        members: vec![],
     };
     let inbox = key.inboxes().create_inbox(request).await?.into_inner().inbox;
     let body = json!({ "email": email, "password": PASSWORD });

@@ -34,6 +34,7 @@ pub(crate) fn reason(row: &Conversation) -> Cow<'_, str> {
         "assistant_timeout" => "assistant timed out",
         "assistant_failed" => "assistant failed",
         "no_assistant" => "assistant is off",
+        "not_a_member" => "agent left the inbox",
         "agent_absent" => "agent went away",
         "released" => "let go by an agent",
         "reopened" => "came back",

@@ -5,7 +5,7 @@ use super::article::ArticleStatus;
 use super::conversation::{Resolution, Side};
 use super::hidden::Hidden;
 use super::id::{ArticleId, ConversationId, InboxId, KeyId, OrganizationId, SessionId, UserId};
-use super::inbox::AssistantMode;
+use super::inbox::{AssistantMode, InboxEdit};
 use super::message::Source;
 use super::session::Session;
 use super::timer::Timer;
@@ -73,6 +73,21 @@ pub enum Command {
         assistant: AssistantMode,
         /// Its language.
         locale: String,
+        /// Its members; none means all agents.
+        members: Vec<UserId>,
+    },
+    /// Change an inbox.
+    EditInbox {
+        /// Which.
+        inbox: InboxId,
+        /// How.
+        edit: InboxEdit,
+    },
+    /// Bring a conversation into line with its inbox after that has changed: nobody waits for an assistant that
+    /// is off, or for an agent who is no member any more.
+    Settle {
+        /// Which.
+        conversation: ConversationId,
     },
     /// Create a key.
     CreateKey {
@@ -196,6 +211,8 @@ impl Command {
             | Self::AcceptInvite { .. }
             | Self::SetAvailability { .. }
             | Self::CreateInbox { .. }
+            | Self::EditInbox { .. }
+            | Self::Settle { .. }
             | Self::CreateKey { .. }
             | Self::RevokeKey { .. }
             | Self::StartSession { .. }

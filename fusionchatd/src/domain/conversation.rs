@@ -197,6 +197,7 @@ impl Conversation {
             | EntryKind::UserCreated
             | EntryKind::AvailabilityChanged
             | EntryKind::InboxCreated
+            | EntryKind::InboxEdited
             | EntryKind::KeyCreated
             | EntryKind::KeyRevoked
             | EntryKind::SessionStarted

@@ -34,6 +34,9 @@ pub enum EntryKind {
     UserInvited = 11,
     /// They used it and set their password.
     InviteAccepted = 12,
+    /// An inbox was changed. Its code is the [`AssistantMode`](super::inbox::AssistantMode) it has now, its detail
+    /// names what was changed.
+    InboxEdited = 17,
     /// A conversation started.
     ConversationStarted = 20,
     /// A visitor, agent or the assistant said something.
@@ -58,7 +61,7 @@ pub enum EntryKind {
 
 impl EntryKind {
     /// Every kind, for codecs and tables.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::OrganizationCreated,
         Self::UserCreated,
         Self::AvailabilityChanged,
@@ -71,6 +74,7 @@ impl EntryKind {
         Self::ArticleDeleted,
         Self::UserInvited,
         Self::InviteAccepted,
+        Self::InboxEdited,
         Self::ConversationStarted,
         Self::MessagePosted,
         Self::NoteAdded,
@@ -98,6 +102,7 @@ impl EntryKind {
             Self::ArticleDeleted => "ArticleDeleted",
             Self::UserInvited => "UserInvited",
             Self::InviteAccepted => "InviteAccepted",
+            Self::InboxEdited => "InboxEdited",
             Self::ConversationStarted => "ConversationStarted",
             Self::MessagePosted => "MessagePosted",
             Self::NoteAdded => "NoteAdded",
@@ -179,7 +184,7 @@ pub struct Entry {
     pub code: u32,
     /// When a durable timer set by it is due.
     pub due: Option<Time>,
-    /// The reason of an escalation, the locale of a start.
+    /// The reason of an escalation, the locale of a start, what of an inbox was changed.
     pub detail: Option<String>,
     /// A keyed digest of the content, if there is any.
     pub digest: Option<[u8; 32]>,

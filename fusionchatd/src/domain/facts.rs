@@ -43,8 +43,10 @@ pub struct Facts {
     pub escalation: Option<Escalation>,
     /// The inbox of the conversation or command.
     pub inbox: Option<Inbox>,
-    /// Whether any member of staff is accepting.
+    /// Whether any member of the inbox is accepting.
     pub staffed: bool,
+    /// Whether the conversation is held by somebody who may no longer see its inbox.
+    pub held_outside: bool,
     /// The user a command names: the one who gets a claim, whose availability changes, who visits.
     pub user: Option<User>,
     /// Whether the name or path of the command is taken, by the code of what is taken.

@@ -9,6 +9,7 @@ pub mod article;
 pub mod command;
 pub mod conversation;
 pub mod decide;
+pub mod embed;
 pub mod entry;
 pub mod escalation;
 pub mod event;

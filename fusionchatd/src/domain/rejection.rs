@@ -57,6 +57,9 @@ pub enum Rejection {
     /// A waiting conversation has to be claimed before it is answered.
     #[error("this conversation is waiting in the queue; claim it before you reply")]
     ClaimFirst,
+    /// Who shall get it is no member of its inbox.
+    #[error("that agent is no member of this conversation's inbox")]
+    NotMember,
     /// The conversation is done.
     #[error("this conversation is resolved; reopen it first")]
     Resolved,
@@ -117,6 +120,7 @@ impl Rejection {
             Self::AlreadyClaimed { .. } => "already_claimed",
             Self::NotAssignee { .. } => "not_assignee",
             Self::ClaimFirst => "claim_first",
+            Self::NotMember => "not_a_member",
             Self::Resolved => "resolved",
             Self::NotAssigned => "not_assigned",
             Self::NotResolved => "not_resolved",
@@ -147,6 +151,7 @@ impl Rejection {
             Self::AlreadyClaimed { .. } => "take it over with --take, or claim the next one",
             Self::NotAssignee { .. } => "take it over first, or leave a note",
             Self::ClaimFirst => "claim it, then reply",
+            Self::NotMember => "add them with: fusionctl inbox edit INBOX --add-member USER",
             Self::NewerConversation { .. } => "go on in that one",
             Self::ClientIdReused { .. } => "make a new clientId for a new command",
             Self::BadInvite => "ask an admin for a new one",

@@ -3,6 +3,7 @@
 use super::actor::{Actor, Permission, Who};
 use super::conversation::Conversation;
 use super::entry::{Entry, EntryKind};
+use super::inbox::Inbox;
 
 /// Whether `actor` may see `entry`, which happened in `conversation` if in any. The actor's organization has
 /// been matched already: rows of another cannot be reached at all.
@@ -12,6 +13,19 @@ pub fn visible(actor: &Actor, entry: &Entry, conversation: Option<&Conversation>
             conversation.is_some_and(|c| c.visitor == *user) && is_public(entry.kind)
         }
         Who::Agent { .. } | Who::Key { .. } => actor.may(Permission::ReadConversations),
+        Who::Assistant | Who::System => true,
+        Who::Operator { .. } => false,
+    }
+}
+
+/// Whether `actor` may see an inbox and what happens in it: an agent as one of its members, an admin in any case.
+/// To everybody else it is as if it were not there.
+pub fn reaches(actor: &Actor, inbox: &Inbox) -> bool {
+    match &actor.who {
+        Who::Visitor { inbox: own, .. } => *own == inbox.id,
+        Who::Agent { user, .. } | Who::Key { owner: user, .. } => {
+            actor.is_admin() || inbox.has_member(*user)
+        }
         Who::Assistant | Who::System => true,
         Who::Operator { .. } => false,
     }
@@ -34,6 +48,7 @@ fn is_public(kind: EntryKind) -> bool {
         | EntryKind::UserCreated
         | EntryKind::AvailabilityChanged
         | EntryKind::InboxCreated
+        | EntryKind::InboxEdited
         | EntryKind::KeyCreated
         | EntryKind::KeyRevoked
         | EntryKind::SessionStarted

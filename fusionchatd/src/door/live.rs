@@ -9,6 +9,8 @@ mod wire;
 
 #[cfg(test)]
 mod live_test;
+#[cfg(test)]
+mod origin_test;
 
 use std::sync::Arc;
 

@@ -24,6 +24,7 @@ use super::error::{Error, Kind};
 use super::limit::Address;
 use super::rows::Rows;
 use super::token::{self, KEY_PREFIX, SESSION_PREFIX, VISITOR_PREFIX};
+use super::visitor::origin_not_allowed;
 
 /// In how many organizations one e-mail address may be tried at a sign-in.
 const SIGN_INS_MAX: u32 = 4;
@@ -128,6 +129,11 @@ impl Service {
         };
         if !live {
             return Err(ended());
+        }
+        // The session is bound to its page: once that may not embed the inbox any more, it is of no use.
+        let inbox = rows.inbox(claims.inbox).await?;
+        if !inbox.is_some_and(|inbox| inbox.allows(&claims.origin)) {
+            return Err(origin_not_allowed(&claims.origin));
         }
         Ok(Actor {
             organization: claims.organization,

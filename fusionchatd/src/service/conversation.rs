@@ -15,7 +15,7 @@ use super::error::Error;
 use super::hub::{Topic, Typing};
 use super::rows::{PAGE_MAX, Rows};
 use super::view::{self, ConversationView, MessageView, NoteView};
-use super::{Service, require};
+use super::{Service, require, rights};
 
 /// What a list of conversations is asked for.
 #[derive(Clone, Debug, Default)]
@@ -63,6 +63,8 @@ pub struct Posted {
 
 /// The default page.
 const PAGE_DEFAULT: u32 = 50;
+/// How many pages of rows a list reads for one page of what the actor reaches; a shorter one has a token all the same.
+const LIST_READS_MAX: usize = 20;
 
 /// A page size as asked for, within bounds.
 pub(super) fn page_size(asked: u32) -> u32 {
@@ -102,6 +104,7 @@ impl Service {
         if visitor.is_some_and(|visitor| visitor != found.visitor) {
             return Err(Error::not_found());
         }
+        rights::require_reach(&rows, actor, &found).await?;
         Ok(found)
     }
 
@@ -148,62 +151,29 @@ impl Service {
             None => None,
         };
         let limit = page_size(query.limit) as usize;
-        let mut found = self.newest(&rows, query, assignee, limit + 1).await?;
-        let more = found.len() > limit;
-        found.truncate(limit);
-        let next_page_token = match found.last() {
-            Some(last) if more => last.rank.to_string(),
-            Some(_) | None => String::new(),
+        let reach = self.reach(actor).await?;
+        let wanted = |header: &Conversation| {
+            let status = query.statuses.is_empty() || query.statuses.contains(&header.status);
+            status && reach.has(header.inbox)
         };
+        let mut before = Some(page_start(&query.page_token)?);
+        let mut found = Vec::new();
+        for _ in 0..LIST_READS_MAX {
+            let Some(start) = before.filter(|_| found.len() <= limit) else { break };
+            let read = newest(&rows, query, assignee, start, limit + 1).await?;
+            before = read.last().filter(|_| read.len() > limit).map(|last| last.rank);
+            found.extend(read.into_iter().filter(wanted));
+        }
+        if found.len() > limit {
+            found.truncate(limit);
+            before = found.last().map(|last| last.rank);
+        }
+        let next_page_token = before.map_or_else(String::new, |rank| rank.to_string());
         let mut conversations = Vec::with_capacity(found.len());
         for header in found {
             conversations.push(view::conversation(&rows, header).await?);
         }
         Ok(ConversationPage { conversations, next_page_token, position })
-    }
-
-    /// Headers by rank, newest first, from the lists of the statuses asked for.
-    async fn newest(
-        &self,
-        rows: &Rows<'_>,
-        query: &ListConversations,
-        assignee: Option<UserId>,
-        limit: usize,
-    ) -> Result<Vec<Conversation>, Error> {
-        let organization = rows.organization();
-        let before = match query.page_token.as_str() {
-            "" => u64::MAX,
-            text => text.parse().map_err(|_| {
-                Error::invalid("bad_page_token", "this page token is not from a list")
-            })?,
-        };
-        let all = [Status::Open, Status::Resolved, Status::Escalated];
-        let statuses = if query.statuses.is_empty() { &all[..] } else { &query.statuses };
-        let ranges: Vec<Range> = match assignee {
-            Some(user) => vec![Range {
-                start: table::by_assignee(organization, user, 0),
-                end: table::by_assignee(organization, user, before),
-            }],
-            None => statuses
-                .iter()
-                .map(|status| Range {
-                    start: table::by_status(organization, *status as u8, 0),
-                    end: table::by_status(organization, *status as u8, before),
-                })
-                .collect(),
-        };
-        let mut headers = Vec::new();
-        for range in &ranges {
-            let count = u32::try_from(limit).unwrap_or(PAGE_MAX);
-            for (_, value) in rows.scan(range, Direction::Backward, count).await? {
-                let id = ConversationId(Pointer::decode(&value)?.subject);
-                headers.extend(rows.conversation(id).await?);
-            }
-        }
-        headers.retain(|header| statuses.contains(&header.status));
-        headers.sort_by_key(|header| std::cmp::Reverse(header.rank));
-        headers.truncate(limit);
-        Ok(headers)
     }
 
     /// A page of a transcript: after a seq, or the last messages.
@@ -453,6 +423,7 @@ impl Service {
         let actor_ref = actor.into();
         let typing = Arc::new(Typing {
             conversation: header.id,
+            inbox: header.inbox,
             actor: actor_ref,
             name,
             note: note && !by_visitor,
@@ -464,6 +435,53 @@ impl Service {
         }
         Ok(())
     }
+}
+
+/// Where a page begins.
+fn page_start(token: &str) -> Result<u64, Error> {
+    match token {
+        "" => Ok(u64::MAX),
+        text => text
+            .parse()
+            .map_err(|_| Error::invalid("bad_page_token", "this page token is not from a list")),
+    }
+}
+
+/// Headers before a rank, newest first, from the lists of the statuses asked for.
+async fn newest(
+    rows: &Rows<'_>,
+    query: &ListConversations,
+    assignee: Option<UserId>,
+    before: u64,
+    limit: usize,
+) -> Result<Vec<Conversation>, Error> {
+    let organization = rows.organization();
+    let all = [Status::Open, Status::Resolved, Status::Escalated];
+    let statuses = if query.statuses.is_empty() { &all[..] } else { &query.statuses };
+    let ranges: Vec<Range> = match assignee {
+        Some(user) => vec![Range {
+            start: table::by_assignee(organization, user, 0),
+            end: table::by_assignee(organization, user, before),
+        }],
+        None => statuses
+            .iter()
+            .map(|status| Range {
+                start: table::by_status(organization, *status as u8, 0),
+                end: table::by_status(organization, *status as u8, before),
+            })
+            .collect(),
+    };
+    let mut headers = Vec::new();
+    for range in &ranges {
+        let count = u32::try_from(limit).unwrap_or(PAGE_MAX);
+        for (_, value) in rows.scan(range, Direction::Backward, count).await? {
+            let id = ConversationId(Pointer::decode(&value)?.subject);
+            headers.extend(rows.conversation(id).await?);
+        }
+    }
+    headers.sort_by_key(|header| std::cmp::Reverse(header.rank));
+    headers.truncate(limit);
+    Ok(headers)
 }
 
 fn staff_digest(conversation: ConversationId, act: &StaffAct) -> [u8; 32] {

@@ -151,6 +151,7 @@ impl From<Rejection> for Error {
             Rejection::AlreadyClaimed { .. }
             | Rejection::NotAssignee { .. }
             | Rejection::ClaimFirst
+            | Rejection::NotMember
             | Rejection::Resolved
             | Rejection::NotAssigned
             | Rejection::NotResolved
@@ -185,6 +186,7 @@ impl From<Rejection> for Error {
             | Rejection::Forbidden
             | Rejection::NotFound
             | Rejection::ClaimFirst
+            | Rejection::NotMember
             | Rejection::Resolved
             | Rejection::NotAssigned
             | Rejection::NotResolved

@@ -18,7 +18,6 @@ use crate::domain::event::{Content, Event};
 use crate::domain::facts::{IDS_PER_COMMAND, Moment};
 use crate::domain::id::{ClientId, ConversationId, OrganizationId, UserId};
 use crate::domain::rejection::Rejection;
-use crate::domain::user::Availability;
 use crate::store::record::{Done, Head};
 use crate::store::{StoreError, table};
 
@@ -65,7 +64,8 @@ struct Job {
 struct Known {
     head_bytes: Option<bytes::Bytes>,
     head: Head,
-    staffed: bool,
+    /// The staff who take conversations.
+    accepting: Arc<BTreeSet<UserId>>,
 }
 
 /// The commands of one organization that wait, and what its task knows.
@@ -260,7 +260,7 @@ impl Service {
 
     async fn load_known(&self, rows: &Rows<'_>) -> Result<Known, Error> {
         let (head_bytes, head) = rows.head().await?;
-        Ok(Known { head_bytes, head, staffed: is_staffed(rows).await? })
+        Ok(Known { head_bytes, head, accepting: Arc::new(rows.accepting().await?) })
     }
 
     /// One command over the layer: a repeat, a rejection, or events written into the layer.
@@ -278,7 +278,7 @@ impl Service {
         {
             return repeat(rows, &done, job).await;
         }
-        let facts = super::gather::gather(rows, &job.command, known.staffed).await?;
+        let facts = super::gather::gather(rows, &job.command, &known.accepting).await?;
         let moment = Moment {
             now: job.now.max(known.head.time),
             position: known.head.position + 1,
@@ -368,7 +368,9 @@ async fn note_effects(
     let kind = event.entry.kind;
     match &event.content {
         // Every visitor's first message creates a user too: only staff can change this.
-        Content::User(user, _) if user.is_staff() => known.staffed = is_staffed(rows).await?,
+        Content::User(user, _) if user.is_staff() => {
+            known.accepting = Arc::new(rows.accepting().await?);
+        }
         Content::None
         | Content::Message(_)
         | Content::Note(_)
@@ -382,18 +384,19 @@ async fn note_effects(
         | Content::Article(_)
         | Content::ArticleDeleted(_) => {}
     }
-    decided.rights_changed |= matches!(kind, EntryKind::KeyRevoked | EntryKind::SessionEnded);
+    decided.rights_changed |= matches!(
+        kind,
+        EntryKind::KeyRevoked
+            | EntryKind::SessionEnded
+            | EntryKind::InboxCreated
+            | EntryKind::InboxEdited
+    );
     decided.articles_changed |= matches!(kind, EntryKind::ArticlePut | EntryKind::ArticleDeleted);
     decided.timers_set |= event.entry.due.is_some();
     if let Some((visitor, _)) = write::audience(event) {
         decided.visitors.insert(visitor);
     }
     Ok(())
-}
-
-/// Whether any member of staff takes conversations.
-async fn is_staffed(rows: &Rows<'_>) -> Result<bool, Error> {
-    Ok(rows.staff().await?.iter().any(|user| user.availability == Availability::Accepting))
 }
 
 async fn repeat(rows: &Rows<'_>, done: &Done, job: &Job) -> Result<Answer, Error> {

@@ -1,25 +1,28 @@
 //! The facts of a command: the rows its decision may look at, read through the layer.
 
+use std::collections::BTreeSet;
+
 use crate::domain::command::{Command, StaffAct, Visitor};
 use crate::domain::conversation::Side;
 use crate::domain::facts::Facts;
 use crate::domain::hidden::Hidden;
-use crate::domain::id::{ArticleId, ConversationId};
+use crate::domain::id::{ArticleId, ConversationId, UserId};
 use crate::domain::message::SenderType;
 use crate::domain::timer::TimerKind;
+use crate::domain::user::Role;
 use crate::store::table;
 
 use super::error::Error;
 use super::rows::{PAGE_MAX, Rows};
 
-/// Reads what `command` needs. `staffed` is the organization's, known to the caller.
+/// Reads what `command` needs. `accepting` are the staff who take conversations, known to the caller.
 pub(super) async fn gather(
     rows: &Rows<'_>,
     command: &Command,
-    staffed: bool,
+    accepting: &BTreeSet<UserId>,
 ) -> Result<Facts, Error> {
     let organization = rows.organization();
-    let mut facts = Facts { staffed, ..Facts::default() };
+    let mut facts = Facts::default();
     match command {
         Command::CreateOrganization { name, .. } => {
             facts.taken = taken(rows, &table::organization_name(name), "name").await?;
@@ -37,6 +40,13 @@ pub(super) async fn gather(
             let code = rows.pointer(&table::user_invite(organization, *user)).await?;
             facts.code = code.and_then(|it| it.secret).map(Hidden);
         }
+        Command::EditInbox { inbox, edit } => {
+            facts.inbox = rows.inbox(*inbox).await?;
+            let other = |name: &&String| facts.inbox.as_ref().is_some_and(|it| it.name != **name);
+            if let Some(name) = edit.name.as_ref().filter(other) {
+                facts.taken = taken(rows, &table::inbox_name(organization, name), "name").await?;
+            }
+        }
         Command::SetAvailability { user, .. } => facts.user = rows.user(*user).await?,
         Command::CreateKey { .. } | Command::StartSession { .. } => {}
         Command::RevokeKey { key } => facts.key = rows.api_key(*key).await?,
@@ -53,20 +63,7 @@ pub(super) async fn gather(
         | Command::VisitorEnd { visitor, .. } => gather_visitor(rows, visitor, &mut facts).await?,
         Command::Staff { conversation, act, .. } => {
             gather_conversation(rows, *conversation, &mut facts).await?;
-            match act {
-                StaffAct::Claim { to, .. } => facts.user = rows.user(*to).await?,
-                StaffAct::Reopen => {
-                    if let Some(header) = &facts.conversation {
-                        facts.latest = rows.latest_of(header.visitor, header.inbox).await?;
-                    }
-                }
-                StaffAct::Reply { .. }
-                | StaffAct::Note { .. }
-                | StaffAct::Release
-                | StaffAct::HandBack
-                | StaffAct::Escalate { .. }
-                | StaffAct::Resolve { .. } => {}
-            }
+            gather_act(rows, act, &mut facts).await?;
         }
         Command::Assistant { conversation, .. } => {
             gather_conversation(rows, *conversation, &mut facts).await?;
@@ -76,6 +73,9 @@ pub(super) async fn gather(
                 gather_conversation(rows, ConversationId(timer.subject), &mut facts).await?;
             }
         },
+        Command::Settle { conversation } => {
+            gather_conversation(rows, *conversation, &mut facts).await?;
+        }
         Command::Mark { conversation, side, seq } => {
             gather_conversation(rows, *conversation, &mut facts).await?;
             if *side == Side::Staff {
@@ -83,7 +83,42 @@ pub(super) async fn gather(
             }
         }
     }
+    if matches!(command, Command::Settle { .. } | Command::VisitorMessage { .. }) {
+        facts.held_outside = held_outside(rows, &facts).await?;
+    }
+    facts.staffed = facts.inbox.as_ref().is_some_and(|inbox| inbox.is_staffed(accepting));
     Ok(facts)
+}
+
+/// What an act of staff needs beside the conversation.
+async fn gather_act(rows: &Rows<'_>, act: &StaffAct, facts: &mut Facts) -> Result<(), Error> {
+    match act {
+        StaffAct::Claim { to, .. } => facts.user = rows.user(*to).await?,
+        StaffAct::Reopen => {
+            if let Some(header) = &facts.conversation {
+                facts.latest = rows.latest_of(header.visitor, header.inbox).await?;
+            }
+        }
+        StaffAct::Reply { .. }
+        | StaffAct::Note { .. }
+        | StaffAct::Release
+        | StaffAct::HandBack
+        | StaffAct::Escalate { .. }
+        | StaffAct::Resolve { .. } => {}
+    }
+    Ok(())
+}
+
+/// Whether a conversation is held by somebody who may no longer see its inbox. Reads only where the inbox names its
+/// members and the assignee is none of them: that may be an admin.
+async fn held_outside(rows: &Rows<'_>, facts: &Facts) -> Result<bool, Error> {
+    let assignee = facts.conversation.as_ref().and_then(|it| it.assignee);
+    let (Some(inbox), Some(assignee)) = (&facts.inbox, assignee) else { return Ok(false) };
+    if inbox.has_member(assignee) {
+        return Ok(false);
+    }
+    let user = rows.user(assignee).await?;
+    Ok(user.is_none_or(|user| user.role != Role::Admin))
 }
 
 /// How many visitor messages come after `seq`; none if they are more than a page.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, broadcast, watch};
 
 use crate::domain::entry::ActorRef;
-use crate::domain::id::{ConversationId, OrganizationId, UserId};
+use crate::domain::id::{ConversationId, InboxId, OrganizationId, UserId};
 
 use super::Service;
 use super::view::Change;
@@ -33,6 +33,8 @@ pub enum Topic {
 pub struct Typing {
     /// Where.
     pub conversation: ConversationId,
+    /// That conversation's inbox.
+    pub inbox: InboxId,
     /// Who.
     pub actor: ActorRef,
     /// Their name.

@@ -1,17 +1,27 @@
 //! Inboxes.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::domain::actor::{Actor, Permission, Who};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+
+use crate::domain::actor::{Actor, Permission};
 use crate::domain::command::Command;
-use crate::domain::id::{ClientId, InboxId};
-use crate::domain::inbox::{AssistantMode, Inbox};
+use crate::domain::conversation::{Conversation, Status};
+use crate::domain::embed::{self, Verdict};
+use crate::domain::id::{ClientId, ConversationId, InboxId, OrganizationId, UserId};
+use crate::domain::inbox::{AssistantMode, Inbox, InboxEdit, ListEdit};
+use crate::domain::visible::reaches;
+use crate::store::record::{Pointer, Record};
 use crate::store::{Direction, table};
 
 use super::digest::Digest;
-use super::error::Error;
-use super::rows::PAGE_MAX;
+use super::error::{Error, Kind};
+use super::rows::{PAGE_MAX, Rows};
 use super::{Service, require};
+
+/// How many conversations are brought into line with their inbox at once.
+const SETTLED_AT_ONCE: usize = 32;
 
 /// A new inbox.
 #[derive(Clone, Debug)]
@@ -24,6 +34,53 @@ pub struct CreateInbox {
     pub assistant: AssistantMode,
     /// Its language.
     pub locale: String,
+    /// Its members by name, e-mail or id; none means all agents.
+    pub members: Vec<String>,
+}
+
+/// A change of an inbox; what is left out stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct EditInbox {
+    /// Its new name.
+    pub name: Option<String>,
+    /// Whether the assistant answers first.
+    pub assistant: Option<AssistantMode>,
+    /// Its new language.
+    pub locale: Option<String>,
+    /// The origins of the pages that may embed it.
+    pub origins: ListEdit<String>,
+    /// Its members by name, e-mail or id; an empty list in place of the old one means all agents.
+    pub members: ListEdit<String>,
+}
+
+/// An inbox as it is shown.
+#[derive(Clone, Debug)]
+pub struct InboxView {
+    /// The row.
+    pub inbox: Inbox,
+    /// Whether a member of it is accepting.
+    pub staffed: bool,
+    /// The names of its members, in the row's order.
+    pub member_names: Vec<String>,
+    /// The script tag for the pages that may embed it.
+    pub snippet: String,
+}
+
+/// What a test of a page says.
+#[derive(Clone, Debug)]
+pub struct Tested {
+    /// The inbox it was tested against.
+    pub inbox: Inbox,
+    /// Whether the page may embed it, and why not.
+    pub verdict: Verdict,
+}
+
+/// The script tag that puts an inbox's widget on a page.
+pub fn snippet(public_url: &str, inbox: InboxId) -> String {
+    format!(
+        "<script async fetchpriority=\"low\" src=\"{public_url}/embed.js\" \
+         data-inbox=\"{inbox}\"></script>"
+    )
 }
 
 impl Service {
@@ -33,41 +90,169 @@ impl Service {
         actor: &Actor,
         client_id: Option<ClientId>,
         new: CreateInbox,
-    ) -> Result<Inbox, Error> {
+    ) -> Result<InboxView, Error> {
         require(actor, Permission::WriteInboxes)?;
         let digest = Digest::of("create_inbox")
             .text(&new.name)
             .text(&new.origins.join(" "))
             .number(new.assistant as u64)
             .text(&new.locale)
+            .text(&new.members.join("\n"))
             .finish();
         let command = Command::CreateInbox {
             name: new.name,
             origins: new.origins,
             assistant: new.assistant,
             locale: new.locale,
+            members: self.staff_ids(actor, &new.members).await?,
         };
         let answer = self.execute(actor, client_id, digest, command).await?;
-        let id = InboxId(answer.refs.subject.ok_or_else(Error::not_found)?);
-        self.rows(actor).inbox(id).await?.ok_or_else(Error::not_found)
+        self.inbox_view(actor, InboxId(answer.refs.subject.ok_or_else(Error::not_found)?)).await
+    }
+
+    /// Changes an inbox. It answers only when no conversation is left waiting for an assistant that is now off or held
+    /// by an agent who is no member any more.
+    pub async fn edit_inbox(
+        self: &Arc<Self>,
+        actor: &Actor,
+        client_id: Option<ClientId>,
+        text: &str,
+        edit: EditInbox,
+    ) -> Result<InboxView, Error> {
+        require(actor, Permission::WriteInboxes)?;
+        let id = self.find_inbox(actor, text).await?.id;
+        let digest = edit_digest(id, &edit);
+        let members = ListEdit {
+            replace: match &edit.members.replace {
+                Some(members) => Some(self.staff_ids(actor, members).await?),
+                None => None,
+            },
+            add: self.staff_ids(actor, &edit.members.add).await?,
+            remove: self.staff_ids(actor, &edit.members.remove).await?,
+        };
+        let edit = InboxEdit {
+            name: edit.name,
+            assistant: edit.assistant,
+            locale: edit.locale,
+            origins: edit.origins,
+            members,
+        };
+        let command = Command::EditInbox { inbox: id, edit };
+        self.execute(actor, client_id, digest, command).await?;
+        // A task of its own: whoever asked may go away, the conversations stay.
+        let (service, organization) = (Arc::clone(self), actor.organization);
+        let settled = self.tasks.spawn(async move { service.settle(organization, id).await }).await;
+        settled.map_err(Error::internal)??;
+        self.inbox_view(actor, id).await
+    }
+
+    /// An inbox that was just made or changed.
+    async fn inbox_view(&self, actor: &Actor, id: InboxId) -> Result<InboxView, Error> {
+        let inbox = self.rows(actor).inbox(id).await?.ok_or_else(Error::not_found)?;
+        self.show_inbox(inbox).await
+    }
+
+    /// An inbox with the names of its members.
+    pub async fn show_inbox(&self, inbox: Inbox) -> Result<InboxView, Error> {
+        let rows = Rows::new(self.engine.as_ref(), inbox.organization);
+        let accepting = rows.accepting().await?;
+        self.show_inbox_among(&rows, &accepting, inbox).await
+    }
+
+    async fn show_inbox_among(
+        &self,
+        rows: &Rows<'_>,
+        accepting: &BTreeSet<UserId>,
+        inbox: Inbox,
+    ) -> Result<InboxView, Error> {
+        let mut member_names = Vec::with_capacity(inbox.members.len());
+        for member in &inbox.members {
+            member_names.push(rows.user_label(Some(*member)).await?);
+        }
+        Ok(InboxView {
+            staffed: inbox.is_staffed(accepting),
+            member_names,
+            snippet: snippet(&self.settings.public_url, inbox.id),
+            inbox,
+        })
+    }
+
+    async fn staff_ids(&self, actor: &Actor, texts: &[String]) -> Result<Vec<UserId>, Error> {
+        let mut ids = Vec::with_capacity(texts.len());
+        for text in texts {
+            ids.push(self.find_staff(actor, text).await?.id);
+        }
+        Ok(ids)
+    }
+
+    /// Brings every open conversation of an inbox that needs it into line with the inbox.
+    async fn settle(
+        self: &Arc<Self>,
+        organization: OrganizationId,
+        id: InboxId,
+    ) -> Result<(), Error> {
+        let rows = Rows::new(self.engine.as_ref(), organization);
+        let inbox = rows.inbox(id).await?.ok_or_else(Error::not_found)?;
+        let mut range = table::all_by_status(organization, Status::Open as u8);
+        loop {
+            let page = rows.scan(&range, Direction::Forward, PAGE_MAX).await?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            range = table::after(&range, last);
+            let mut unsettled = Vec::new();
+            for (_, value) in page {
+                let found = ConversationId(Pointer::decode(&value)?.subject);
+                let header = rows.conversation(found).await?;
+                unsettled.extend(header.filter(|it| is_unsettled(it, &inbox)).map(|it| it.id));
+            }
+            stream::iter(unsettled)
+                .map(|conversation| self.settle_one(organization, conversation))
+                .buffer_unordered(SETTLED_AT_ONCE)
+                .try_collect::<()>()
+                .await?;
+        }
+    }
+
+    async fn settle_one(
+        self: &Arc<Self>,
+        organization: OrganizationId,
+        conversation: ConversationId,
+    ) -> Result<(), Error> {
+        let system = Actor::system(organization);
+        let digest = Digest::of("settle").bytes(conversation.bytes()).finish();
+        let command = Command::Settle { conversation };
+        match self.execute(&system, None, digest, command).await {
+            Err(error) if error.kind != Kind::NotFound => Err(error),
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Whether a page may embed an inbox; without a name, the organization's only one.
+    pub async fn test_page(&self, actor: &Actor, inbox: &str, url: &str) -> Result<Tested, Error> {
+        require(actor, Permission::ReadInboxes)?;
+        let inbox = self.find_inbox_or_only(actor, inbox).await?;
+        let verdict = embed::test(&inbox, url, &self.settings.public_url);
+        Ok(Tested { inbox, verdict })
     }
 
     /// An inbox by name or id.
-    pub async fn get_inbox(&self, actor: &Actor, text: &str) -> Result<Inbox, Error> {
+    pub async fn get_inbox(&self, actor: &Actor, text: &str) -> Result<InboxView, Error> {
         require(actor, Permission::ReadInboxes)?;
-        self.find_inbox(actor, text).await
+        self.show_inbox(self.find_inbox(actor, text).await?).await
     }
 
-    /// All inboxes.
-    pub async fn list_inboxes(&self, actor: &Actor) -> Result<Vec<Inbox>, Error> {
+    /// All inboxes the actor reaches.
+    pub async fn list_inboxes(&self, actor: &Actor) -> Result<Vec<InboxView>, Error> {
         require(actor, Permission::ReadInboxes)?;
         let rows = self.rows(actor);
-        let range = table::inboxes(actor.organization);
-        let found = rows.list::<Inbox>(&range, Direction::Forward, PAGE_MAX).await?;
-        Ok(found.into_iter().map(|(_, inbox)| inbox).collect())
+        let accepting = rows.accepting().await?;
+        let mut shown = Vec::new();
+        for inbox in rows.inboxes().await?.into_iter().filter(|inbox| reaches(actor, inbox)) {
+            shown.push(self.show_inbox_among(&rows, &accepting, inbox).await?);
+        }
+        Ok(shown)
     }
 
-    /// As [`Self::find_inbox`]; without a name, the organization's only inbox.
+    /// As [`Self::find_inbox`]; without a name, the only inbox the actor reaches.
     pub(super) async fn find_inbox_or_only(
         &self,
         actor: &Actor,
@@ -76,11 +261,10 @@ impl Service {
         if !text.is_empty() {
             return self.find_inbox(actor, text).await;
         }
-        let rows = self.rows(actor);
-        let range = table::inboxes(actor.organization);
-        let mut found = rows.list::<Inbox>(&range, Direction::Forward, 2).await?;
-        match (found.pop(), found.pop()) {
-            (Some((_, only)), None) => Ok(only),
+        let all = self.rows(actor).inboxes().await?;
+        let mut found = all.into_iter().filter(|inbox| reaches(actor, inbox));
+        match (found.next(), found.next()) {
+            (Some(only), None) => Ok(only),
             (Some(_), Some(_)) | (None, _) => Err(Error::invalid(
                 "inbox_needed",
                 "this organization has not exactly one inbox; name the one you mean",
@@ -88,7 +272,7 @@ impl Service {
         }
     }
 
-    /// An inbox by name or id that the actor may use; a visitor only their own.
+    /// An inbox by name or id that the actor reaches.
     pub(super) async fn find_inbox(&self, actor: &Actor, text: &str) -> Result<Inbox, Error> {
         let rows = self.rows(actor);
         let id = match text.parse::<InboxId>() {
@@ -99,15 +283,32 @@ impl Service {
             }
         };
         let id = id.ok_or_else(Error::not_found)?;
-        let found = rows.inbox(id).await?.ok_or_else(Error::not_found)?;
-        match &actor.who {
-            Who::Visitor { inbox, .. } if *inbox != found.id => Err(Error::not_found()),
-            Who::Visitor { .. }
-            | Who::Agent { .. }
-            | Who::Key { .. }
-            | Who::Operator { .. }
-            | Who::Assistant
-            | Who::System => Ok(found),
-        }
+        let found = rows.inbox(id).await?;
+        found.filter(|inbox| reaches(actor, inbox)).ok_or_else(Error::not_found)
     }
+}
+
+/// Whether a conversation may not stay as it is. The domain decides again, over the rows of that moment.
+fn is_unsettled(header: &Conversation, inbox: &Inbox) -> bool {
+    let unanswered = header.assistant_due.is_some() && inbox.assistant == AssistantMode::Off;
+    let held_outside = header.assignee.is_some_and(|user| !inbox.has_member(user));
+    header.inbox == inbox.id && (unanswered || held_outside)
+}
+
+fn edit_digest(inbox: InboxId, edit: &EditInbox) -> [u8; 32] {
+    let text = |it: &Option<String>| it.clone().map_or_else(String::new, |it| format!("={it}"));
+    let list = |it: &ListEdit<String>| {
+        let replace =
+            it.replace.as_ref().map_or_else(String::new, |it| format!("={}", it.join("\n")));
+        [replace, it.add.join("\n"), it.remove.join("\n")]
+    };
+    let mut digest = Digest::of("edit_inbox")
+        .bytes(inbox.bytes())
+        .text(&text(&edit.name))
+        .number(edit.assistant.map_or(0, |it| it as u64 + 1))
+        .text(&text(&edit.locale));
+    for part in list(&edit.origins).iter().chain(&list(&edit.members)) {
+        digest = digest.text(part);
+    }
+    digest.finish()
 }

@@ -17,6 +17,7 @@ pub mod knowledge;
 pub mod limit;
 pub mod organization;
 pub mod password;
+pub mod rights;
 pub mod rows;
 pub mod session;
 pub mod status;
@@ -38,6 +39,8 @@ mod auth_test;
 mod conversation_test;
 #[cfg(test)]
 mod execute_test;
+#[cfg(test)]
+mod inbox_test;
 #[cfg(test)]
 mod rig;
 #[cfg(test)]

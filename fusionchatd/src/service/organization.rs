@@ -121,6 +121,7 @@ impl Service {
             origins: new.origins,
             assistant: AssistantMode::On,
             locale: "en".to_owned(),
+            members: Vec::new(),
         };
         let inbox = InboxId(make("inbox", inbox).await?.refs.subject.ok_or_else(Error::not_found)?);
         let key_id = KeyId(self.new_id());

@@ -1,7 +1,7 @@
 //! Typed rows over the engine, with a layer of writes that are decided but not yet committed. Reads see the layer
 //! first, so a group of commands is decided one after another as if each had been committed already.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::article::Article;
 use crate::domain::conversation::Conversation;
@@ -15,7 +15,7 @@ use crate::domain::key::Key as ApiKey;
 use crate::domain::message::{Message, Note};
 use crate::domain::organization::Organization;
 use crate::domain::session::Session;
-use crate::domain::user::User;
+use crate::domain::user::{Availability, User};
 use crate::store::record::{Head, Pointer, Record};
 use crate::store::{Batch, Direction, Engine, Key, Range, Value, table};
 
@@ -25,6 +25,8 @@ use super::error::Error;
 pub const PAGE_MAX: u32 = 200;
 /// The most staff of one organization that are looked at.
 pub const STAFF_MAX: usize = 10_000;
+/// The most inboxes of one organization that are looked at.
+pub const INBOXES_MAX: usize = 10_000;
 
 /// Rows of one organization and the global indexes.
 pub struct Rows<'e> {
@@ -202,6 +204,26 @@ impl<'e> Rows<'e> {
             }
         }
         Ok(staff)
+    }
+
+    /// The staff who take conversations.
+    pub async fn accepting(&self) -> Result<BTreeSet<UserId>, Error> {
+        let staff = self.staff().await?.into_iter();
+        let accepting = staff.filter(|user| user.availability == Availability::Accepting);
+        Ok(accepting.map(|user| user.id).collect())
+    }
+
+    /// Every inbox, at most [`INBOXES_MAX`].
+    pub async fn inboxes(&self) -> Result<Vec<Inbox>, Error> {
+        let mut range = table::inboxes(self.organization);
+        let mut all = Vec::new();
+        while all.len() < INBOXES_MAX {
+            let page = self.list::<Inbox>(&range, Direction::Forward, PAGE_MAX).await?;
+            let Some((last, _)) = page.last() else { break };
+            range = table::after(&range, last);
+            all.extend(page.into_iter().map(|(_, inbox)| inbox));
+        }
+        Ok(all)
     }
 
     /// An inbox.

@@ -4,11 +4,13 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::domain::actor::{Actor, Permission};
 use crate::domain::conversation::Status;
-use crate::domain::id::OrganizationId;
+use crate::domain::id::ConversationId;
 use crate::store::open::SCHEMA;
+use crate::store::record::{Pointer, Record};
 use crate::store::{Direction, table};
 
 use super::error::Error;
+use super::rights::Reach;
 use super::rows::{PAGE_MAX, Rows};
 use super::{Service, require};
 
@@ -108,7 +110,7 @@ impl Service {
     pub async fn server_status(&self, actor: &Actor) -> Result<ServerStatus, Error> {
         require(actor, Permission::ReadServer)?;
         let rows = Rows::new(self.engine.as_ref(), actor.organization);
-        let waiting = count(&rows, actor.organization).await?;
+        let waiting = count(&rows, &self.reach(actor).await?).await?;
         let stats = self.engine.stats();
         let organizations = self.organizations().await?.len();
         let draining = self.connections.is_draining();
@@ -132,14 +134,22 @@ impl Service {
 }
 
 /// How many conversations wait, counted page by page so that no commit waits long for it.
-async fn count(rows: &Rows<'_>, organization: OrganizationId) -> Result<u32, Error> {
-    let mut range = table::all_by_status(organization, Status::Escalated as u8);
+async fn count(rows: &Rows<'_>, reach: &Reach) -> Result<u32, Error> {
+    let mut range = table::all_by_status(rows.organization(), Status::Escalated as u8);
     let mut count = 0;
     while count < COUNT_MAX {
         let page = rows.scan(&range, Direction::Forward, PAGE_MAX).await?;
         let Some((last, _)) = page.last() else { break };
         range = table::after(&range, last);
-        count += u32::try_from(page.len()).unwrap_or(PAGE_MAX);
+        let Reach::Only(_) = reach else {
+            count += u32::try_from(page.len()).unwrap_or(PAGE_MAX);
+            continue;
+        };
+        for (_, value) in page {
+            let id = ConversationId(Pointer::decode(&value)?.subject);
+            let header = rows.conversation(id).await?;
+            count += u32::from(header.is_some_and(|it| reach.has(it.inbox)));
+        }
     }
     Ok(count.min(COUNT_MAX))
 }

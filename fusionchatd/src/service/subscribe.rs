@@ -13,6 +13,7 @@ use crate::domain::visible::visible;
 
 use super::error::Error;
 use super::hub::{Seat, Topic, Typing};
+use super::rights::Reach;
 use super::rows::Rows;
 use super::view::{self, Change, ConversationView, MessageView};
 use super::{Service, require};
@@ -42,6 +43,7 @@ pub enum Signal {
 #[derive(Debug)]
 pub struct Watcher {
     actor: Actor,
+    reach: Reach,
     only: Option<ConversationId>,
     seat: Seat,
     wake: watch::Receiver<u64>,
@@ -89,10 +91,12 @@ impl Service {
                 cursor.position
             }
         };
+        let reach = self.reach(actor).await?;
         let actor = actor.clone();
         let pending = VecDeque::new();
         Ok(Subscribed::Live(Box::new(Watcher {
             actor,
+            reach,
             only,
             seat,
             wake,
@@ -131,7 +135,8 @@ impl Watcher {
                 signal = self.typing.recv() => {
                     // A reader that lagged behind has missed signals that are stale anyway.
                     let Ok(typing) = signal else { continue };
-                    if self.only.is_none_or(|only| only == typing.conversation) {
+                    let within = self.only.is_none_or(|only| only == typing.conversation);
+                    if within && self.reach.has(typing.inbox) {
                         return Ok(Signal::Typing(typing));
                     }
                 }
@@ -142,7 +147,16 @@ impl Watcher {
     fn wants(&self, change: &Change) -> bool {
         let header = change.conversation.as_ref().map(|it| &it.header);
         let within = self.only.is_none_or(|only| change.entry.conversation == Some(only));
-        within && visible(&self.actor, &change.entry, header)
+        let reached = header.is_none_or(|it| self.reach.has(it.inbox));
+        within && reached && visible(&self.actor, &change.entry, header)
+    }
+
+    /// Goes on with the rights of `actor`, who is the same one asked again; false if they reach other inboxes now, so
+    /// that what they have read no longer is what they may see.
+    pub async fn renew(&mut self, actor: Actor) -> Result<bool, Error> {
+        let reach = self.seat.service().reach(&actor).await?;
+        self.actor = actor;
+        Ok(std::mem::replace(&mut self.reach, reach.clone()) == reach)
     }
 
     async fn fill(&mut self) -> Result<(), Error> {

@@ -21,6 +21,8 @@ use super::{Service, require};
 
 /// How many timers are fired in one sweep.
 pub const TIMERS_AT_ONCE: u32 = 64;
+/// How many pages of the queue are read for one page of what the actor reaches.
+const QUEUE_READS_MAX: usize = 50;
 
 impl Service {
     /// Waits until a timer has been set.
@@ -88,17 +90,24 @@ impl Service {
         let position = self.position(actor).await?;
         let rows = self.rows(actor);
         let limit = page_size(limit);
-        let range = table::all_by_status(actor.organization, Status::Escalated as u8);
-        let found = rows.scan(&range, Direction::Forward, limit + 1).await?;
-        let more = found.len() > limit as usize;
-        let mut waiting = Vec::with_capacity(found.len());
-        for (_, value) in found.into_iter().take(limit as usize) {
-            let id = ConversationId(Pointer::decode(&value)?.subject);
-            if let Some(header) = rows.conversation(id).await? {
+        let reach = self.reach(actor).await?;
+        let mut range = table::all_by_status(actor.organization, Status::Escalated as u8);
+        let mut waiting = Vec::new();
+        for _ in 0..QUEUE_READS_MAX {
+            let found = rows.scan(&range, Direction::Forward, limit + 1).await?;
+            let Some((last, _)) = found.last() else { return Ok((waiting, false, position)) };
+            range = table::after(&range, last);
+            for (_, value) in found {
+                let id = ConversationId(Pointer::decode(&value)?.subject);
+                let header = rows.conversation(id).await?;
+                let Some(header) = header.filter(|it| reach.has(it.inbox)) else { continue };
+                if waiting.len() >= limit as usize {
+                    return Ok((waiting, true, position));
+                }
                 waiting.push(view::conversation(&rows, header).await?);
             }
         }
-        Ok((waiting, more, position))
+        Ok((waiting, true, position))
     }
 
     /// Gives a waiting conversation to a member of staff; answers with the escalation this ended, if there was one.

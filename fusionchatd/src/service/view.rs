@@ -206,6 +206,7 @@ async fn assemble(rows: &Rows<'_>, entry: Entry, parts: Parts) -> Result<Change,
         },
         EntryKind::OrganizationCreated
         | EntryKind::InboxCreated
+        | EntryKind::InboxEdited
         | EntryKind::KeyCreated
         | EntryKind::KeyRevoked
         | EntryKind::SessionStarted

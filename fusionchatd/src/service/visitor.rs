@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::domain::actor::{Actor, Permission, Who};
 use crate::domain::command::{Command, Visitor};
 use crate::domain::conversation::Conversation;
+use crate::domain::embed;
 use crate::domain::hidden::Hidden;
 use crate::domain::id::{ClientId, ConversationId, InboxId, SessionId, UserId};
 use crate::domain::inbox::{AssistantMode, Inbox};
@@ -47,11 +48,19 @@ impl fmt::Debug for Guest {
 /// The origin a page has that the browser reports as none: a file, a sandboxed frame.
 const NULL_ORIGIN: &str = "null";
 
-fn origin_not_allowed(origin: &str) -> Error {
-    let shown = name::origin(origin).unwrap_or_else(|_| "this page".to_owned());
-    let text = format!("{shown} may not embed this inbox");
-    Error::new(Kind::Forbidden, "origin_not_allowed", text)
-        .with_hint("check the inbox's id, and add the page's exact origin to its origins")
+/// The same for an inbox that is not there and one that is not for this page: it names no inbox.
+pub(super) fn origin_not_allowed(origin: &str) -> Error {
+    let checked = name::origin(origin);
+    let shown = checked.as_deref().unwrap_or("this page");
+    let error = Error::new(
+        Kind::Forbidden,
+        "origin_not_allowed",
+        format!("{shown} may not embed this inbox"),
+    );
+    match &checked {
+        Ok(origin) => error.with_hint(embed::fix("INBOX", origin)),
+        Err(_) => error.with_hint("serve the page over http or https; it has no origin as it is"),
+    }
 }
 
 impl Service {
@@ -247,11 +256,10 @@ impl Service {
         self.execute(actor, client_id, digest, command).await
     }
 
-    /// Whether any member of staff is accepting.
-    pub async fn is_staffed(&self, actor: &Actor) -> Result<bool, Error> {
-        use crate::domain::user::Availability;
-        let staff = self.rows(actor).staff().await?;
-        Ok(staff.iter().any(|user| user.availability == Availability::Accepting))
+    /// Whether a member of the visitor's inbox is accepting.
+    pub async fn is_staffed_for(&self, actor: &Actor) -> Result<bool, Error> {
+        let inbox = self.rows(actor).inbox(visitor_of(actor)?.inbox).await?;
+        self.is_staffed(&inbox.ok_or_else(Error::not_found)?).await
     }
 }
 

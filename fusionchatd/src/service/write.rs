@@ -195,6 +195,11 @@ async fn write_inbox(rows: &mut Rows<'_>, inbox: &Inbox) -> Result<(), Error> {
     let global = table::inbox_organization(inbox.id);
     rows.expect_unchanged(&global).await?;
     rows.put(global, &row);
+    if let Some(before) = rows.inbox(inbox.id).await?
+        && before.name != inbox.name
+    {
+        rows.delete(table::inbox_name(organization, &before.name));
+    }
     rows.put(table::inbox_name(organization, &inbox.name), &row);
     rows.put(table::inbox(organization, inbox.id), inbox);
     Ok(())

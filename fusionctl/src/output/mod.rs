@@ -291,8 +291,10 @@ impl Renderer<'_> {
             Format::Table => {
                 let paint = self.paint(None);
                 table::fields(self.stdout, &object.fields, paint)?;
-                for section in &object.sections {
-                    writeln!(self.stdout)?;
+                for (at, section) in object.sections.iter().enumerate() {
+                    if at > 0 || !object.fields.is_empty() {
+                        writeln!(self.stdout)?;
+                    }
                     match section {
                         Section::Rows(rows) => {
                             let widths = Widths::of(rows.columns, &rows.rows, paint);

@@ -3261,9 +3261,18 @@ pub struct Inbox {
     pub locale: ::prost::alloc::string::String,
     #[prost(int64, tag = "7")]
     pub created_at: i64,
-    /// True while at least one agent is accepting.
+    /// True while at least one of its members is accepting.
     #[prost(bool, tag = "8")]
     pub staffed: bool,
+    /// Ids of the agents who answer it and see its conversations; empty: all agents. Admins see every inbox.
+    #[prost(string, repeated, tag = "9")]
+    pub members: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Their names, in the same order.
+    #[prost(string, repeated, tag = "10")]
+    pub member_names: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The script tag that puts the widget on a page.
+    #[prost(string, tag = "11")]
+    pub snippet: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateInboxRequest {
@@ -3278,11 +3287,89 @@ pub struct CreateInboxRequest {
     pub assistant: i32,
     #[prost(string, tag = "5")]
     pub locale: ::prost::alloc::string::String,
+    /// Names, e-mails or ids; empty: all agents.
+    #[prost(string, repeated, tag = "6")]
+    pub members: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateInboxResponse {
     #[prost(message, optional, tag = "1")]
     pub inbox: ::core::option::Option<Inbox>,
+}
+/// A list that takes the place of another; it may be empty.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Texts {
+    #[prost(string, repeated, tag = "1")]
+    pub values: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+/// What is left out stays as it is. A list is replaced first, then added to, then taken from.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EditInboxRequest {
+    #[prost(string, tag = "1")]
+    pub client_id: ::prost::alloc::string::String,
+    /// Name or id.
+    #[prost(string, tag = "2")]
+    pub inbox: ::prost::alloc::string::String,
+    #[prost(string, optional, tag = "3")]
+    pub name: ::core::option::Option<::prost::alloc::string::String>,
+    /// Unspecified: as it is.
+    #[prost(enumeration = "AssistantMode", tag = "4")]
+    pub assistant: i32,
+    #[prost(string, optional, tag = "5")]
+    pub locale: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(message, optional, tag = "6")]
+    pub origins: ::core::option::Option<Texts>,
+    #[prost(string, repeated, tag = "7")]
+    pub add_origins: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "8")]
+    pub remove_origins: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Names, e-mails or ids; an empty list lets all agents in.
+    #[prost(message, optional, tag = "9")]
+    pub members: ::core::option::Option<Texts>,
+    #[prost(string, repeated, tag = "10")]
+    pub add_members: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "11")]
+    pub remove_members: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EditInboxResponse {
+    #[prost(message, optional, tag = "1")]
+    pub inbox: ::core::option::Option<Inbox>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TestInboxRequest {
+    /// Name or id; may be left out where there is only one inbox.
+    #[prost(string, tag = "1")]
+    pub inbox: ::prost::alloc::string::String,
+    /// The page that shall show the widget.
+    #[prost(string, tag = "2")]
+    pub url: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TestInboxResponse {
+    /// Whether a page at that URL may embed the inbox.
+    #[prost(bool, tag = "1")]
+    pub allowed: bool,
+    /// Why not: `no_url`, `opaque_origin`, `no_origins`, `scheme_differs`, `port_differs`, `www_differs`,
+    /// `origin_differs` or `mixed_content`.
+    #[prost(string, tag = "2")]
+    pub code: ::prost::alloc::string::String,
+    /// The whole reason, for a person.
+    #[prost(string, tag = "3")]
+    pub message: ::prost::alloc::string::String,
+    /// The page's origin as a browser writes it.
+    #[prost(string, tag = "4")]
+    pub origin: ::prost::alloc::string::String,
+    /// The allowed origin that is most like it.
+    #[prost(string, tag = "5")]
+    pub nearest: ::prost::alloc::string::String,
+    /// The command that lets the page in.
+    #[prost(string, tag = "6")]
+    pub fix: ::prost::alloc::string::String,
+    #[prost(string, tag = "7")]
+    pub inbox_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "8")]
+    pub inbox_name: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetInboxRequest {
@@ -3435,6 +3522,56 @@ pub mod inbox_service_client {
                 .insert(GrpcMethod::new("fusionchat.v1.InboxService", "CreateInbox"));
             self.inner.unary(req, path, codec).await
         }
+        /// Changes take effect at once: sockets of a page that may not embed the inbox any more are closed, conversations
+        /// that wait for an assistant that is now off go to a person, agents who are no members any more see it no longer.
+        pub async fn edit_inbox(
+            &mut self,
+            request: impl tonic::IntoRequest<super::EditInboxRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::EditInboxResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fusionchat.v1.InboxService/EditInbox",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fusionchat.v1.InboxService", "EditInbox"));
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn test_inbox(
+            &mut self,
+            request: impl tonic::IntoRequest<super::TestInboxRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::TestInboxResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fusionchat.v1.InboxService/TestInbox",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fusionchat.v1.InboxService", "TestInbox"));
+            self.inner.unary(req, path, codec).await
+        }
         pub async fn get_inbox(
             &mut self,
             request: impl tonic::IntoRequest<super::GetInboxRequest>,
@@ -3503,6 +3640,22 @@ pub mod inbox_service_server {
             request: tonic::Request<super::CreateInboxRequest>,
         ) -> std::result::Result<
             tonic::Response<super::CreateInboxResponse>,
+            tonic::Status,
+        >;
+        /// Changes take effect at once: sockets of a page that may not embed the inbox any more are closed, conversations
+        /// that wait for an assistant that is now off go to a person, agents who are no members any more see it no longer.
+        async fn edit_inbox(
+            &self,
+            request: tonic::Request<super::EditInboxRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::EditInboxResponse>,
+            tonic::Status,
+        >;
+        async fn test_inbox(
+            &self,
+            request: tonic::Request<super::TestInboxRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::TestInboxResponse>,
             tonic::Status,
         >;
         async fn get_inbox(
@@ -3626,6 +3779,96 @@ pub mod inbox_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = CreateInboxSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fusionchat.v1.InboxService/EditInbox" => {
+                    #[allow(non_camel_case_types)]
+                    struct EditInboxSvc<T: InboxService>(pub Arc<T>);
+                    impl<
+                        T: InboxService,
+                    > tonic::server::UnaryService<super::EditInboxRequest>
+                    for EditInboxSvc<T> {
+                        type Response = super::EditInboxResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::EditInboxRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InboxService>::edit_inbox(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = EditInboxSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fusionchat.v1.InboxService/TestInbox" => {
+                    #[allow(non_camel_case_types)]
+                    struct TestInboxSvc<T: InboxService>(pub Arc<T>);
+                    impl<
+                        T: InboxService,
+                    > tonic::server::UnaryService<super::TestInboxRequest>
+                    for TestInboxSvc<T> {
+                        type Response = super::TestInboxResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::TestInboxRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as InboxService>::test_inbox(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = TestInboxSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -123,6 +123,19 @@ const CASES: &[Case] = &[
     case!("InboxService/GetInbox", "inbox", |_: &Side, named: &Side| {
         body!(GetInboxRequest { inbox: named.inbox.clone() })
     }),
+    case!("InboxService/EditInbox", "inbox", |_: &Side, named: &Side| {
+        let (inbox, locale) = (named.inbox.clone(), Some("en".to_owned()));
+        v1::EditInboxRequest { client_id: client_id(), inbox, locale, ..Default::default() }
+            .encode_to_vec()
+    }),
+    case!("InboxService/EditInbox", "member", |own: &Side, named: &Side| {
+        let (inbox, add_members) = (own.inbox.clone(), vec![named.user.clone()]);
+        v1::EditInboxRequest { client_id: client_id(), inbox, add_members, ..Default::default() }
+            .encode_to_vec()
+    }),
+    case!("InboxService/TestInbox", "inbox", |own: &Side, named: &Side| {
+        body!(TestInboxRequest { inbox: named.inbox.clone(), url: own.origin.clone() })
+    }),
     case!("ArticleService/SearchArticles", "inbox", |_: &Side, named: &Side| {
         let (query, inbox) = ("rope".to_owned(), named.inbox.clone());
         body!(SearchArticlesRequest { query: query, inbox: inbox, limit: 5 })

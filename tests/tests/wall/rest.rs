@@ -72,6 +72,25 @@ const CASES: &[Case] = &[
         request: |_, named| (format!("/api/conversations?assignee={}", named.user), None),
     },
     Case {
+        route: "GET /api/inboxes/{ref}",
+        caller: Caller::Key,
+        request: |_, named| (format!("/api/inboxes/{}", named.inbox), None),
+    },
+    Case {
+        route: "PATCH /api/inboxes/{ref}",
+        caller: Caller::Key,
+        request: |_, named| {
+            (format!("/api/inboxes/{}", named.inbox), Some(json!({ "locale": "en" })))
+        },
+    },
+    Case {
+        route: "GET /api/inboxes/{ref}/test",
+        caller: Caller::Key,
+        request: |own, named| {
+            (format!("/api/inboxes/{}/test?url={}", named.inbox, own.origin), None)
+        },
+    },
+    Case {
         route: "GET /api/articles/search",
         caller: Caller::Key,
         request: |_, named| {
@@ -171,7 +190,7 @@ const CASES: &[Case] = &[
 ];
 
 /// Routes that name nothing of anybody: what they answer must hold nothing of another organization.
-const NAMES_NOTHING: [&str; 9] = [
+const NAMES_NOTHING: [&str; 10] = [
     "GET /api/articles",
     "GET /api/auth/session",
     "GET /api/escalations",
@@ -180,6 +199,7 @@ const NAMES_NOTHING: [&str; 9] = [
     "GET /api/users",
     "POST /api/auth/accept",
     "POST /api/users/invite",
+    "POST /api/inboxes",
     "PUT /api/articles",
 ];
 
@@ -239,7 +259,7 @@ fn fault_87_lists_by_rest_hold_nothing_of_another_organization() {
         let rest = daemon.rest_with(Some(&own.key_secret))?;
         for route in NAMES_NOTHING {
             let path = route.split(' ').next_back().unwrap_or_default();
-            let body = route.starts_with("PUT").then(|| json!({}));
+            let body = route.starts_with('P').then(|| json!({}));
             let answer = call(&rest, route, path, body.as_ref()).await?;
             for id in other.side.ids() {
                 ensure!(!answer.body.contains(id), "{route} tells {id}: {answer:?}");

@@ -4,11 +4,15 @@ use crate::domain::command::AssistantAct;
 use crate::domain::conversation::{Handler, Status};
 use crate::domain::entry::EntryKind;
 use crate::domain::facts::Facts;
+use crate::domain::inbox::AssistantMode;
 use crate::domain::message::{SOURCES_MAX, SenderType, check_content};
 use crate::domain::rejection::Rejection;
 
 use super::script::{Said, Script, about};
 use super::{Decision, Refs};
+
+/// The reason where it is off.
+pub(super) const NO_ASSISTANT: &str = "no_assistant";
 
 /// Says something or asks for a person, if the conversation is still the assistant's and in the same turn.
 pub(super) fn act(
@@ -24,7 +28,10 @@ pub(super) fn act(
     if moved_on {
         return Err(Rejection::StaleTurn { now: conversation.turn, then: turn });
     }
+    let off = facts.inbox.as_ref().is_none_or(|inbox| inbox.assistant == AssistantMode::Off);
     match act {
+        // It was turned off while it thought: what it had to say is not said.
+        AssistantAct::Say { .. } if off => Err(Rejection::AssistantOff),
         AssistantAct::Say { content, sources, clarification } => {
             check_content(content)?;
             let said = Said {
@@ -38,7 +45,7 @@ pub(super) fn act(
             Ok(script.finish(Refs { seq: Some(seq), ..about(&conversation) }))
         }
         AssistantAct::HandOver { reason } => {
-            let kind = EntryKind::Escalated;
+            let (kind, reason) = (EntryKind::Escalated, if off { NO_ASSISTANT } else { reason });
             script.escalate(&mut conversation, kind, reason, None, facts.staffed);
             Ok(script.finish(about(&conversation)))
         }

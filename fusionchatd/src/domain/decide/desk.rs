@@ -5,15 +5,14 @@ use crate::domain::command::Command;
 use crate::domain::entry::EntryKind;
 use crate::domain::event::Content;
 use crate::domain::facts::Facts;
-use crate::domain::id::{ArticleId, InboxId, KeyId};
-use crate::domain::inbox::Inbox;
+use crate::domain::id::{ArticleId, KeyId};
 use crate::domain::key::{Key, SCOPES_MAX};
 use crate::domain::name;
 use crate::domain::organization::Organization;
 use crate::domain::rejection::Rejection;
 
 use super::script::Script;
-use super::{Decision, Refs};
+use super::{Decision, Refs, inbox};
 
 /// The outcomes of putting an article, in [`Refs::outcome`].
 pub(super) const CREATED: u32 = 1;
@@ -37,7 +36,9 @@ pub(super) fn decide(
             let entry = script.entry(EntryKind::OrganizationCreated);
             put(&mut script, entry, id.0, Content::Organization(organization))
         }
-        Command::CreateInbox { .. } => create_inbox(&mut script, command)?,
+        Command::CreateInbox { .. } | Command::EditInbox { .. } => {
+            inbox::decide(&mut script, facts, command)?
+        }
         Command::CreateKey { .. } => create_key(&mut script, command)?,
         Command::RevokeKey { key } => revoke_key(&mut script, facts, *key)?,
         Command::StartSession { session, token } => {
@@ -66,6 +67,7 @@ pub(super) fn decide(
         | Command::VisitorWish { .. }
         | Command::VisitorEnd { .. }
         | Command::Staff { .. }
+        | Command::Settle { .. }
         | Command::Assistant { .. }
         | Command::Timer(_)
         | Command::Mark { .. } => return Err(Rejection::NotFound),
@@ -82,30 +84,6 @@ pub(super) fn put(
     entry.subject = Some(subject);
     script.push(entry, content);
     Refs { subject: Some(subject), ..Refs::default() }
-}
-
-fn create_inbox(script: &mut Script<'_>, command: &Command) -> Result<Refs, Rejection> {
-    let Command::CreateInbox { name, origins, assistant, locale } = command else {
-        return Err(Rejection::NotFound);
-    };
-    if origins.len() > name::ORIGINS_MAX {
-        return Err(Rejection::Invalid {
-            code: "too_many_origins",
-            detail: "an inbox has at most 64 origins".to_owned(),
-        });
-    }
-    let id = script.id();
-    let inbox = Inbox {
-        id: InboxId(id),
-        organization: script.organization,
-        name: name::slug(name)?,
-        origins: origins.iter().map(|it| name::origin(it)).collect::<Result<_, _>>()?,
-        assistant: *assistant,
-        locale: name::locale(locale)?,
-        created_at: script.moment.now,
-    };
-    let entry = script.entry(EntryKind::InboxCreated);
-    Ok(put(script, entry, id, Content::Inbox(inbox)))
 }
 
 fn create_key(script: &mut Script<'_>, command: &Command) -> Result<Refs, Rejection> {

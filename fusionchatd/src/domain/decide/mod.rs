@@ -7,6 +7,9 @@ mod assistant;
 #[cfg(test)]
 mod decide_test;
 mod desk;
+mod inbox;
+#[cfg(test)]
+mod inbox_test;
 #[cfg(test)]
 mod replay_test;
 mod script;
@@ -64,6 +67,7 @@ pub fn decide(
     match command {
         Command::CreateOrganization { .. }
         | Command::CreateInbox { .. }
+        | Command::EditInbox { .. }
         | Command::CreateKey { .. }
         | Command::RevokeKey { .. }
         | Command::StartSession { .. }
@@ -92,6 +96,7 @@ pub fn decide(
         Command::Timer(timer) => match timer.kind {
             TimerKind::Assistant => assistant::timeout(script, facts, timer.turn),
         },
+        Command::Settle { conversation: _ } => staff::settle(script, facts),
         Command::Mark { side, seq, conversation: _ } => staff::mark(script, facts, *side, *seq),
     }
 }

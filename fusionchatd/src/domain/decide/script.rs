@@ -170,6 +170,7 @@ impl<'a> Script<'a> {
             | EntryKind::UserCreated
             | EntryKind::AvailabilityChanged
             | EntryKind::InboxCreated
+            | EntryKind::InboxEdited
             | EntryKind::KeyCreated
             | EntryKind::KeyRevoked
             | EntryKind::SessionStarted

@@ -10,7 +10,9 @@ use crate::domain::id::{MessageId, UserId};
 use crate::domain::inbox::AssistantMode;
 use crate::domain::message::{Note, SenderType, check_content};
 use crate::domain::rejection::Rejection;
+use crate::domain::user::Role;
 
+use super::assistant::NO_ASSISTANT;
 use super::script::{Said, Script, about};
 use super::{Decision, Refs};
 
@@ -23,6 +25,10 @@ pub(super) fn act(
     act: &StaffAct,
 ) -> Result<Decision, Rejection> {
     let conversation = facts.conversation.as_ref().ok_or(Rejection::NotFound)?.clone();
+    // Whoever is no member of the inbox is told what they are told of an absent conversation.
+    if !facts.inbox.as_ref().is_some_and(|inbox| admin || inbox.has_member(agent)) {
+        return Err(Rejection::NotFound);
+    }
     match act {
         StaffAct::Reply { content } => reply(script, facts, conversation, agent, content),
         StaffAct::Note { content } => note(script, conversation, agent, content),
@@ -40,6 +46,21 @@ pub(super) fn act(
         }
         StaffAct::Reopen => reopen(script, facts, conversation, agent),
     }
+}
+
+/// Lets nobody wait for an assistant that is off, or for an agent who may no longer see the inbox.
+pub(super) fn settle(mut script: Script<'_>, facts: &Facts) -> Result<Decision, Rejection> {
+    let mut conversation = facts.conversation.as_ref().ok_or(Rejection::NotFound)?.clone();
+    let inbox = facts.inbox.as_ref().ok_or(Rejection::NotFound)?;
+    let staffed = facts.staffed;
+    if conversation.assistant_due.is_some() && inbox.assistant == AssistantMode::Off {
+        let kind = EntryKind::Escalated;
+        script.escalate(&mut conversation, kind, NO_ASSISTANT, None, staffed);
+    } else if facts.held_outside {
+        let kind = EntryKind::Released;
+        script.escalate(&mut conversation, kind, "not_a_member", None, staffed);
+    }
+    Ok(script.finish(about(&conversation)))
 }
 
 /// A mark that only grows and never passes the last message.
@@ -149,8 +170,11 @@ fn claim(
     to: UserId,
     take_it: bool,
 ) -> Result<Decision, Rejection> {
-    if !facts.user.as_ref().is_some_and(|user| user.id == to && user.is_staff()) {
-        return Err(Rejection::NotFound);
+    let user = facts.user.as_ref().filter(|user| user.id == to && user.is_staff());
+    let user = user.ok_or(Rejection::NotFound)?;
+    let inbox = facts.inbox.as_ref().ok_or(Rejection::NotFound)?;
+    if user.role != Role::Admin && !inbox.has_member(to) {
+        return Err(Rejection::NotMember);
     }
     match (conversation.status, held(&conversation)) {
         (Status::Resolved, _) => return Err(Rejection::Resolved),

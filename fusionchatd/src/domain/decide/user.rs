@@ -40,6 +40,8 @@ pub(super) fn decide(
         }
         Command::CreateOrganization { .. }
         | Command::CreateInbox { .. }
+        | Command::EditInbox { .. }
+        | Command::Settle { .. }
         | Command::CreateKey { .. }
         | Command::RevokeKey { .. }
         | Command::StartSession { .. }

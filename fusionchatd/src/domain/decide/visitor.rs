@@ -13,6 +13,7 @@ use crate::domain::name;
 use crate::domain::rejection::Rejection;
 use crate::domain::user::{Availability, Credential, Role, User};
 
+use super::assistant::NO_ASSISTANT;
 use super::script::{Said, Script, about};
 use super::{Decision, Refs};
 
@@ -46,13 +47,10 @@ pub(super) fn message(
     let seq = script.say(&mut conversation, &said);
     // Also where the assistant was turned off while it had the conversation: nobody else would answer.
     if conversation.handler == Handler::Assistant && inbox.assistant == AssistantMode::Off {
-        script.escalate(
-            &mut conversation,
-            EntryKind::Escalated,
-            "no_assistant",
-            None,
-            facts.staffed,
-        );
+        script.escalate(&mut conversation, EntryKind::Escalated, NO_ASSISTANT, None, facts.staffed);
+    } else if facts.held_outside && conversation.handler == Handler::Agent {
+        let kind = EntryKind::Released;
+        script.escalate(&mut conversation, kind, "not_a_member", None, facts.staffed);
     }
     Ok(script.finish(Refs { seq: Some(seq), ..about(&conversation) }))
 }

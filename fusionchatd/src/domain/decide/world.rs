@@ -41,6 +41,7 @@ fn letter(user: UserId) -> char {
 pub(super) struct World {
     pub(super) now: Time,
     pub(super) assistant: AssistantMode,
+    pub(super) members: Vec<UserId>,
     pub(super) headers: BTreeMap<ConversationId, Conversation>,
     pub(super) latest: Option<ConversationId>,
     pub(super) escalations: BTreeMap<EscalationId, Escalation>,
@@ -67,6 +68,7 @@ impl World {
         Self {
             now: START,
             assistant: AssistantMode::On,
+            members: Vec::new(),
             headers: BTreeMap::new(),
             latest: None,
             escalations: BTreeMap::new(),
@@ -125,6 +127,7 @@ impl World {
         match (who, what) {
             ("assistant", "off") => self.assistant = AssistantMode::Off,
             ("assistant", "on") => self.assistant = AssistantMode::On,
+            ("members", names) => self.members = names.split(' ').map(staff).collect(),
             ("wait", ms) => self.now += ms.parse::<Time>().expect("milliseconds"),
             (days, "days") => self.now += DAY_MS * days.parse::<Time>().expect("days"),
             _ => {
@@ -159,6 +162,10 @@ impl World {
                 };
                 let turn = self.current().turn;
                 (Actor::assistant(ORGANIZATION), Command::Assistant { conversation, turn, act })
+            }
+            ("inbox", "settles") => {
+                let conversation = self.current().id;
+                (Actor::system(ORGANIZATION), Command::Settle { conversation })
             }
             ("timer", "fires") => {
                 let conversation = self.current().id;
@@ -218,6 +225,7 @@ impl World {
     fn facts(&self, command: &Command) -> Facts {
         let named = if let Command::Staff { conversation, .. }
         | Command::Assistant { conversation, .. }
+        | Command::Settle { conversation }
         | Command::Mark { conversation, .. } = command
         {
             Some(*conversation)
@@ -254,11 +262,19 @@ impl World {
                 assistant: self.assistant,
                 locale: "en".to_owned(),
                 created_at: START,
+                members: self.members.clone(),
             }),
+            held_outside: self.is_held_outside(),
             staffed: true,
             user: self.users.iter().find(|it| it.id == user).cloned(),
             ..Facts::default()
         }
+    }
+
+    fn is_held_outside(&self) -> bool {
+        let assignee = self.latest.and_then(|id| self.headers[&id].assignee);
+        let outside = |user| user != staff("M") && !self.members.contains(&user);
+        !self.members.is_empty() && assignee.is_some_and(outside)
     }
 
     fn keep(&mut self, event: &Event) {

@@ -77,6 +77,38 @@ async fn until(frames: &mut Frames, kind: &str, from: u64, prev: &mut u64) -> Ve
     }
 }
 
+/// An agent of an inbox they are taken from: the stream tells them at once to read again, and what they read has no
+/// conversation of it.
+#[tokio::test]
+async fn fault_91_a_removed_member_is_told_to_read_again() {
+    let desk = Desk::open().await;
+    let admin = desk.acme.admin_key.clone();
+    let (_, _, agent) = desk.agent("ana", None).await;
+    let number = desk.start(&admin, "Hello").await.number.to_string();
+    let mut frames = watch(&desk, &agent, None).await;
+    ready(&mut frames).await;
+    let edit = v1::EditInboxRequest {
+        client_id: client_id(),
+        inbox: "web".to_owned(),
+        members: Some(v1::Texts { values: vec!["admin".to_owned()] }),
+        ..Default::default()
+    };
+    within(desk.inboxes(&admin).edit_inbox(edit)).await.expect("edited");
+    loop {
+        match next(&mut frames).await {
+            Ok(Frame::Reset(reset)) => break assert!(reset.head.is_some()),
+            Ok(Frame::Heartbeat(_) | Frame::Change(_)) => {}
+            other => panic!("no reset: {other:?}"),
+        }
+    }
+    assert!(within(frames.message()).await.expect("no error").is_none(), "the stream has ended");
+    let request = v1::GetConversationRequest { conversation: number };
+    let found = within(desk.conversations(&agent).get_conversation(request)).await;
+    assert_eq!(found.err().map(|it| it.code()), Some(Code::NotFound));
+    let mut frames = watch(&desk, &agent, None).await;
+    ready(&mut frames).await;
+}
+
 #[tokio::test]
 async fn a_stream_resumes_without_a_gap_or_a_repeat() {
     let desk = Desk::open().await;

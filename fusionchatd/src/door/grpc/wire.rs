@@ -8,7 +8,7 @@ use crate::domain::conversation::{Handler, Resolution, Status};
 use crate::domain::entry::{ActorKind, ActorRef, EntryKind};
 use crate::domain::escalation::Outcome;
 use crate::domain::id::ClientId;
-use crate::domain::inbox::{AssistantMode, Inbox};
+use crate::domain::inbox::AssistantMode;
 use crate::domain::key::Key;
 use crate::domain::message::SenderType;
 use crate::domain::organization::Organization;
@@ -344,23 +344,6 @@ pub(super) fn organization(organization: &Organization) -> v1::Organization {
         name: organization.name.clone(),
         created_at: organization.created_at,
         updated_at: organization.updated_at,
-    }
-}
-
-pub(super) fn inbox(inbox: &Inbox, staffed: bool) -> v1::Inbox {
-    let assistant = match inbox.assistant {
-        AssistantMode::On => v1::AssistantMode::On,
-        AssistantMode::Off => v1::AssistantMode::Off,
-    };
-    v1::Inbox {
-        id: inbox.id.to_string(),
-        organization_id: inbox.organization.to_string(),
-        name: inbox.name.clone(),
-        origins: inbox.origins.clone(),
-        assistant: assistant.into(),
-        locale: inbox.locale.clone(),
-        created_at: inbox.created_at,
-        staffed,
     }
 }
 

@@ -28,6 +28,8 @@ pub enum Verb {
     Post,
     /// `PUT`
     Put,
+    /// `PATCH`
+    Patch,
     /// `DELETE`
     Delete,
 }
@@ -39,6 +41,7 @@ impl Verb {
             Self::Get => "GET",
             Self::Post => "POST",
             Self::Put => "PUT",
+            Self::Patch => "PATCH",
             Self::Delete => "DELETE",
         }
     }
@@ -46,7 +49,7 @@ impl Verb {
     /// Whether a request has a body that is read.
     pub const fn has_body(self) -> bool {
         match self {
-            Self::Post | Self::Put => true,
+            Self::Post | Self::Put | Self::Patch => true,
             Self::Get | Self::Delete => false,
         }
     }
@@ -56,6 +59,7 @@ impl Verb {
             Self::Get => MethodFilter::GET,
             Self::Post => MethodFilter::POST,
             Self::Put => MethodFilter::PUT,
+            Self::Patch => MethodFilter::PATCH,
             Self::Delete => MethodFilter::DELETE,
         }
     }
@@ -99,6 +103,10 @@ pub const ROUTES: &[Route] = &[
     route!(open Post "/api/auth/accept" "AcceptInvite" auth::accept_invite),
     route!(open Post "/api/visitor/session" "CreateVisitorSession" visitor::create_session),
     route!(Get "/api/inboxes" "ListInboxes" inbox::list),
+    route!(Post "/api/inboxes" "CreateInbox" inbox::create),
+    route!(Get "/api/inboxes/{ref}" "GetInbox" inbox::get),
+    route!(Patch "/api/inboxes/{ref}" "EditInbox" inbox::edit),
+    route!(Get "/api/inboxes/{ref}/test" "TestInbox" inbox::test),
     route!(Get "/api/users" "ListUsers" user::list),
     route!(Post "/api/users/invite" "InviteUser" user::invite),
     route!(Post "/api/conversations" "StartConversation" conversation::start),

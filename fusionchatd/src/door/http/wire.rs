@@ -11,9 +11,9 @@ use crate::domain::conversation::Resolution;
 use crate::domain::id::{
     ArticleId, ClientId, ConversationId, EscalationId, InboxId, MessageId, OrganizationId, UserId,
 };
-use crate::domain::inbox::Inbox;
 use crate::domain::message::SenderType;
 use crate::domain::user::User;
+use crate::service::inbox::InboxView;
 use crate::service::view::{ConversationView, EscalationView, MessageView, NoteView};
 use crate::service::visitor::assistant_word;
 
@@ -375,11 +375,15 @@ pub(super) struct InboxJson<'a> {
     locale: &'a str,
     created_at: i64,
     staffed: bool,
+    #[serde(serialize_with = "texts")]
+    members: &'a [UserId],
+    member_names: &'a [String],
+    snippet: &'a str,
 }
 
-impl<'a> InboxJson<'a> {
-    /// An inbox of an organization that has somebody accepting, or not.
-    pub(super) fn new(inbox: &'a Inbox, staffed: bool) -> Self {
+impl<'a> From<&'a InboxView> for InboxJson<'a> {
+    fn from(view: &'a InboxView) -> Self {
+        let inbox = &view.inbox;
         Self {
             id: inbox.id,
             organization_id: inbox.organization,
@@ -388,7 +392,10 @@ impl<'a> InboxJson<'a> {
             assistant: assistant_word(inbox.assistant),
             locale: &inbox.locale,
             created_at: inbox.created_at,
-            staffed,
+            staffed: view.staffed,
+            members: &inbox.members,
+            member_names: &view.member_names,
+            snippet: &view.snippet,
         }
     }
 }

@@ -18,16 +18,16 @@ use crate::domain::name;
 use crate::door::http::call::parse_client_id;
 use crate::door::http::wire::{Audience, MessageJson, VisitorConversation};
 use crate::door::http::{Door, Peer, problem};
-use crate::door::status::{self, CLOSE_REFUSED, CLOSE_RESTART, CLOSE_SESSION_ENDED};
+use crate::door::status::{self, CLOSE_RESTART, CLOSE_SESSION_ENDED};
 use crate::service::Service;
-use crate::service::error::{Error, Kind};
+use crate::service::error::Error;
 use crate::service::status::Connected;
 use crate::service::subscribe::{VisitorSignal, VisitorWatcher};
 use crate::service::view::{ConversationView, MessageView};
 use crate::service::visitor::{Guest, assistant_word};
 
 use super::frame::{self, FromVisitor, InboxFrame, ToVisitor};
-use super::wire::{End, POLICY, Wire};
+use super::wire::{End, POLICY, Wire, end_of_hello};
 
 /// How many messages a client without a cursor gets.
 const REPLAY_MAX: u64 = 200;
@@ -40,8 +40,6 @@ const BYE_MS_SPREAD: u64 = 2_000;
 const NO_HELLO: End = End::Close(4001, "say hello first");
 /// The session has ended.
 const SESSION_ENDED: End = End::Close(CLOSE_SESSION_ENDED, "session ended");
-/// The origin or inbox may not be used.
-const REFUSED: End = End::Close(CLOSE_REFUSED, "origin or inbox refused");
 /// The daemon is stopping.
 const RESTART: End = End::Close(CLOSE_RESTART, "restart");
 
@@ -345,7 +343,7 @@ impl Visitor {
     }
 
     async fn tell_status(&mut self, wire: &mut Wire, view: &ConversationView) -> Result<(), End> {
-        let staffed = match self.door.service.is_staffed(&self.guest.actor).await {
+        let staffed = match self.door.service.is_staffed_for(&self.guest.actor).await {
             Ok(staffed) => staffed,
             Err(error) => return Err(end_with(wire, &error).await),
         };
@@ -364,7 +362,10 @@ impl Visitor {
         self.grants.borrow_and_update();
         match self.door.service.authenticate(&self.guest.token).await {
             Ok(_) => Ok(()),
-            Err(error) => Err(end_with(wire, &error).await),
+            Err(error) => {
+                send_error(wire, &error, None).await?;
+                Err(end_of_hello(&error))
+            }
         }
     }
 }
@@ -404,7 +405,7 @@ async fn look(
         service.authenticate(&guest.token).await?;
     }
     let conversation = service.current_conversation(&guest.actor).await?;
-    Ok((conversation, service.is_staffed(&guest.actor).await?))
+    Ok((conversation, service.is_staffed_for(&guest.actor).await?))
 }
 
 /// Where a client goes on, if its cursor is one of this conversation.
@@ -471,22 +472,6 @@ async fn end_with(wire: &mut Wire, error: &Error) -> End {
     match refuse(wire, error, None).await {
         Ok(()) => End::Close(1011, error.code),
         Err(end) => end,
-    }
-}
-
-/// How a socket ends whose hello failed.
-fn end_of_hello(error: &Error) -> End {
-    match error.kind {
-        Kind::NotFound | Kind::Forbidden => REFUSED,
-        Kind::Invalid
-        | Kind::Unauthenticated
-        | Kind::Conflict
-        | Kind::TooLarge
-        | Kind::Limited
-        | Kind::Unavailable
-        | Kind::Internal => {
-            status::of(error.kind).close.map_or(POLICY, |code| End::Close(code, error.code))
-        }
     }
 }
 

@@ -16,6 +16,8 @@ use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message, Utf8Bytes
 use super::frame::ToVisitor;
 use super::guard::{Guard, TOO_MANY_FRAGMENTS};
 use crate::door::http::HttpOptions;
+use crate::door::status::{self, CLOSE_REFUSED};
+use crate::service::error::{Error, Kind};
 
 /// The largest message and frame, in bytes.
 pub(super) const MESSAGE_BYTES_MAX: usize = 64 * 1024;
@@ -55,6 +57,25 @@ const TOO_LARGE: End = End::Close(1009, "a message has at most 64 KiB");
 /// A reader that does not read.
 const TOO_SLOW: End =
     End::Close(crate::door::status::CLOSE_SLOW, "read faster, come back with resume");
+
+/// The origin or inbox may not be used.
+const REFUSED: End = End::Close(CLOSE_REFUSED, "origin or inbox refused");
+
+/// How a socket ends whose hello failed, or whose rights are gone.
+pub(super) fn end_of_hello(error: &Error) -> End {
+    match error.kind {
+        Kind::NotFound | Kind::Forbidden => REFUSED,
+        Kind::Invalid
+        | Kind::Unauthenticated
+        | Kind::Conflict
+        | Kind::TooLarge
+        | Kind::Limited
+        | Kind::Unavailable
+        | Kind::Internal => {
+            status::of(error.kind).close.map_or(POLICY, |code| End::Close(code, error.code))
+        }
+    }
+}
 
 /// A WebSocket with its limits.
 pub(super) struct Wire {

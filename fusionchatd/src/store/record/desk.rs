@@ -139,6 +139,8 @@ pub struct StoredInbox {
     locale: String,
     #[prost(int64, tag = "7")]
     created_at: i64,
+    #[prost(bytes = "vec", repeated, tag = "8")]
+    members: Vec<Vec<u8>>,
 }
 
 impl Record for Inbox {
@@ -154,6 +156,7 @@ impl Record for Inbox {
             assistant: self.assistant as u32,
             locale: self.locale.clone(),
             created_at: self.created_at,
+            members: self.members.iter().map(|it| id(&it.0)).collect(),
         }
     }
 
@@ -170,6 +173,7 @@ impl Record for Inbox {
             },
             locale: it.locale,
             created_at: it.created_at,
+            members: it.members.iter().map(|it| uuid(it).map(UserId)).collect::<Result<_, _>>()?,
         })
     }
 }

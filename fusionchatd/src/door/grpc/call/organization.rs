@@ -4,8 +4,8 @@ use fusionchat_proto::v1;
 use fusionchat_proto::v1::organization_service_server::OrganizationService;
 use tonic::{Request, Response, Status};
 
+use super::inbox;
 use crate::domain::name;
-use crate::domain::user::Availability;
 use crate::door::grpc::{Door, wire};
 use crate::service::organization::CreateOrganization;
 
@@ -30,11 +30,11 @@ impl OrganizationService for Door {
             invite_admin: body.invite_admin,
         };
         let founded = self.service.create_organization(&actor, client_id, new).await?;
-        let staffed = founded.admin.availability == Availability::Accepting;
+        let inbox = self.service.show_inbox(founded.inbox).await?;
         Ok(Response::new(v1::CreateOrganizationResponse {
             organization: Some(wire::organization(&founded.organization)),
             admin: Some(wire::user(&founded.admin)),
-            inbox: Some(wire::inbox(&founded.inbox, staffed)),
+            inbox: Some(inbox::shown(&inbox)),
             admin_key: founded.admin_key.unwrap_or_default(),
             admin_invite: founded.admin_invite.map(|it| it.code).unwrap_or_default(),
         }))

@@ -54,10 +54,11 @@ impl WatchService for Door {
             prev: 0,
             heartbeat_at: now + self.timing.heartbeat,
             check_at: now + self.timing.heartbeat,
+            over: false,
             _counted: self.service.count(Connected::Stream),
         };
         let frames = stream::unfold(Some(live), async |live| {
-            let mut live = live?;
+            let mut live = live.filter(|live| !live.over)?;
             match live.next().await {
                 Ok(next) => Some((Ok(frame(next)), Some(live))),
                 Err(error) => Some((Err(Status::from(error)), None)),
@@ -90,6 +91,8 @@ struct Live {
     prev: u64,
     heartbeat_at: Instant,
     check_at: Instant,
+    /// A reset was the last frame.
+    over: bool,
     _counted: Counted,
 }
 
@@ -109,9 +112,11 @@ impl Live {
                 () = self.stop.cancelled() => return Err(draining()),
                 turned = self.grants.changed() => {
                     turned.map_err(|_| draining())?;
-                    self.check().await?;
+                    if let Some(reset) = self.check().await? { return Ok(reset); }
                 }
-                () = tokio::time::sleep_until(self.check_at) => self.check().await?,
+                () = tokio::time::sleep_until(self.check_at) => {
+                    if let Some(reset) = self.check().await? { return Ok(reset); }
+                }
                 () = tokio::time::sleep_until(self.heartbeat_at) => {
                     return Ok(Frame::Heartbeat(v1::Heartbeat { now: self.service.now() }));
                 }
@@ -132,11 +137,18 @@ impl Live {
         }
     }
 
-    /// Whether the token still opens this stream.
-    async fn check(&mut self) -> Result<(), Error> {
+    /// Whether the token still opens this stream. Whoever reaches other inboxes than before has to read again.
+    async fn check(&mut self) -> Result<Option<Frame>, Error> {
         self.check_at = Instant::now() + self.timing.heartbeat;
         let actor = auth::staff(&self.service, &self.token).await?;
-        if actor.may(Permission::ReadConversations) { Ok(()) } else { Err(Error::forbidden()) }
+        if !actor.may(Permission::ReadConversations) {
+            return Err(Error::forbidden());
+        }
+        if self.watcher.renew(actor).await? {
+            return Ok(None);
+        }
+        self.over = true;
+        Ok(Some(Frame::Reset(v1::Reset { head: Some(wire::cursor(self.watcher.cursor())) })))
     }
 }
 
