@@ -123,7 +123,7 @@ const KILLS: u64 = 3;
 const KILLS_OF_SELF_TEST: u64 = 1;
 
 async fn replay(options: Replay) -> Result<bool> {
-    let dialogues = if options.self_test {
+    let script = if options.self_test {
         dialogue::built_in()
     } else {
         dialogue::read(&options.dialogues.unwrap_or_else(dialogue::default_file))?
@@ -134,7 +134,7 @@ async fn replay(options: Replay) -> Result<bool> {
     let play = Play {
         program: program.canonicalize().with_context(|| format!("{}", program.display()))?,
         directory: directory.path().to_owned(),
-        dialogues,
+        script,
         articles: options.articles,
         parallel: usize::from(options.parallel),
         kills: options.kills.unwrap_or(kills),

@@ -13,7 +13,7 @@ use crate::articles;
 use crate::chance::Chance;
 use crate::daemon::Daemon;
 use crate::desk::Desk;
-use crate::dialogue::{Dialogue, Side};
+use crate::dialogue::{Dialogue, Script, Side};
 use crate::figures::Figures;
 use crate::ledger::{Ledger, Sent};
 use crate::report::{Kill, Report};
@@ -36,7 +36,7 @@ pub(crate) struct Play {
     /// Where everything lies; empty.
     pub(crate) directory: PathBuf,
     /// What is said.
-    pub(crate) dialogues: Vec<Dialogue>,
+    pub(crate) script: Script,
     /// Articles to import first.
     pub(crate) articles: Option<PathBuf>,
     /// How many dialogues go on at a time.
@@ -59,7 +59,7 @@ impl Play {
     }
 
     fn messages(&self) -> u64 {
-        self.dialogues.iter().map(|dialogue| dialogue.turns.len() as u64).sum()
+        self.script.dialogues.iter().map(|dialogue| dialogue.turns.len() as u64).sum()
     }
 }
 
@@ -113,7 +113,7 @@ async fn run(
     let work = async {
         tokio::time::timeout(PATIENCE, future::try_join_all(lives)).await??;
         let began = Instant::now();
-        let talks = play.dialogues.iter().enumerate().map(|(number, dialogue)| {
+        let talks = play.script.dialogues.iter().enumerate().map(|(number, dialogue)| {
             let chance = Chance::new(play.seed, number as u64);
             talk(world, &desks[number % desks.len()], number, dialogue, chance)
         });

@@ -48,6 +48,7 @@ fn milliseconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, 
 pub(crate) struct Report {
     seed: u64,
     dialogues: usize,
+    empty_turns_left_out: usize,
     parallel: usize,
     agents: usize,
     messages: u64,
@@ -84,7 +85,8 @@ impl Report {
         let messages = *figures.progress.borrow();
         Self {
             seed: play.seed,
-            dialogues: play.dialogues.len(),
+            dialogues: play.script.dialogues.len(),
+            empty_turns_left_out: play.script.empty,
             parallel: play.parallel,
             agents: AGENTS,
             messages,
@@ -134,6 +136,7 @@ impl Report {
         let mut rows = vec![
             ("seed", self.seed.to_string()),
             ("played", self.played()),
+            ("left out", format!("{} turns without a word", self.empty_turns_left_out)),
             ("time", format!("{:.1} s without the kills", self.took.as_secs_f64())),
             ("messages/s", format!("{:.0}", self.messages_per_second)),
             ("visitor's ack", spread(&self.ack)),

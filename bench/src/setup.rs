@@ -31,8 +31,11 @@ pub(crate) struct Ground {
 /// Makes the store and everything in it.
 pub(crate) async fn lay(daemon: &Daemon, chance: &mut Chance) -> Result<Ground> {
     let mut command = daemon.command()?;
-    let mut child =
-        command.arg("demo").arg("--data").arg(daemon.data()).stdout(Stdio::piped()).spawn()?;
+    let mut child = command
+        .args(["demo", "--ci", "--data"])
+        .arg(daemon.data())
+        .stdout(Stdio::piped())
+        .spawn()?;
     let stdout = child.stdout.take().context("stdout is piped")?;
     let mut lines = BufReader::new(stdout).lines();
     loop {
