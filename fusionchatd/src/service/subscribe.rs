@@ -285,7 +285,9 @@ impl VisitorWatcher {
             self.seq = 0;
         }
         if header.last_seq > self.seq {
-            let found = rows.messages(header.id, self.seq + 1, READ_AT_ONCE).await?;
+            // No more than there are: the store reads a few rows at once and many on another thread.
+            let news = u32::try_from(header.last_seq - self.seq).unwrap_or(READ_AT_ONCE);
+            let found = rows.messages(header.id, self.seq + 1, news.min(READ_AT_ONCE)).await?;
             let mut messages = Vec::with_capacity(found.len());
             for message in found {
                 messages.push(view::message(&rows, message).await?);

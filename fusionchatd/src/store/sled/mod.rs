@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
 use futures::future::BoxFuture;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, spawn_blocking};
 
 use crate::store::open::OpenOptions;
@@ -49,10 +49,13 @@ use view::{Before, View};
 use writer::Writer;
 
 // A read of a cached row takes about a microsecond and a handover to another thread ten or more,
-// so short reads run where they are asked for, unless a group is being applied: sled then makes
-// readers wait for milliseconds. Long reads always move, to keep the async workers free.
+// so short reads run where they are asked for. While a group is being applied sled makes readers
+// wait for milliseconds: until then the task waits, and no thread. Long reads always move, to keep
+// the async workers free.
 const KEYS_INLINE_MAX: usize = 16;
 const ROWS_INLINE_MAX: u32 = 16;
+/// How many groups a short read waits for before it moves to a thread that may wait.
+const GROUPS_WAITED_MAX: u32 = 8;
 
 /// An engine that keeps its rows in a directory.
 pub struct SledEngine {
@@ -67,6 +70,8 @@ struct Shared {
     view: RwLock<View>,
     /// While sled applies a batch, its readers wait.
     applying: AtomicBool,
+    /// Rung whenever a short read that could not be done may be possible.
+    readable: Notify,
     /// Below the view, so that a failed engine holds it until its tree is gone.
     lock: Mutex<Option<DirectoryLock>>,
     failed: watch::Sender<Option<String>>,
@@ -104,6 +109,7 @@ impl SledEngine {
             queue: Queue::new(),
             view: RwLock::new(View { rows: Some(rows.clone()), before: Before::new() }),
             applying: AtomicBool::new(false),
+            readable: Notify::new(),
             lock: Mutex::new(Some(lock)),
             failed: watch::Sender::new(None),
             ended: watch::Sender::new(false),
@@ -132,6 +138,23 @@ impl Shared {
             return None;
         }
         Some(self.standing().and_then(|()| read(&view)))
+    }
+
+    /// Reads on this thread as soon as the writer lets it; `None` if it keeps being in the way.
+    async fn read_soon<T>(
+        &self,
+        read: impl Fn(&View) -> Result<T, StoreError>,
+    ) -> Option<Result<T, StoreError>> {
+        for _ in 0..GROUPS_WAITED_MAX {
+            let mut readable = std::pin::pin!(self.readable.notified());
+            // Before trying, so that a bell between the trial and the wait is heard.
+            readable.as_mut().enable();
+            if let Some(answer) = self.read_inline(&read) {
+                return Some(answer);
+            }
+            readable.await;
+        }
+        None
     }
 
     /// Reads on a thread that may wait.
@@ -175,15 +198,18 @@ impl Shared {
     /// After a group is applied and before it is synced.
     fn applied(&self) {
         self.applying.store(false, Ordering::SeqCst);
+        self.readable.notify_waiters();
     }
 
     /// After a group is on disk: from here on readers see it.
     fn show(&self) {
         self.view.write().unwrap_or_else(PoisonError::into_inner).before = Before::new();
+        self.readable.notify_waiters();
     }
 
     fn forget_rows(&self) {
         self.view.write().unwrap_or_else(PoisonError::into_inner).rows = None;
+        self.readable.notify_waiters();
     }
 
     fn unlock(&self) {
@@ -196,6 +222,8 @@ impl Shared {
 
     fn end(&self) {
         self.queue.abandon();
+        // A group that failed half applied is in nobody's way any more: reads hear that it failed.
+        self.applied();
         self.ended.send_replace(true);
     }
 }
@@ -209,7 +237,7 @@ impl Engine for SledEngine {
     fn get<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<Vec<Option<Value>>, StoreError>> {
         Box::pin(async move {
             if keys.len() <= KEYS_INLINE_MAX
-                && let Some(answer) = self.shared.read_inline(|view| view.get(keys))
+                && let Some(answer) = self.shared.read_soon(|view| view.get(keys)).await
             {
                 return answer;
             }
@@ -227,7 +255,7 @@ impl Engine for SledEngine {
         Box::pin(async move {
             if limit <= ROWS_INLINE_MAX
                 && let Some(answer) =
-                    self.shared.read_inline(|view| view.scan(range, direction, limit))
+                    self.shared.read_soon(|view| view.scan(range, direction, limit)).await
             {
                 return answer;
             }

@@ -320,6 +320,7 @@ async fn readers_do_not_see_a_group_before_it_is_on_disk() {
     let before: Before =
         before.into_iter().map(|(name, text)| (key(name), text.map(key))).collect();
     engine.shared.hide(before);
+    engine.shared.applied();
 
     let old = [("a", "old"), ("b", "same"), ("c", "gone")];
     let old = old.map(|(name, text)| (key(name), key(text)));
@@ -335,6 +336,26 @@ async fn readers_do_not_see_a_group_before_it_is_on_disk() {
     engine.shared.show();
     assert_eq!(read(&engine, "a").await, Some(key("new")));
     assert_eq!(read(&engine, "d").await, Some(key("new")));
+}
+
+#[tokio::test]
+async fn a_short_read_waits_for_the_writer_and_a_failed_one_keeps_nobody() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = open_at(directory.path()).await.unwrap();
+    engine.commit(put(&[("a", "1")])).await.unwrap();
+    let keys = [key("a")];
+    engine.shared.hide(Before::new());
+    let mut waiting = engine.get(&keys);
+    assert!(futures::poll!(&mut waiting).is_pending(), "a group is being applied");
+    engine.shared.applied();
+    assert_eq!(waiting.await.unwrap(), [Some(key("1"))]);
+
+    engine.shared.hide(Before::new());
+    let mut waiting = engine.get(&keys);
+    assert!(futures::poll!(&mut waiting).is_pending(), "a group is being applied");
+    engine.shared.fail("the disk is gone".to_owned());
+    engine.shared.end();
+    assert!(matches!(waiting.await, Err(StoreError::Failed { .. })));
 }
 
 #[tokio::test]
