@@ -19,6 +19,8 @@ const STOP_MAX: Duration = Duration::from_secs(20);
 const ASK_EVERY: Duration = Duration::from_millis(5);
 /// Ports are looked for here: below those that outgoing connections get, so that none takes a killed daemon's.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
+/// What Linux counts processor time in.
+const MS_PER_TICK: u64 = 10;
 /// How many are tried.
 const PORTS_TRIED: u16 = 200;
 
@@ -61,6 +63,7 @@ pub(crate) struct Daemon {
     grpc_port: u16,
     child: Option<Child>,
     peak_rss: u64,
+    cpu: Duration,
 }
 
 impl Daemon {
@@ -74,6 +77,7 @@ impl Daemon {
             grpc_port,
             child: None,
             peak_rss: 0,
+            cpu: Duration::ZERO,
         };
         let text = format!(
             "[http]\nlisten = \"127.0.0.1:{http_port}\"\npublic_url = \"{}\"\n\
@@ -137,14 +141,14 @@ impl Daemon {
 
     /// Ends it at once, as the kernel does when there is no memory.
     pub(crate) async fn kill9(&mut self) -> Result<()> {
-        self.note_memory();
+        self.note_use();
         let mut child = self.child.take().context("fusionchatd runs")?;
         child.kill().await.context("kill -9 of fusionchatd")
     }
 
     /// Asks it to stop, and waits until it has.
     pub(crate) async fn stop(&mut self) -> Result<()> {
-        self.note_memory();
+        self.note_use();
         let mut child = self.child.take().context("fusionchatd runs")?;
         terminate(&child)?;
         let status = tokio::time::timeout(STOP_MAX, child.wait())
@@ -154,7 +158,7 @@ impl Daemon {
         Ok(())
     }
 
-    fn note_memory(&mut self) {
+    fn note_use(&mut self) {
         let id = self.child.as_ref().and_then(Child::id);
         let status = id.and_then(|id| fs::read_to_string(format!("/proc/{id}/status")).ok());
         let line =
@@ -162,6 +166,13 @@ impl Daemon {
         let kilobytes =
             line.and_then(|it| it.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
         self.peak_rss = self.peak_rss.max(kilobytes.unwrap_or(0) * 1024);
+        let stat = id.and_then(|id| fs::read_to_string(format!("/proc/{id}/stat")).ok());
+        self.cpu += stat.as_deref().and_then(cpu_time).unwrap_or_default();
+    }
+
+    /// The processor time of all its lives that have ended; zero where the system does not tell.
+    pub(crate) fn cpu(&self) -> Duration {
+        self.cpu
     }
 
     /// The most memory that was resident in any of its lives so far; 0 where the system does not tell.
@@ -180,6 +191,15 @@ pub(crate) fn terminate(child: &Child) -> Result<()> {
     let id = child.id().and_then(|id| i32::try_from(id).ok()).context("it has ended already")?;
     let id = rustix::process::Pid::from_raw(id).context("a process has an id")?;
     rustix::process::kill_process(id, rustix::process::Signal::TERM).context("SIGTERM")
+}
+
+/// User and system time of a line of `/proc/PID/stat`: its 14th and 15th fields. The second, in parentheses, is the
+/// name.
+fn cpu_time(stat: &str) -> Option<Duration> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut fields = after_name.split_whitespace().skip(11);
+    let (user, system) = (fields.next()?.parse::<u64>().ok()?, fields.next()?.parse::<u64>().ok()?);
+    Some(Duration::from_millis((user + system) * MS_PER_TICK))
 }
 
 fn bytes_below(folder: &Path) -> u64 {

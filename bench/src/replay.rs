@@ -92,7 +92,7 @@ pub(crate) async fn play(play: &Play) -> Result<Report> {
     let held: Duration = kills.iter().map(|kill| kill.held).sum();
     Ok(Report::new(play, &world.figures, took.saturating_sub(held), kills, findings)
         .with_imported(imported)
-        .with_daemon(daemon.peak_rss(), daemon.bytes_on_disk().saturating_sub(bytes_before)))
+        .with_daemon(&daemon, bytes_before))
 }
 
 /// Everybody plays until the last word; returns how long it took and how the kills went.

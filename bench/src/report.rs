@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::daemon::{LIMITS, Limits};
+use crate::daemon::{Daemon, LIMITS, Limits};
 use crate::figures::{Figures, Spread};
 use crate::replay::Play;
 use crate::setup::AGENTS;
@@ -65,6 +65,8 @@ pub(crate) struct Report {
     sockets_cut: u64,
     repeats_dropped: u64,
     kills: Vec<Kill>,
+    #[serde(rename = "daemonCpuMs", serialize_with = "milliseconds")]
+    daemon_cpu: Duration,
     peak_rss_bytes: u64,
     disk_bytes: u64,
     limits: Limits,
@@ -102,6 +104,7 @@ impl Report {
             sockets_cut: figures.cut.get(),
             repeats_dropped: figures.repeats.get(),
             kills,
+            daemon_cpu: Duration::ZERO,
             peak_rss_bytes: 0,
             disk_bytes: 0,
             limits: LIMITS,
@@ -116,8 +119,13 @@ impl Report {
     }
 
     /// With what the daemon took.
-    pub(crate) fn with_daemon(self, peak_rss_bytes: u64, disk_bytes: u64) -> Self {
-        Self { peak_rss_bytes, disk_bytes, ..self }
+    pub(crate) fn with_daemon(self, daemon: &Daemon, bytes_before: u64) -> Self {
+        Self {
+            daemon_cpu: daemon.cpu(),
+            peak_rss_bytes: daemon.peak_rss(),
+            disk_bytes: daemon.bytes_on_disk().saturating_sub(bytes_before),
+            ..self
+        }
     }
 
     /// Everything that was found to differ, after any kill and at the end.
@@ -150,6 +158,7 @@ impl Report {
             ("kill -9", self.kills.len().to_string()),
         ];
         rows.extend(self.kills.iter().map(|kill| ("", kill_row(kill))));
+        rows.push(("daemon's CPU", self.cpu()));
         rows.push(("peak memory", format!("{:.1} MiB resident", mebibytes(self.peak_rss_bytes))));
         let each = self.disk_bytes / self.messages.max(1);
         let disk = mebibytes(self.disk_bytes);
@@ -171,6 +180,12 @@ impl Report {
             let _ = writeln!(text, "! {difference}");
         }
         text
+    }
+
+    fn cpu(&self) -> String {
+        let seconds = self.daemon_cpu.as_secs_f64();
+        let each = seconds * 1e6 / self.messages.max(1) as f64;
+        format!("{seconds:.1} s with its starts and reading back, {each:.0} us a message")
     }
 
     fn played(&self) -> String {
