@@ -80,6 +80,7 @@ where
     take(&mut state, &wires, &mut going, Event::Resize(size.width, size.height));
     // What a killed program left on the screen would show through the cells that are blank.
     wipe(terminal)?;
+    going = Going::On;
     draw(terminal, &state, wires.signals)?;
     let mut drawn_at = Instant::now();
     let mut behind = false;

@@ -24,7 +24,7 @@ pub struct Terminal {
     keys: Box<dyn Write + Send>,
     child: Box<dyn Child + Send + Sync>,
     /// Held open: the terminal closes with it.
-    _master: Box<dyn MasterPty + Send>,
+    master: Box<dyn MasterPty + Send>,
 }
 
 impl Terminal {
@@ -58,7 +58,7 @@ impl Terminal {
             .name("terminal".to_owned())
             .spawn(move || read(reader, &shared, &changed))?;
         let stage = stage.clone();
-        Ok(Self { stage, grid, changes, keys, child, _master: pair.master })
+        Ok(Self { stage, grid, changes, keys, child, master: pair.master })
     }
 
     /// Sends keys as the terminal would: text as it is, Enter as `\r`, Escape as `\x1b`.
@@ -66,6 +66,28 @@ impl Terminal {
         self.stage.note(format!("keys {keys:?}"));
         self.keys.write_all(keys.as_bytes())?;
         self.keys.flush()?;
+        Ok(())
+    }
+
+    /// Gives the terminal another size, as dragging its window does.
+    pub fn resize(&mut self, columns: u16, rows: u16) -> Result<()> {
+        self.stage.note(format!("resized to {columns}x{rows}"));
+        let size = |number| NonZeroU16::new(number).context("a terminal has a size");
+        let (height, width) = (size(rows)?, size(columns)?);
+        let mut grid = self.grid.lock().unwrap_or_else(PoisonError::into_inner);
+        grid.screen_mut().set_size(height, width);
+        drop(grid);
+        self.master.resize(PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 })
+    }
+
+    /// Ends the program at once, and waits until it is gone.
+    pub async fn kill9(&mut self) -> Result<()> {
+        self.stage.note("kill -9 of the program in the terminal");
+        let id = self.child.process_id().context("the program runs")?.to_string();
+        let status =
+            tokio::process::Command::new("kill").args(["-KILL", id.as_str()]).status().await?;
+        anyhow::ensure!(status.success(), "kill -KILL {id}: {status}");
+        self.ended().await?;
         Ok(())
     }
 

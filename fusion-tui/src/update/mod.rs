@@ -37,7 +37,11 @@ pub(crate) fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Key(key) => keys::press(state, key, out),
         Event::Paste(text) => keys::paste(state, &text, out),
         Event::Focus(focused) => state.focused = focused,
-        Event::Resize(columns, rows) => state.size = (columns, rows),
+        Event::Resize(columns, rows) => {
+            state.size = (columns, rows);
+            // A window dragged small and back within a frame has the size it had, and lost its cells.
+            out.push(Effect::Repaint);
+        }
         Event::SignedIn(me) => stream::signed_in(state, me, out),
         Event::Connected { resumed } => stream::connected(state, resumed, out),
         Event::Lost => stream::lost(state),
