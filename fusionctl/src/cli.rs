@@ -14,6 +14,7 @@ use crate::cmd::key::KeyCommand;
 use crate::cmd::server::ServerCommand;
 use crate::cmd::session::SessionCommand;
 use crate::cmd::tenant::TenantCommand;
+use crate::cmd::test::TestArguments;
 use crate::cmd::user::UserCommand;
 use crate::output::Format;
 use crate::time::parse_duration;
@@ -25,6 +26,7 @@ Plural nouns list (`fusionctl convs`), and the number may come first (`fusionctl
 Environment:
   FUSION_TOKEN     a session token or an API key; never on the command line
   FUSION_ENDPOINT  the daemon, as --endpoint
+  FUSION_READY_FILE  the file of `fusionchatd demo --ready-file`: address and credentials
   NO_COLOR         no colour, if it is not empty
 
 Exit codes:
@@ -138,6 +140,11 @@ pub(crate) enum Noun {
     /// What the assistant answers from
     #[command(subcommand)]
     Article(ArticleCommand),
+    /// Play conversation tests; exits 1 if an expectation does not hold
+    #[command(
+        after_help = "Example:\n  fusionctl test conversations/ --junit out.xml --parallel 8"
+    )]
+    Test(TestArguments),
 }
 
 /// The whole command tree, for completion, manual pages and tests that walk it.

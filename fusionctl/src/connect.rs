@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::net::IpAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use fusionchat_proto::v1;
@@ -49,34 +50,51 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// Flags win over the environment; `--demo` takes nothing from it.
+    /// Flags win over the environment; `--demo` takes nothing from it but the place of the demo's file.
     pub(crate) fn resolve(
         global: &Global,
         for_operator: bool,
         environment: &Environment,
     ) -> Result<Self, Failure> {
-        let target = match global.demo {
-            Some(user) => {
-                let demo = Demo::find(&environment.runtime_dir)?;
-                let token = demo.credential(name_of(user, for_operator))?.to_owned();
-                Self { endpoint: demo.grpc, token }
-            }
-            None => Self {
-                endpoint: global
-                    .endpoint
-                    .clone()
-                    .or_else(|| environment.endpoint.clone())
-                    .unwrap_or_else(|| ENDPOINT_DEFAULT.to_owned()),
-                token: environment.token.clone().ok_or_else(|| {
-                    Failure::new(Exit::SignInNeeded, "sign_in_needed", "nobody is signed in")
-                        .with_hint(
-                            "put a session token or an API key into FUSION_TOKEN, or use --demo",
-                        )
-                })?,
+        let token = match (global.demo, environment.variable("FUSION_TOKEN")) {
+            (None, Some(token)) => token.to_owned(),
+            (user, _) => match demo(global, environment)? {
+                Some(demo) => {
+                    let user = user.unwrap_or(DemoUser::Unnamed);
+                    demo.credential(name_of(user, for_operator))?.to_owned()
+                }
+                None => return Err(nobody()),
             },
         };
-        Ok(target)
+        Ok(Self { endpoint: Self::endpoint(global, environment)?, token })
     }
+
+    /// Where the daemon is. In a demo's file it can be only once the demo is ready.
+    pub(crate) fn endpoint(global: &Global, environment: &Environment) -> Result<String, Failure> {
+        let said = global.endpoint.as_deref().or_else(|| match global.demo {
+            Some(_) => None,
+            None => environment.variable("FUSION_ENDPOINT"),
+        });
+        if let Some(endpoint) = said {
+            return Ok(endpoint.to_owned());
+        }
+        let demo = demo(global, environment)?;
+        Ok(demo.map_or_else(|| ENDPOINT_DEFAULT.to_owned(), |demo| demo.grpc))
+    }
+}
+
+/// The demo that is meant: the one whose ready file is named, or with `--demo` the one that runs.
+fn demo(global: &Global, environment: &Environment) -> Result<Option<Demo>, Failure> {
+    match (environment.variable("FUSION_READY_FILE"), global.demo) {
+        (Some(path), _) => Demo::read(Path::new(path)).map(Some),
+        (None, Some(_)) => Demo::find(&environment.runtime_dir).map(Some),
+        (None, None) => Ok(None),
+    }
+}
+
+fn nobody() -> Failure {
+    Failure::new(Exit::SignInNeeded, "sign_in_needed", "nobody is signed in")
+        .with_hint("put a session token or an API key into FUSION_TOKEN, or use --demo")
 }
 
 fn name_of(user: DemoUser, for_operator: bool) -> &'static str {
@@ -159,14 +177,7 @@ impl Client {
             .parse()
             .map_err(|_| Failure::usage("bad_token", "the token has characters no token has"))?;
         token.set_sensitive(true);
-        let channel = Endpoint::from(uri)
-            .connect_timeout(timeout.min(CONNECT_TIMEOUT_MAX))
-            .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
-            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-            .tcp_nodelay(true)
-            .connect()
-            .await
-            .map_err(|error| unreachable(&target.endpoint, &error))?;
+        let channel = channel(uri, &target.endpoint, timeout).await?;
         Ok(Self { channel, bearer: Bearer(token), timeout })
     }
 
@@ -230,6 +241,22 @@ impl Client {
     pub(crate) fn watch(&self) -> WatchServiceClient<Line> {
         WatchServiceClient::new(self.line())
     }
+}
+
+/// A channel without a credential, for the probe that needs none.
+pub(crate) async fn anonymous(endpoint: &str, timeout: Duration) -> Result<Channel, Failure> {
+    channel(checked(endpoint, true)?, endpoint, timeout).await
+}
+
+async fn channel(uri: Uri, endpoint: &str, timeout: Duration) -> Result<Channel, Failure> {
+    Endpoint::from(uri)
+        .connect_timeout(timeout.min(CONNECT_TIMEOUT_MAX))
+        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+        .tcp_nodelay(true)
+        .connect()
+        .await
+        .map_err(|error| unreachable(endpoint, &error))
 }
 
 /// Waits that double, from 200 ms to 3 s.

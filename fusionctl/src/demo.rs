@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use serde::Deserialize;
 
@@ -28,8 +28,12 @@ impl Demo {
     pub(crate) fn find(runtime_dir: &Path) -> Result<Self, Failure> {
         let pointer = runtime_dir.join("fusionchat").join("demo");
         let path = read(&pointer)?;
-        let path = PathBuf::from(path.trim_end_matches(['\r', '\n']));
-        let text = read(&path)?;
+        Self::read(Path::new(path.trim_end_matches(['\r', '\n'])))
+    }
+
+    /// Reads the file itself.
+    pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
+        let text = read(path)?;
         let demo: Self = serde_json::from_str(&text).map_err(|error| {
             let text = format!("{} is no file of a demo: {error}", path.display());
             Failure::usage("demo_unreadable", text)

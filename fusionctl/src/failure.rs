@@ -45,7 +45,7 @@ pub(crate) struct Failure {
     pub(crate) exit: Exit,
     /// Stable and lower case: the daemon's code, or one of ours.
     pub(crate) code: String,
-    /// One sentence a person can read.
+    /// One sentence a person can read; if there is more of its kind, a line each after it.
     pub(crate) message: String,
     /// What to do about it, if there is something.
     pub(crate) hint: Option<String>,

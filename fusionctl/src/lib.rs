@@ -13,6 +13,7 @@ mod output;
 mod time;
 mod view;
 
+use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::future::Future;
 use std::io::{Read, Write};
@@ -22,21 +23,20 @@ use clap::Parser;
 use clap::error::{ContextKind, ErrorKind};
 
 use cli::{Cli, Noun};
+use cmd::server::ServerCommand;
 use cmd::{Context, Once};
 use connect::{Client, Target};
 use failure::{Exit, Failure};
 use input::Stdin;
-use output::{Format, Look, Renderer, Report};
+use output::{Format, Look, Renderer};
 
 pub use cli::command;
 
 /// What a run takes from the process's surroundings.
 #[derive(Clone)]
 pub struct Environment {
-    /// `FUSION_ENDPOINT`, if it is not empty.
-    pub endpoint: Option<String>,
-    /// `FUSION_TOKEN`, if it is not empty.
-    pub token: Option<String>,
+    /// The variables, by name.
+    pub variables: BTreeMap<String, String>,
     /// Where a running demo left its pointer.
     pub runtime_dir: PathBuf,
     /// True if colour is unwanted (`NO_COLOR`) or impossible.
@@ -45,6 +45,13 @@ pub struct Environment {
     pub now_ms: fn() -> i64,
     /// Random bytes, of which the ids of a command's changes are made.
     pub random: [u8; 16],
+}
+
+impl Environment {
+    /// A variable that is set and not empty.
+    fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
 }
 
 /// The three streams of a run.
@@ -114,6 +121,14 @@ async fn execute(
 ) -> Result<(), Failure> {
     let Cli { global, noun } = cli;
     let for_operator = matches!(noun, Noun::Tenant(_));
+    if let Noun::Server(ServerCommand::Wait(arguments)) = &noun {
+        let report = cmd::server::wait(&global, &environment, arguments).await?;
+        return renderer.report(report).await;
+    }
+    if let Noun::Test(arguments) = &noun {
+        // A bad file is told whether or not there is a daemon.
+        cmd::test::load(arguments)?;
+    }
     let target = Target::resolve(&global, for_operator, &environment)?;
     let client = Client::connect(&target, global.insecure, global.timeout).await?;
     let context = Context {
@@ -122,9 +137,7 @@ async fn execute(
         stdin: Stdin::new(stdin),
         progress: stderr_is_terminal && !global.quiet,
     };
-    let Report { output, failure } = cmd::run(context, noun).await?;
-    renderer.print(output).await?;
-    failure.map_or(Ok(()), Err)
+    renderer.report(cmd::run(context, noun).await?).await
 }
 
 /// Clap's own answers: help and version on stdout, a refusal on stderr in the format that was asked for.

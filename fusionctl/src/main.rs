@@ -29,8 +29,9 @@ async fn run() -> u8 {
     }
     let stdout = std::io::stdout();
     let environment = Environment {
-        endpoint: variable("FUSION_ENDPOINT"),
-        token: variable("FUSION_TOKEN"),
+        variables: std::env::vars_os()
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+            .collect(),
         runtime_dir: runtime_dir(),
         no_color: variable("NO_COLOR").is_some() || variable("TERM").as_deref() == Some("dumb"),
         now_ms,

@@ -24,6 +24,14 @@ fn lower(constant: &str, prefix: &str) -> Option<String> {
     Some(name)
 }
 
+/// No enumeration of the protocol has more values.
+const VALUES_MAX: i32 = 64;
+
+/// The raw value that `name` calls `text`.
+pub(crate) fn value(name: fn(i32) -> Option<String>, text: &str) -> Option<i32> {
+    (1..VALUES_MAX).find(|value| name(*value).as_deref() == Some(text))
+}
+
 macro_rules! names {
     ($($function:ident $type:path, $prefix:literal;)*) => {$(
         /// The name of a raw protocol value; none if it is unset or of a newer daemon.

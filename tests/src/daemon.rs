@@ -214,6 +214,12 @@ impl Daemon {
         Ctl::new(&self.stage, &self.runtime)
     }
 
+    /// The command line of a pipeline: it knows the ready file and nothing else.
+    pub fn ci_ctl(&self) -> Ctl {
+        let ready_file = self.ready_file().to_string_lossy().into_owned();
+        Ctl::with(&self.stage, &self.runtime, &[("FUSION_READY_FILE", &ready_file)])
+    }
+
     /// The agent's console in a terminal of 100 columns and 30 rows.
     pub fn console(&self, user: &str) -> Result<Terminal> {
         Terminal::start(&self.stage, &self.runtime, "fusion-tui", &["--demo", user], 100, 30)

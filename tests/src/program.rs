@@ -73,17 +73,25 @@ impl Output {
     }
 }
 
-/// `fusionctl --demo[=USER] …` of one demo.
+/// `fusionctl --demo[=USER] …` of one demo, or `fusionctl …` with variables of its own.
 #[derive(Clone)]
 pub struct Ctl {
     stage: Stage,
     runtime: PathBuf,
     user: Option<String>,
+    variables: Option<Vec<(String, String)>>,
 }
 
 impl Ctl {
     pub(crate) fn new(stage: &Stage, runtime: &Path) -> Self {
-        Self { stage: stage.clone(), runtime: runtime.to_owned(), user: None }
+        Self { stage: stage.clone(), runtime: runtime.to_owned(), user: None, variables: None }
+    }
+
+    /// One that knows no demo, but these variables.
+    pub fn with(stage: &Stage, home: &Path, variables: &[(&str, &str)]) -> Self {
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let variables = Some(variables.iter().map(own).collect());
+        Self { variables, ..Self::new(stage, home) }
     }
 
     /// The same as another user of the demo.
@@ -93,8 +101,17 @@ impl Ctl {
 
     fn command(&self, arguments: &[&str]) -> Result<Command> {
         let mut command = command("fusionctl", &self.runtime)?;
-        command
-            .arg(self.user.as_ref().map_or("--demo".to_owned(), |name| format!("--demo={name}")));
+        match (&self.variables, &self.user) {
+            (Some(variables), _) => {
+                command.envs(variables.iter().map(|(name, value)| (name, value)));
+            }
+            (None, Some(name)) => {
+                command.arg(format!("--demo={name}"));
+            }
+            (None, None) => {
+                command.arg("--demo");
+            }
+        }
         command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
         Ok(command)
     }

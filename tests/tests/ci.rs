@@ -1,12 +1,13 @@
 //! The demo as a pipeline starts it: free ports, nothing in it, and one file that says when and how.
 
 use std::fs;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use fusionchat_tests::daemon::Daemon;
-use fusionchat_tests::program;
+use fusionchat_tests::program::{self, Ctl, Output};
 use fusionchat_tests::stage::{Stage, play};
 use serde_json::Value;
 
@@ -61,4 +62,142 @@ async fn refused(daemon: &Daemon, ready_file: &str) -> Result<String> {
         .await?;
     ensure!(output.status.code() == Some(1), "{output:?}");
     Ok(String::from_utf8(output.stderr)?)
+}
+
+/// The conversation tests that the documentation shows.
+fn examples() -> String {
+    format!("{}/../docs/conversations", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn the_documented_conversations_hold_against_the_demo() {
+    play(async |stage: &Stage| {
+        let daemon = Daemon::ci(stage).await?;
+        let ctl = daemon.ci_ctl();
+        let folder = stage.folder("junit")?;
+        let junit = folder.join("out.xml").to_string_lossy().into_owned();
+        let words = ["test", &examples(), "--junit", &junit, "--parallel", "8", "-o", "json"];
+        let run = ctl.run(&words).await?.expect(0)?.json()?;
+        ensure!(run["held"] == 2 && run["failed"] == 0 && run["broken"] == 0, "{run}");
+        let xml = fs::read_to_string(&junit)?;
+        ensure!(xml.contains("tests=\"2\" failures=\"0\" errors=\"0\""), "{xml}");
+        Ok(())
+    });
+}
+
+/// A test with one turn that expects `expect`.
+fn one_turn(expect: &str) -> String {
+    format!(
+        "apiVersion: fusion/v1\nkind: ConversationTest\nmetadata: {{ name: one <turn> }}\n\
+         spec:\n  turns:\n    - visitor: How long does the battery last?\n      expect: {expect}\n"
+    )
+}
+
+/// Runs the one test of a new folder.
+async fn one_test(stage: &Stage, ctl: &Ctl, expect: &str, more: &[&str]) -> Result<Output> {
+    let folder = stage.folder("conversations")?;
+    fs::write(folder.join("one.yaml"), one_turn(expect))?;
+    let path = folder.to_string_lossy().into_owned();
+    ctl.run(&[&["test", &path][..], more].concat()).await
+}
+
+#[test]
+fn a_conversation_that_goes_wrong_is_told_in_full() {
+    play(async |stage: &Stage| {
+        let daemon = Daemon::ci(stage).await?;
+        let ctl = daemon.ci_ctl();
+        let folder = stage.folder("junit")?;
+        let junit = folder.join("out.xml").to_string_lossy().into_owned();
+        let wrong = "{ contains: [a thousand years], within: 300ms }";
+        let failed = one_test(stage, &ctl, wrong, &["--junit", &junit]).await?.expect(1)?;
+        for part in ["turn 1", "a thousand years", "120 hours", "visitor: How long", "one.yaml:7"] {
+            ensure!(failed.stdout.contains(part), "{part} in {failed:?}");
+        }
+        let xml = fs::read_to_string(&junit)?;
+        ensure!(xml.contains("<failure") && xml.contains("one &lt;turn&gt;"), "{xml}");
+        let failed = one_test(stage, &ctl, wrong, &["-o", "json"]).await?.expect(1)?;
+        ensure!(failed.json()?["tests"][0]["transcript"][1]["senderType"] == "assistant");
+        ensure!(failed.error()?["code"] == "expectation_failed", "{failed:?}");
+        let spoke = "{ silence: { from: assistant, within: 20s } }";
+        one_test(stage, &ctl, spoke, &[]).await?.expect(1)?;
+
+        let slow = "{ silence: { from: agent, within: 20s } }";
+        one_test(stage, &ctl, slow, &["--timeout", "500ms"]).await?.expect(8)?;
+        let good = "{ from: assistant }";
+        let endpoint = daemon.field("grpc")?;
+        let with = |token: &str| {
+            let variables = [("FUSION_ENDPOINT", endpoint), ("FUSION_TOKEN", token)];
+            Ctl::with(stage, daemon.runtime(), &variables)
+        };
+        one_test(stage, &with("fus_live_wrong"), good, &[]).await?.expect(4)?;
+        let create =
+            ["key", "create", "--name", "ci", "--scope", "conversation:read", "-o", "json"];
+        let key = ctl.run(&create).await?.expect(0)?.json()?;
+        let secret = key["secret"].as_str().context("the secret, once")?;
+        one_test(stage, &with(secret), good, &[]).await?.expect(5)?;
+        let gone = [("FUSION_ENDPOINT", "http://127.0.0.1:1"), ("FUSION_TOKEN", "x")];
+        let gone = Ctl::with(stage, daemon.runtime(), &gone);
+        one_test(stage, &gone, good, &[]).await?.expect(9)?;
+        let bad = one_test(stage, &gone, "{ form: assistant }", &[]).await?.expect(2)?;
+        ensure!(bad.stderr.contains("one.yaml:7: "), "no daemon is needed for that: {bad:?}");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_pipeline_waits_for_the_daemon_and_for_conversations() {
+    play(async |stage: &Stage| {
+        let home = stage.folder("home")?;
+        let nothing = [("FUSION_ENDPOINT", "http://127.0.0.1:1")];
+        let nobody = Ctl::with(stage, &home, &nothing);
+        nobody.run(&["server", "wait", "--timeout", "300ms"]).await?.expect(9)?;
+        // A door that accepts and says nothing is no daemon that answers, yet somebody is there.
+        let mute = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let address = format!("http://{}", mute.local_addr()?);
+        let mute_ctl = Ctl::with(stage, &home, &[("FUSION_ENDPOINT", &address)]);
+        let mute_wait = mute_ctl.run(&["server", "wait", "--timeout", "500ms"]).await?;
+        ensure!(mute_wait.code == 9 || mute_wait.code == 8, "{mute_wait:?}");
+
+        let mut daemon = Daemon::ci(stage).await?;
+        let ctl = daemon.ci_ctl();
+        let live = ctl.run(&["server", "wait", "--for", "live", "-o", "json"]).await?.expect(0)?;
+        ensure!(live.json()?["state"] == "ready", "{live:?}");
+        daemon.kill9().await?;
+        fs::remove_file(daemon.ready_file())?;
+        let wait = ["server", "wait", "--for", "ready", "--timeout", "30s", "-o", "json"];
+        let (waited, started) = futures::join!(ctl.run(&wait), daemon.start());
+        started?;
+        let waited = waited?.expect(0)?.json()?;
+        ensure!(waited["endpoint"] == daemon.field("grpc")?, "{waited}");
+
+        let begun = ctl.run(&["conv", "start", "--inbox", "web", "hello", "-o", "json"]).await?;
+        let number = begun.expect(0)?.json()?["number"].to_string();
+        let wait_for = async |what: &str, timeout: &str| {
+            let words =
+                ["conv", "wait", &number, "--for", what, "--timeout", timeout, "-o", "json"];
+            ctl.run(&words).await
+        };
+        let answered = wait_for("message-from=assistant", "10s").await?.expect(0)?.json()?;
+        ensure!(answered["message"]["senderType"] == "assistant", "{answered}");
+        let late = wait_for("status=escalated", "300ms").await?.expect(8)?;
+        ensure!(late.json()?["met"] == false && late.error()?["params"]["number"] == number);
+        let escalate = ["conv", "escalate", &number, "--reason", "test"];
+        let (waited, escalated) =
+            futures::join!(wait_for("status=escalated,handler=none", "10s"), ctl.run(&escalate));
+        escalated?.expect(0)?;
+        ensure!(waited?.expect(0)?.json()?["met"] == true);
+        // The daemon is killed and comes back in the middle of a wait.
+        let (waited, back) = futures::join!(wait_for("handler=agent", "30s"), async {
+            let status = ["server", "status", "-o", "json"];
+            while ctl.run(&status).await?.expect(0)?.json()?["streams"] == 0 {}
+            daemon.kill9().await?;
+            daemon.start().await?;
+            daemon.staff("agent1").await?.claim(&number, false).await?;
+            anyhow::Ok(())
+        });
+        back?;
+        waited?.expect(0)?;
+        ctl.run(&["conv", "wait", "999999", "--for", "status=open"]).await?.expect(3)?;
+        Ok(())
+    });
 }

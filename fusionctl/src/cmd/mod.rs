@@ -10,6 +10,7 @@ pub(crate) mod list;
 pub(crate) mod server;
 pub(crate) mod session;
 pub(crate) mod tenant;
+pub(crate) mod test;
 pub(crate) mod user;
 
 use std::future::Future;
@@ -112,6 +113,7 @@ pub(crate) async fn run(context: Context, noun: Noun) -> Result<Report, Failure>
         Noun::Conv(command) => conv::run(&context, command).await,
         Noun::Escalation(command) => escalation::run(&context, command).await,
         Noun::Article(command) => article::run(&context, command).await,
+        Noun::Test(arguments) => test::run(&context, arguments).await,
     }
 }
 

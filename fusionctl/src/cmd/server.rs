@@ -1,10 +1,20 @@
 //! `server`: the daemon itself.
 
-use clap::Subcommand;
-use fusionchat_proto::v1;
+use std::time::Duration;
 
+use clap::{Args, Subcommand, ValueEnum};
+use fusionchat_proto::v1;
+use serde_json::json;
+use tokio::time::Instant;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+
+use crate::Environment;
+use crate::cli::Global;
 use crate::cmd::{Context, object};
-use crate::failure::Failure;
+use crate::connect::{Target, anonymous};
+use crate::failure::{Exit, Failure};
 use crate::output::{Cell, Report};
 use crate::view;
 
@@ -14,12 +24,94 @@ pub(crate) enum ServerCommand {
     /// Show version, state, memory, store and connections
     #[command(after_help = "Example:\n  fusionctl server status -o json")]
     Status,
+    /// Wait, up to --timeout, until the daemon is there; needs no credential
+    ///
+    /// Exits 9 if it was never reached and 8 if it was reached but not ready.
+    #[command(after_help = "Example:\n  fusionctl server wait --for ready --timeout 30s")]
+    Wait(Wait),
+}
+
+/// How long to wait between two looks at a daemon that is not there yet.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+
+/// Arguments of `server wait`.
+#[derive(Args, Debug)]
+pub(crate) struct Wait {
+    /// live: it answers at all; ready: it serves
+    #[arg(long = "for", value_enum, value_name = "STATE", default_value = "ready")]
+    state: State,
+}
+
+/// How far a daemon has come.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub(crate) enum State {
+    Live,
+    Ready,
 }
 
 pub(crate) async fn run(context: &Context, command: ServerCommand) -> Result<Report, Failure> {
     match command {
         ServerCommand::Status => status(context).await,
+        // Needs no credential, so it is run before there is a context.
+        ServerCommand::Wait(_) => Err(Failure::usage("usage", "this is run without a context")),
     }
+}
+
+/// Looks until the daemon is in the state, or the time is over.
+pub(crate) async fn wait(
+    global: &Global,
+    environment: &Environment,
+    arguments: &Wait,
+) -> Result<Report, Failure> {
+    let began = Instant::now();
+    let mut last = Failure::new(Exit::Unreachable, "unreachable", "no daemon was reached");
+    let looking = async {
+        loop {
+            match look(global, environment).await {
+                Ok((endpoint, state)) if state == State::Ready || state == arguments.state => {
+                    return Ok((endpoint, state));
+                }
+                Ok(_) => last = Failure::timed_out("the daemon answers, but was not ready"),
+                Err(failure) if failure.retryable => {
+                    // Once reached, a connection that breaks does not make it never reached.
+                    if last.exit == Exit::Unreachable {
+                        last = failure;
+                    }
+                }
+                Err(failure) => return Err(failure),
+            }
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    };
+    match tokio::time::timeout(global.timeout, looking).await {
+        Ok(found) => {
+            let (endpoint, state) = found?;
+            let state = if state == State::Ready { "ready" } else { "live" };
+            let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let json = [
+                ("endpoint".to_owned(), json!(endpoint)),
+                ("state".to_owned(), json!(state)),
+                ("tookMs".to_owned(), json!(took)),
+            ];
+            let fields = vec![
+                ("endpoint", Cell::Text(endpoint)),
+                ("state", Cell::Text(state.to_owned())),
+                ("took", Cell::Text(format!("{took} ms"))),
+            ];
+            Ok(object(json.into_iter().collect(), fields).into())
+        }
+        Err(_) => Err(last),
+    }
+}
+
+/// Where the daemon is and how far it has come.
+async fn look(global: &Global, environment: &Environment) -> Result<(String, State), Failure> {
+    let endpoint = Target::endpoint(global, environment)?;
+    let channel = anonymous(&endpoint, global.timeout).await?;
+    let answer = HealthClient::new(channel).check(HealthCheckRequest::default()).await;
+    let answer = answer.map_err(|status| Failure::from_status(&status))?.into_inner();
+    let serving = ServingStatus::try_from(answer.status) == Ok(ServingStatus::Serving);
+    Ok((endpoint, if serving { State::Ready } else { State::Live }))
 }
 
 async fn status(context: &Context) -> Result<Report, Failure> {

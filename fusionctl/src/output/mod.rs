@@ -239,6 +239,13 @@ impl From<io::Error> for Stop {
 }
 
 impl Renderer<'_> {
+    /// Writes what a command has to say, and returns what it could not do.
+    pub(crate) async fn report(&mut self, report: Report) -> Result<(), Failure> {
+        let Report { output, failure } = report;
+        self.print(output).await?;
+        failure.map_or(Ok(()), Err)
+    }
+
     /// Writes everything; a reader that went away (`| head`) is no failure.
     pub(crate) async fn print(&mut self, output: Output) -> Result<(), Failure> {
         let result = match output {
@@ -257,7 +264,10 @@ impl Renderer<'_> {
         let text = match self.look.format {
             Format::Json | Format::Jsonl => format!("{}\n", json::compact(&failure.to_json())),
             Format::Table => {
-                let mut text = format!("error: {}\n", safe_text::line(&failure.message));
+                let mut text = String::from("error: ");
+                for line in failure.message.lines() {
+                    text.push_str(&format!("{}\n", safe_text::line(line)));
+                }
                 if let Some(held) = held_by(failure, (self.look.now_ms)()) {
                     text.push_str(&format!("held:  {held}\n"));
                 }

@@ -1,5 +1,6 @@
 //! Running `fusionctl` in this process, with its streams in our hands.
 
+use std::collections::BTreeMap;
 use std::future::{Future, pending};
 use std::io::{Cursor, Write};
 use std::net::SocketAddr;
@@ -35,9 +36,11 @@ impl Ran {
 }
 
 pub(crate) fn environment(address: SocketAddr, token: Option<&str>) -> Environment {
+    let mut variables =
+        BTreeMap::from([("FUSION_ENDPOINT".to_owned(), format!("http://{address}"))]);
+    variables.extend(token.map(|token| ("FUSION_TOKEN".to_owned(), token.to_owned())));
     Environment {
-        endpoint: Some(format!("http://{address}")),
-        token: token.map(str::to_owned),
+        variables,
         runtime_dir: PathBuf::from("/nonexistent"),
         no_color: true,
         now_ms: || NOW_MS,

@@ -1,11 +1,14 @@
 //! `conv`: conversations. This page holds the verbs and the plain changes; reading stands in `read`, following
-//! in `tail` over `live`, starting and waiting in `start`, the words of a transcript in `speech`.
+//! in `tail` over `live`, starting in `start`, waiting in
+//! `wait` over `until`, the words of a transcript in `speech`.
 
 mod live;
 mod read;
-mod speech;
+pub(crate) mod speech;
 mod start;
 mod tail;
+pub(crate) mod until;
+mod wait;
 
 use clap::{Args, Subcommand};
 use fusionchat_proto::v1;
@@ -60,6 +63,11 @@ pub(crate) enum ConvCommand {
     /// Show the messages and notes, and with -f the coming ones, across restarts of the daemon
     #[command(after_help = "Example:\n  fusionctl conv tail -f 1042 -o jsonl")]
     Tail(Tail),
+    /// Wait, up to --timeout, until all of it is true; exits 8 if it never is
+    #[command(
+        after_help = "Example:\n  fusionctl conv wait 1042 --for status=escalated --timeout 5s"
+    )]
+    Wait(wait::Wait),
 }
 
 /// A conversation's number or id.
@@ -164,6 +172,7 @@ pub(crate) async fn run(context: &Context, command: ConvCommand) -> Result<Repor
         ConvCommand::Note(words) => note(context, words).await,
         ConvCommand::Reply(words) => reply(context, words).await,
         ConvCommand::Tail(arguments) => Ok(tail::tail(context, arguments).into()),
+        ConvCommand::Wait(arguments) => wait::wait(context, arguments).await,
     }
 }
 

@@ -4,11 +4,9 @@ use fusionchat_proto::v1;
 use serde_json::json;
 use tokio::time::Instant;
 
-use crate::cmd::conv::live::{Live, News};
-use crate::cmd::conv::{Start, header, read, speech};
-use crate::cmd::list::PAGE_ROWS_MAX;
+use crate::cmd::conv::until::{Seen, until};
+use crate::cmd::conv::{Start, header, speech};
 use crate::cmd::{Context, expect};
-use crate::connect::Backoff;
 use crate::failure::Failure;
 use crate::output::{Cell, Object, Output, Report, Section};
 use crate::view;
@@ -33,7 +31,7 @@ pub(crate) async fn start(context: &Context, arguments: Start) -> Result<Report,
     if !arguments.wait {
         return Ok(report(&conversation, &message).into());
     }
-    let waiting = wait(context, &conversation.id, message.seq);
+    let waiting = until(&context.client, &conversation.id, message.seq, look);
     let outcome = match deadline {
         Some(deadline) => tokio::time::timeout_at(deadline, waiting).await,
         None => Ok(waiting.await),
@@ -85,79 +83,17 @@ fn answered(object: &mut Object, answer: &v1::Message) {
     object.sections.push(Section::Text(text));
 }
 
-/// Waits across lost connections; the caller sets the limit.
-async fn wait(context: &Context, conversation: &str, after_seq: u64) -> Result<Outcome, Failure> {
-    let mut backoff = Backoff::new();
-    loop {
-        let failure = match attempt(context, conversation, after_seq).await {
-            Ok(outcome) => return Ok(outcome),
-            Err(failure) if failure.retryable => failure,
-            Err(failure) => return Err(failure),
-        };
-        tokio::time::sleep(backoff.next(failure.retry_after_ms)).await;
-    }
-}
-
-/// Watches first and reads the rows then, so that nothing can fall between.
-async fn attempt(
-    context: &Context,
-    conversation: &str,
-    after_seq: u64,
-) -> Result<Outcome, Failure> {
-    let mut live = Live::open(&context.client, conversation).await?;
-    loop {
-        if let Some(outcome) = look(context, conversation, after_seq).await? {
-            return Ok(outcome);
-        }
-        loop {
-            match live.next().await? {
-                News::Change(change) if matters(&change, conversation) => break,
-                News::Change(_) => {}
-                News::Reset | News::Ended => {
-                    return Err(Failure::new(
-                        crate::failure::Exit::Unreachable,
-                        "stream_ended",
-                        "the daemon ended the stream",
-                    ));
-                }
-            }
-        }
-    }
-}
-
-fn matters(change: &v1::Change, conversation: &str) -> bool {
-    let message = change.message.as_ref().map(|message| message.conversation_id.as_str());
-    let row = change.conversation.as_ref().map(|row| row.id.as_str());
-    message == Some(conversation) || row == Some(conversation)
-}
-
 /// The first answer after the visitor's message, else the escalation, if either is there by now.
-async fn look(
-    context: &Context,
-    conversation: &str,
-    after_seq: u64,
-) -> Result<Option<Outcome>, Failure> {
-    let client = &context.client;
-    let request = v1::GetConversationRequest { conversation: conversation.to_owned() };
-    let row = client.call(client.conversations().get_conversation(request)).await?;
-    let request = v1::ListMessagesRequest {
-        conversation: conversation.to_owned(),
-        after_seq,
-        limit: PAGE_ROWS_MAX,
-        last: false,
-    };
-    let page = read::page(client, request).await?;
-    let answer = page.messages.into_iter().find(|message| {
+fn look(seen: &Seen) -> Option<Outcome> {
+    let answer = seen.messages.iter().find(|message| {
         matches!(
             v1::SenderType::try_from(message.sender_type),
             Ok(v1::SenderType::Assistant | v1::SenderType::Agent)
         )
     });
     if let Some(answer) = answer {
-        return Ok(Some(Outcome::Answered(Box::new(answer))));
+        return Some(Outcome::Answered(Box::new(answer.clone())));
     }
-    let escalated = row
-        .conversation
-        .is_some_and(|row| v1::Status::try_from(row.status) == Ok(v1::Status::Escalated));
-    Ok(escalated.then_some(Outcome::Escalated))
+    let escalated = v1::Status::try_from(seen.conversation.status) == Ok(v1::Status::Escalated);
+    escalated.then_some(Outcome::Escalated)
 }
