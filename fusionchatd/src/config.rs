@@ -85,6 +85,9 @@ const KEYS: &[(&str, Setter)] = &[
     ("timers.agent_silence_ms", |c, v| delay(v, YEAR_MS).map(|it| c.delays.agent_silence_ms = it)),
     ("timers.offer_ms", |c, v| delay(v, YEAR_MS).map(|it| c.delays.offer_ms = it)),
     ("timers.test_ms", |c, v| delay(v, YEAR_MS).map(|it| c.delays.test_ms = it)),
+    ("staff.absence_ms", |config, value| {
+        delay(value, 86_400_000).map(|it| config.delays.absence_ms = it)
+    }),
     ("stop.grace_ms", |config, value| {
         number(value, 1, 600_000).map(|it| config.grace = Duration::from_millis(it))
     }),

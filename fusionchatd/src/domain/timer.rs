@@ -16,11 +16,14 @@ pub enum TimerKind {
     Offer = 3,
     /// A test conversation has had its day.
     TestExpiry = 4,
+    /// Somebody has been away for too long, or was disabled. Its subject is a user, as that of all kinds from 64 on.
+    Absent = 64,
 }
 
 impl TimerKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Assistant, Self::Silence, Self::Offer, Self::TestExpiry];
+    pub const ALL: [Self; 5] =
+        [Self::Assistant, Self::Silence, Self::Offer, Self::TestExpiry, Self::Absent];
 
     /// The kind of a stored number.
     pub fn from_code(code: u8) -> Option<Self> {
@@ -61,6 +64,8 @@ pub struct Delays {
     pub offer_ms: i64,
     /// The life of a test conversation.
     pub test_ms: i64,
+    /// Away: then the conversations in which the visitor waits go to others.
+    pub absence_ms: i64,
 }
 
 impl Default for Delays {
@@ -72,6 +77,7 @@ impl Default for Delays {
             agent_silence_ms: 24 * HOUR_MS,
             offer_ms: 120_000,
             test_ms: 24 * HOUR_MS,
+            absence_ms: HOUR_MS / 12,
         }
     }
 }

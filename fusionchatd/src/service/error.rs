@@ -157,6 +157,8 @@ fn kind_of(rejection: &Rejection) -> Kind {
         | Rejection::NotEscalated
         | Rejection::NotTheAssistants
         | Rejection::TestFull
+        | Rejection::LastAdmin
+        | Rejection::UserDisabled
         | Rejection::Resolved
         | Rejection::NotAssigned
         | Rejection::NotResolved
@@ -211,6 +213,8 @@ impl From<Rejection> for Error {
             | Rejection::MessageFirst
             | Rejection::AssistantOff
             | Rejection::BadInvite
+            | Rejection::LastAdmin
+            | Rejection::UserDisabled
             | Rejection::Taken { .. } => {}
         }
         error

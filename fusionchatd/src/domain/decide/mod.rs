@@ -20,6 +20,8 @@ mod staff;
 mod state_test;
 mod transfer;
 mod user;
+#[cfg(test)]
+mod user_test;
 mod visitor;
 #[cfg(test)]
 mod world;
@@ -82,6 +84,9 @@ pub fn decide(
         Command::CreateUser { .. }
         | Command::InviteUser { .. }
         | Command::AcceptInvite { .. }
+        | Command::EditUser { .. }
+        | Command::ResetUser { .. }
+        | Command::DisableUser { .. }
         | Command::SetAvailability { .. } => user::decide(script, facts, command),
         Command::VisitorMessage { visitor, conversation, content } => {
             visitor::message(script, facts, visitor, *conversation, content)
@@ -99,12 +104,14 @@ pub fn decide(
             assistant::act(script, facts, *turn, act)
         }
         Command::Timer(timer) => match timer.kind {
+            TimerKind::Absent => user::absence_over(script, facts, timer.turn),
             TimerKind::Assistant => assistant::timeout(script, facts, timer.turn),
             TimerKind::Silence => life::silence(script, facts, timer.turn),
             TimerKind::Offer => transfer::expire(script, facts),
             TimerKind::TestExpiry => life::expire(script, facts),
         },
         Command::Settle { conversation: _ } => staff::settle(script, facts),
+        Command::LeaveAbsent { conversation: _ } => staff::leave_absent(script, facts),
         Command::Mark { side, seq, conversation: _ } => staff::mark(script, facts, *side, *seq),
     }
 }

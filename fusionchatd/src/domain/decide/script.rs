@@ -204,7 +204,12 @@ impl<'a> Script<'a> {
             | EntryKind::ArticlePut
             | EntryKind::ArticleDeleted
             | EntryKind::UserInvited
-            | EntryKind::InviteAccepted => return None,
+            | EntryKind::InviteAccepted
+            | EntryKind::UserEdited
+            | EntryKind::UserReset
+            | EntryKind::UserDisabled
+            | EntryKind::UserEnabled
+            | EntryKind::AbsenceTimed => return None,
         };
         Some(Message {
             id: MessageId(Uuid::from_u128(
