@@ -3,6 +3,7 @@
 //! `visitor`, `staff` and `assistant` hold the state table of a conversation, `user` is the staff themselves, `desk`
 //! everything else.
 
+mod article;
 mod assistant;
 #[cfg(test)]
 mod decide_test;
@@ -73,6 +74,7 @@ pub fn decide(
         | Command::StartSession { .. }
         | Command::EndSession { .. }
         | Command::PutArticle { .. }
+        | Command::EditArticle { .. }
         | Command::DeleteArticle { .. } => desk::decide(script, facts, command),
         Command::CreateUser { .. }
         | Command::InviteUser { .. }
