@@ -168,12 +168,12 @@ export class FusionChatElement extends HTMLElement {
       case "message":
         return this.#emitter.emit("message", { from: message.from });
       case "refused":
-        return this.fail("not_allowed", message.message);
+        return this.fail("not_allowed", `${message.message}. ${this.#fix()}`);
     }
   }
 
   #onUnreachable(): void {
-    const { inbox, host } = this.#config;
+    const { host } = this.#config;
     const again = document.createElement("button");
     again.type = "button";
     again.textContent = this.#words.again;
@@ -186,9 +186,16 @@ export class FusionChatElement extends HTMLElement {
     this.#paint();
     this.fail(
       "frame_unreachable",
-      `the chat at ${host} did not start. If it is running, this page may not show it: ` +
-        `add the origin ${location.origin} to the origins of inbox ${inbox}.`,
+      `the chat at ${host} did not start. If it is running, this page may not show it. ${this.#fix()}`,
     );
+  }
+
+  /** What lets the page show the chat: a page without an origin of its own never may. */
+  #fix(): string {
+    const { origin } = location;
+    return origin === "null"
+      ? "Serve this page over http or https: as it is, it has no origin."
+      : `To allow it: fusionctl inbox edit ${this.#config.inbox} --add-origin ${origin}`;
   }
 
   /** Brings the elements into line with what is so. */

@@ -20,6 +20,8 @@ export interface Source {
   articleId: string;
   title: string;
   url: string;
+  /** Its language, where that is not the conversation's. */
+  locale?: string;
 }
 
 export interface MessageFrame {

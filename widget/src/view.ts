@@ -231,7 +231,15 @@ export class View {
           : rich(content)),
     );
     if (sources?.length) {
-      const items = sources.map(({ url, title }) => h("li", {}, outwardLink(url, title || url)));
+      const items = sources.map(({ url, title, locale }) =>
+        h(
+          "li",
+          {},
+          outwardLink(url, title || url),
+          // An article in another language than the visitor's says so.
+          ...(locale ? [h("span", { class: "tongue" }, locale.slice(0, 2).toUpperCase())] : []),
+        ),
+      );
       bubble.append(
         h("div", { class: "sources" }, h("p", {}, words.sources), h("ul", {}, ...items)),
       );

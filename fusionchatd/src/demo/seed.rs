@@ -212,8 +212,9 @@ async fn import(service: &Arc<Service>, admin: &Actor) -> anyhow::Result<()> {
             source_path: (*path).to_owned(),
             title: parsed.title,
             body: parsed.body,
-            locale: parsed.locale.unwrap_or_else(|| "en".to_owned()),
-            status: ArticleStatus::Published,
+            locale: parsed.locale,
+            status: Some(ArticleStatus::Published),
+            inboxes: None,
         };
         service.put_article(admin, Some(fresh_id()), new).await?;
         anyhow::Ok(())

@@ -11,6 +11,9 @@ pub const TITLE_CHARS_MAX: usize = 200;
 /// The longest source path, in bytes.
 pub const PATH_BYTES_MAX: usize = 512;
 
+/// The most inboxes an article names.
+pub const INBOXES_MAX: usize = 64;
+
 /// Whether visitors may see it. The numbers are stored: never reuse one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ArticleStatus {

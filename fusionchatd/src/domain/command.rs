@@ -158,10 +158,23 @@ pub enum Command {
         title: String,
         /// Its Markdown.
         body: String,
-        /// Its language.
-        locale: String,
+        /// Its language; if it says none, what it had, else English.
+        locale: Option<String>,
+        /// Whether visitors may see it; if it does not say, as it was, else published.
+        status: Option<ArticleStatus>,
+        /// The inboxes it is for, none meaning all; if it does not say, as it was, else all.
+        inboxes: Option<Vec<InboxId>>,
+    },
+    /// Change what an article is for; what is left out stays as it is.
+    EditArticle {
+        /// Which.
+        article: ArticleId,
         /// Whether visitors may see it.
-        status: ArticleStatus,
+        status: Option<ArticleStatus>,
+        /// The inboxes it is for; none means all.
+        inboxes: Option<Vec<InboxId>>,
+        /// Its language.
+        locale: Option<String>,
     },
     /// Delete an article.
     DeleteArticle {
@@ -256,6 +269,7 @@ impl Command {
             | Self::RevokeKey { .. }
             | Self::StartSession { .. }
             | Self::EndSession { .. }
+            | Self::EditArticle { .. }
             | Self::DeleteArticle { .. }
             | Self::VisitorWish { .. }
             | Self::VisitorEnd { .. }

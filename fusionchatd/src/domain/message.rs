@@ -52,6 +52,8 @@ pub struct Source {
     pub article: ArticleId,
     /// Its title when the answer was written.
     pub title: String,
+    /// Its language, where that is another one than the conversation's.
+    pub locale: Option<String>,
 }
 
 /// A line about the conversation, rendered by each client in its locale; never prose.

@@ -134,6 +134,7 @@ struct Fields {
 
 struct Article {
     id: Uuid,
+    inboxes: Vec<Uuid>,
     language: String,
     title: String,
 }
@@ -189,7 +190,12 @@ impl Index {
                 stored.push(Stored { article, heading: passage.heading, text: passage.text });
             }
             languages.insert(language.clone());
-            articles.push(Article { id: document.article, language, title: document.title });
+            articles.push(Article {
+                id: document.article,
+                inboxes: document.inboxes,
+                language,
+                title: document.title,
+            });
         }
         writer.commit()?;
         writer.wait_merging_threads()?;
@@ -237,6 +243,17 @@ impl Index {
         let collector = TopDocs::with_limit(limit * CANDIDATES_PER_HIT).order_by_score();
         let found = self.searcher.search(&BooleanQuery::new(clauses), &collector)?;
         self.hits(&found, limit, &wanted_by_language)
+    }
+
+    /// The first articles of an inbox in a language, each with its title.
+    #[must_use]
+    pub fn first(&self, inbox: Uuid, locale: &str, limit: usize) -> Vec<(Uuid, String)> {
+        let language = primary(locale);
+        let fits = |it: &&Article| {
+            it.language == language && (it.inboxes.is_empty() || it.inboxes.contains(&inbox))
+        };
+        let first = self.articles.iter().filter(fits).take(limit);
+        first.map(|it| (it.id, it.title.clone())).collect()
     }
 
     fn languages(&self, locale: Option<&str>) -> Vec<&str> {

@@ -9,6 +9,7 @@ use crate::domain::command::{AssistantAct, Command};
 use crate::domain::conversation::{Conversation, Handler, Status};
 use crate::domain::id::{ArticleId, ClientId, ConversationId, OrganizationId};
 use crate::domain::message::{SenderType, Source};
+use crate::search::language::primary;
 use crate::store::record::{Number, Record};
 use crate::store::{Batch, table};
 
@@ -73,7 +74,10 @@ impl Service {
         earlier: &[String],
         answers: &[String],
     ) -> Result<AssistantAct, Error> {
-        let popular = self.popular(actor).await?;
+        let rows = self.rows(actor);
+        let inbox = rows.inbox(header.inbox).await?.ok_or_else(Error::not_found)?;
+        let locale = header.locale.as_str();
+        let popular = self.popular(actor, &inbox, locale).await?;
         let earlier_texts: Vec<&str> = earlier.iter().map(String::as_str).collect();
         let answer_texts: Vec<&str> = answers.iter().map(String::as_str).collect();
         let turn = ai::Turn {
@@ -88,17 +92,30 @@ impl Service {
         let decision = match ai::decide_early(&turn) {
             Some(decision) => decision,
             None => {
-                let inbox = Some(header.inbox);
-                let locale = Some(header.locale.as_str());
-                let mut hits = self.hits(actor, question, earlier, inbox, locale, PASSAGES).await?;
-                if hits.is_empty() {
-                    // Nothing in the visitor's language: the other articles are better than none.
-                    hits = self.hits(actor, question, earlier, inbox, None, PASSAGES).await?;
-                }
+                let hits =
+                    self.passages(actor, question, earlier, &inbox, locale, PASSAGES).await?;
                 ai::decide(&turn, &hits)
             }
         };
-        Ok(act_of(decision))
+        let mut act = act_of(decision);
+        if let AssistantAct::Say { sources, .. } = &mut act {
+            self.label(actor, locale, sources).await?;
+        }
+        Ok(act)
+    }
+
+    /// Says of each source in another language than the visitor's which one that is.
+    async fn label(
+        &self,
+        actor: &Actor,
+        locale: &str,
+        sources: &mut [Source],
+    ) -> Result<(), Error> {
+        for source in sources {
+            let article = self.rows(actor).article(source.article).await?;
+            source.locale = article.map(|it| it.locale).filter(|it| primary(it) != primary(locale));
+        }
+        Ok(())
     }
 
     /// Does what was thought. A stale turn is rejected; the same step twice does it once.
@@ -159,7 +176,7 @@ fn act_of(decision: ai::Decision) -> AssistantAct {
         content,
         sources: sources
             .into_iter()
-            .map(|it| Source { article: ArticleId(it.article), title: it.title })
+            .map(|it| Source { article: ArticleId(it.article), title: it.title, locale: None })
             .collect(),
         clarification,
     };

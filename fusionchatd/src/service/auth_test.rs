@@ -208,8 +208,9 @@ async fn foreign_and_absent_are_the_same() {
         source_path: "a.md".to_owned(),
         title: "T".to_owned(),
         body: "body".to_owned(),
-        locale: "en".to_owned(),
-        status: ArticleStatus::Draft,
+        locale: Some("en".to_owned()),
+        status: Some(ArticleStatus::Draft),
+        inboxes: None,
     };
     let article = service.put_article(&desk.admin, None, put).await.expect("put").0.id.to_string();
     let (key, _) = service.create_key(&desk.admin, None, new_key()).await.expect("made");
@@ -248,7 +249,7 @@ async fn foreign_and_absent_are_the_same() {
     }
     for id in [&inbox, &absent] {
         answers.push(service.get_inbox(spy, id).await.err());
-        answers.push(service.search_articles(spy, "hello", Some(id), 0).await.err());
+        answers.push(service.search_articles(spy, "hello", Some(id), None, 0).await.err());
     }
     let shown = |it: &Option<Error>| it.as_ref().map(|it| format!("{it:?}"));
     let expected = Some(format!("{:?}", Error::not_found()));
@@ -277,16 +278,17 @@ async fn only_published_articles_have_a_page() {
             source_path: "a.md".to_owned(),
             title: "T".to_owned(),
             body: "body".to_owned(),
-            locale: "en".to_owned(),
+            locale: Some("en".to_owned()),
             status,
+            inboxes: None,
         };
         rig.service.put_article(&rig.desk.admin, None, new).await.expect("put").0.id.to_string()
     };
-    let id = put(ArticleStatus::Published).await;
+    let id = put(Some(ArticleStatus::Published)).await;
     assert_eq!(code(&rig.service.public_article(&id).await), "ok");
-    put(ArticleStatus::Draft).await;
+    put(Some(ArticleStatus::Draft)).await;
     assert_eq!(code(&rig.service.public_article(&id).await), "not_found");
-    put(ArticleStatus::Published).await;
+    put(Some(ArticleStatus::Published)).await;
     rig.service.delete_article(&rig.desk.admin, None, &id).await.expect("deleted");
     assert_eq!(code(&rig.service.public_article(&id).await), "not_found");
 }

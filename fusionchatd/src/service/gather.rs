@@ -6,7 +6,7 @@ use crate::domain::command::{Command, StaffAct, Visitor};
 use crate::domain::conversation::Side;
 use crate::domain::facts::Facts;
 use crate::domain::hidden::Hidden;
-use crate::domain::id::{ArticleId, ConversationId, UserId};
+use crate::domain::id::{ArticleId, ConversationId, InboxId, UserId};
 use crate::domain::message::SenderType;
 use crate::domain::timer::TimerKind;
 use crate::domain::user::{Role, User};
@@ -41,11 +41,7 @@ pub(super) async fn gather(
             facts.code = code.and_then(|it| it.secret).map(Hidden);
         }
         Command::EditInbox { inbox, edit } => {
-            facts.inbox = rows.inbox(*inbox).await?;
-            let other = |name: &&String| facts.inbox.as_ref().is_some_and(|it| it.name != **name);
-            if let Some(name) = edit.name.as_ref().filter(other) {
-                facts.taken = taken(rows, &table::inbox_name(organization, name), "name").await?;
-            }
+            gather_inbox(rows, *inbox, edit.name.as_deref(), &mut facts).await?;
         }
         Command::EditUser { user, name, .. } => {
             gather_staff(rows, *user, &mut facts).await?;
@@ -73,7 +69,9 @@ pub(super) async fn gather(
                 facts.article = rows.article(ArticleId(pointer.subject)).await?;
             }
         }
-        Command::DeleteArticle { article } => facts.article = rows.article(*article).await?,
+        Command::DeleteArticle { article } | Command::EditArticle { article, .. } => {
+            facts.article = rows.article(*article).await?;
+        }
         Command::VisitorMessage { visitor, .. }
         | Command::VisitorWish { visitor, .. }
         | Command::VisitorEnd { visitor, .. } => gather_visitor(rows, visitor, &mut facts).await?,
@@ -105,6 +103,21 @@ pub(super) async fn gather(
     }
     facts.staffed = facts.inbox.as_ref().is_some_and(|inbox| inbox.is_staffed(accepting));
     Ok(facts)
+}
+
+/// An inbox, and whether another one has the name it shall get.
+async fn gather_inbox(
+    rows: &Rows<'_>,
+    inbox: InboxId,
+    name: Option<&str>,
+    facts: &mut Facts,
+) -> Result<(), Error> {
+    facts.inbox = rows.inbox(inbox).await?;
+    let other = |name: &&str| facts.inbox.as_ref().is_some_and(|it| it.name != *name);
+    if let Some(name) = name.filter(other) {
+        facts.taken = taken(rows, &table::inbox_name(rows.organization(), name), "name").await?;
+    }
+    Ok(())
 }
 
 /// What an act of staff needs beside the conversation.

@@ -80,7 +80,7 @@ async fn an_agent_who_is_no_member_finds_what_is_not_there() {
         assert_eq!(asked(&rig, &actor, &id.to_string()).await, nobody);
         let inbox = rig.service.get_inbox(&actor, "web").await;
         assert_eq!(code(&inbox), "not_found");
-        let found = rig.service.search_articles(&actor, "rope", Some("web"), 0).await;
+        let found = rig.service.search_articles(&actor, "rope", Some("web"), None, 0).await;
         assert_eq!(code(&found), "not_found");
         let list = ListConversations::default();
         let page = rig.service.list_conversations(&actor, &list).await.expect("a page");

@@ -39,6 +39,8 @@ mod write;
 #[cfg(test)]
 mod absence_test;
 #[cfg(test)]
+mod article_test;
+#[cfg(test)]
 mod auth_test;
 #[cfg(test)]
 mod conversation_test;

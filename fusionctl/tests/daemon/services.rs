@@ -115,6 +115,13 @@ impl v1::escalation_service_server::EscalationService for Mock {
 
 #[async_trait]
 impl v1::article_service_server::ArticleService for Mock {
+    async fn edit_article(
+        &self,
+        _: Request<v1::EditArticleRequest>,
+    ) -> Answer<v1::EditArticleResponse> {
+        Err(Status::unimplemented("articles"))
+    }
+
     async fn put_article(
         &self,
         request: Request<v1::PutArticleRequest>,

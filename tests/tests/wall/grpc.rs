@@ -197,10 +197,21 @@ const CASES: &[Case] = &[
     }),
     case!("ArticleService/SearchArticles", "inbox", |_: &Side, named: &Side| {
         let (query, inbox) = ("rope".to_owned(), named.inbox.clone());
-        body!(SearchArticlesRequest { query: query, inbox: inbox, limit: 5 })
+        v1::SearchArticlesRequest { query, inbox, limit: 5, ..Default::default() }.encode_to_vec()
     }),
     case!("ArticleService/GetArticle", "article", |_: &Side, named: &Side| {
         body!(GetArticleRequest { article_id: named.article.clone() })
+    }),
+    case!("ArticleService/EditArticle", "article", |_: &Side, named: &Side| {
+        let (article_id, locale) = (named.article.clone(), Some("en".to_owned()));
+        v1::EditArticleRequest { client_id: client_id(), article_id, locale, ..Default::default() }
+            .encode_to_vec()
+    }),
+    case!("ArticleService/EditArticle", "inbox", |own: &Side, named: &Side| {
+        let inboxes = Some(v1::Texts { values: vec![named.inbox.clone()] });
+        let article_id = own.article.clone();
+        v1::EditArticleRequest { client_id: client_id(), article_id, inboxes, ..Default::default() }
+            .encode_to_vec()
     }),
     case!("ArticleService/DeleteArticle", "article", |_: &Side, named: &Side| {
         body!(DeleteArticleRequest { client_id: client_id(), article_id: named.article.clone() })

@@ -114,6 +114,13 @@ const CASES: &[Case] = &[
         request: |_, named| (format!("/api/articles/{}", named.article), None),
     },
     Case {
+        route: "PATCH /api/articles/{id}",
+        caller: Caller::Key,
+        request: |_, named| {
+            (format!("/api/articles/{}", named.article), Some(json!({ "locale": "en" })))
+        },
+    },
+    Case {
         route: "DELETE /api/articles/{id}",
         caller: Caller::Key,
         request: |_, named| (format!("/api/articles/{}", named.article), None),

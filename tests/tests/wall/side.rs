@@ -106,6 +106,7 @@ pub(crate) async fn tenant(daemon: &Daemon, name: &str) -> Result<Tenant> {
         body: "The rope is twelve metres long.".to_owned(),
         locale: "en".to_owned(),
         status: v1::ArticleStatus::Published.into(),
+        inboxes: None,
     };
     let article = key.articles().put_article(request).await?.into_inner().article;
     let request = v1::CreateKeyRequest {

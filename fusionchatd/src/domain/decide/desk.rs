@@ -1,12 +1,11 @@
 //! Organizations, inboxes, keys, sessions and articles.
 
-use crate::domain::article::{self, Article};
 use crate::domain::command::Command;
 use crate::domain::entry::EntryKind;
 use crate::domain::event::Content;
 use crate::domain::facts::Facts;
 use crate::domain::hidden::Hidden;
-use crate::domain::id::{ArticleId, KeyId};
+use crate::domain::id::KeyId;
 use crate::domain::key::{Key, SCOPES_MAX};
 use crate::domain::name;
 use crate::domain::organization::Organization;
@@ -14,12 +13,7 @@ use crate::domain::rejection::Rejection;
 use crate::domain::session::Session;
 
 use super::script::Script;
-use super::{Decision, Refs, inbox};
-
-/// The outcomes of putting an article, in [`Refs::outcome`].
-pub(super) const CREATED: u32 = 1;
-pub(super) const CHANGED: u32 = 2;
-pub(super) const UNCHANGED: u32 = 3;
+use super::{Decision, Refs, article, inbox};
 
 /// Decides a command outside conversations.
 pub(super) fn decide(
@@ -52,7 +46,9 @@ pub(super) fn decide(
             }
             Refs { subject: Some(session.0), ..Refs::default() }
         }
-        Command::PutArticle { .. } => put_article(&mut script, facts, command)?,
+        Command::PutArticle { .. } | Command::EditArticle { .. } => {
+            article::decide(&mut script, facts, command)?
+        }
         Command::DeleteArticle { article } => {
             facts.article.as_ref().ok_or(Rejection::NotFound)?;
             let entry = script.entry(EntryKind::ArticleDeleted);
@@ -135,38 +131,4 @@ fn revoke_key(script: &mut Script<'_>, facts: &Facts, key: KeyId) -> Result<Refs
         put(script, entry, key.0, Content::KeyRevoked(key));
     }
     Ok(Refs { subject: Some(key.0), ..Refs::default() })
-}
-
-fn put_article(
-    script: &mut Script<'_>,
-    facts: &Facts,
-    command: &Command,
-) -> Result<Refs, Rejection> {
-    let Command::PutArticle { source_path, title, body, locale, status } = command else {
-        return Err(Rejection::NotFound);
-    };
-    article::check(title, body, source_path)?;
-    let locale = name::locale(locale)?;
-    let before = facts.article.as_ref();
-    let same = before.is_some_and(|it| {
-        it.title == *title && it.body == *body && it.locale == locale && it.status == *status
-    });
-    if let (true, Some(before)) = (same, before) {
-        return Ok(Refs { subject: Some(before.id.0), outcome: UNCHANGED, ..Refs::default() });
-    }
-    let id = before.map_or_else(|| script.id(), |it| it.id.0);
-    let article = Article {
-        id: ArticleId(id),
-        organization: script.organization,
-        inboxes: before.map(|it| it.inboxes.clone()).unwrap_or_default(),
-        status: *status,
-        locale,
-        title: title.clone(),
-        body: body.clone(),
-        source_path: Some(source_path.clone()),
-        updated_at: script.moment.now,
-    };
-    let entry = script.entry(EntryKind::ArticlePut);
-    let refs = put(script, entry, id, Content::Article(article));
-    Ok(Refs { outcome: if before.is_some() { CHANGED } else { CREATED }, ..refs })
 }

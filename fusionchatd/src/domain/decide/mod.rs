@@ -3,6 +3,7 @@
 //! `visitor`, `staff`, `transfer`, `assistant` and `life` hold the state table of a conversation, `label` what staff
 //! put on it, `user` is the staff themselves, `desk` everything else.
 
+mod article;
 mod assistant;
 #[cfg(test)]
 mod decide_test;
@@ -80,6 +81,7 @@ pub fn decide(
         | Command::StartSession { .. }
         | Command::EndSession { .. }
         | Command::PutArticle { .. }
+        | Command::EditArticle { .. }
         | Command::DeleteArticle { .. } => desk::decide(script, facts, command),
         Command::CreateUser { .. }
         | Command::InviteUser { .. }

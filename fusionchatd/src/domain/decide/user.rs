@@ -60,6 +60,7 @@ pub(super) fn decide(
         | Command::StartSession { .. }
         | Command::EndSession { .. }
         | Command::PutArticle { .. }
+        | Command::EditArticle { .. }
         | Command::DeleteArticle { .. }
         | Command::VisitorMessage { .. }
         | Command::VisitorWish { .. }

@@ -109,13 +109,12 @@ pub(super) fn assistant_mode_of(number: i32) -> Result<AssistantMode, Error> {
     }
 }
 
-/// An article's status; published if nothing is said.
-pub(super) fn article_status_of(number: i32) -> Result<ArticleStatus, Error> {
+/// An article's status, if it is said.
+pub(super) fn article_status_of(number: i32) -> Result<Option<ArticleStatus>, Error> {
     match v1::ArticleStatus::try_from(number) {
-        Ok(v1::ArticleStatus::Draft) => Ok(ArticleStatus::Draft),
-        Ok(v1::ArticleStatus::Unspecified | v1::ArticleStatus::Published) => {
-            Ok(ArticleStatus::Published)
-        }
+        Ok(v1::ArticleStatus::Unspecified) => Ok(None),
+        Ok(v1::ArticleStatus::Draft) => Ok(Some(ArticleStatus::Draft)),
+        Ok(v1::ArticleStatus::Published) => Ok(Some(ArticleStatus::Published)),
         Err(_) => Err(unknown("status", number)),
     }
 }
@@ -288,6 +287,7 @@ pub(super) fn message(view: &MessageView, public_url: &str) -> v1::Message {
         article_id: source.article.to_string(),
         title: source.title.clone(),
         url: format!("{public_url}/a/{}", source.article),
+        locale: source.locale.clone().unwrap_or_default(),
     });
     v1::Message {
         id: row.id.to_string(),
@@ -436,6 +436,7 @@ pub(super) fn passage(hit: Hit) -> v1::Passage {
         heading: hit.heading,
         text: hit.text,
         score: hit.score,
+        locale: hit.language,
     }
 }
 

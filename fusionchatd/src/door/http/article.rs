@@ -5,14 +5,11 @@ use http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
 
 use crate::domain::article::ArticleStatus;
-use crate::service::article::{PutArticle, PutOutcome};
+use crate::service::article::{EditArticle, PutArticle, PutOutcome};
 use crate::service::error::Error;
 
 use super::call::{Call, answer, no_content};
 use super::wire::ArticleJson;
-
-/// The language of an article that names none.
-const LOCALE_DEFAULT: &str = "en";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -26,6 +23,22 @@ struct NewArticle {
     locale: Option<String>,
     #[serde(default)]
     status: Option<StatusWord>,
+    #[serde(default)]
+    inboxes: Option<Vec<String>>,
+}
+
+/// What is left out stays as it is.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct ArticleChange {
+    #[serde(default)]
+    client_id: Option<String>,
+    #[serde(default)]
+    status: Option<StatusWord>,
+    #[serde(default)]
+    inboxes: Option<Vec<String>>,
+    #[serde(default)]
+    locale: Option<String>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -33,6 +46,15 @@ struct NewArticle {
 enum StatusWord {
     Draft,
     Published,
+}
+
+impl From<StatusWord> for ArticleStatus {
+    fn from(word: StatusWord) -> Self {
+        match word {
+            StatusWord::Draft => Self::Draft,
+            StatusWord::Published => Self::Published,
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -64,6 +86,8 @@ struct SearchQuery {
     #[serde(default)]
     inbox: Option<String>,
     #[serde(default)]
+    locale: Option<String>,
+    #[serde(default)]
     limit: u32,
 }
 
@@ -82,6 +106,7 @@ struct Passage<'a> {
     heading: &'a str,
     text: &'a str,
     score: f32,
+    locale: &'a str,
 }
 
 pub(super) async fn put(call: Call) -> Result<Response<Body>, Error> {
@@ -91,11 +116,9 @@ pub(super) async fn put(call: Call) -> Result<Response<Body>, Error> {
         source_path: body.source_path,
         title: body.title,
         body: body.body,
-        locale: body.locale.unwrap_or_else(|| LOCALE_DEFAULT.to_owned()),
-        status: match body.status {
-            Some(StatusWord::Draft) => ArticleStatus::Draft,
-            Some(StatusWord::Published) | None => ArticleStatus::Published,
-        },
+        locale: body.locale,
+        status: body.status.map(ArticleStatus::from),
+        inboxes: body.inboxes,
     };
     let (article, outcome) =
         call.service().put_article(call.actor()?, Some(client_id), new).await?;
@@ -122,6 +145,19 @@ pub(super) async fn get(call: Call) -> Result<Response<Body>, Error> {
     answer(StatusCode::OK, &ArticleJson::whole(&article, call.public_url()))
 }
 
+pub(super) async fn edit(call: Call) -> Result<Response<Body>, Error> {
+    let body = call.body::<ArticleChange>()?;
+    let client_id = call.client_id(body.client_id.as_deref())?;
+    let edit = EditArticle {
+        status: body.status.map(ArticleStatus::from),
+        inboxes: body.inboxes,
+        locale: body.locale,
+    };
+    let id = call.param("id");
+    let article = call.service().edit_article(call.actor()?, Some(client_id), id, edit).await?;
+    answer(StatusCode::OK, &ArticleJson::whole(&article, call.public_url()))
+}
+
 pub(super) async fn delete(call: Call) -> Result<Response<Body>, Error> {
     let client_id = call.client_id(None)?;
     let id = call.param("id");
@@ -131,15 +167,16 @@ pub(super) async fn delete(call: Call) -> Result<Response<Body>, Error> {
 
 pub(super) async fn search(call: Call) -> Result<Response<Body>, Error> {
     let query = call.query::<SearchQuery>()?;
-    let inbox = query.inbox.as_deref();
-    let found =
-        call.service().search_articles(call.actor()?, &query.query, inbox, query.limit).await?;
+    let (inbox, locale) = (query.inbox.as_deref(), query.locale.as_deref());
+    let (text, limit) = (&query.query, query.limit);
+    let found = call.service().search_articles(call.actor()?, text, inbox, locale, limit).await?;
     let passages = found.passages.iter().map(|hit| Passage {
         article_id: hit.article.to_string(),
         title: &hit.title,
         heading: &hit.heading,
         text: &hit.text,
         score: hit.score,
+        locale: &hit.language,
     });
     let passages = passages.collect();
     answer(StatusCode::OK, &Searched { passages, decision: found.decision, answer: &found.answer })

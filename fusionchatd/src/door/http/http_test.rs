@@ -418,8 +418,9 @@ async fn articles_are_put_found_read_and_deleted() {
         source_path: "draft.md".to_owned(),
         title: "Draft".to_owned(),
         body: "Not yet.".to_owned(),
-        locale: "en".to_owned(),
-        status: ArticleStatus::Draft,
+        locale: Some("en".to_owned()),
+        status: Some(ArticleStatus::Draft),
+        inboxes: None,
     };
     let (draft, _) = daemon.service.put_article(&admin, None, draft).await.expect("a draft");
     assert_eq!(daemon.send("GET", &format!("/a/{}", draft.id), &[], None).await.status, 404);

@@ -151,6 +151,7 @@ pub const ROUTES: &[Route] = &[
     route!(Get "/api/articles" "ListArticles" article::list),
     route!(Get "/api/articles/search" "SearchArticles" article::search),
     route!(Get "/api/articles/{id}" "GetArticle" article::get),
+    route!(Patch "/api/articles/{id}" "EditArticle" article::edit),
     route!(Delete "/api/articles/{id}" "DeleteArticle" article::delete),
     route!(Get "/api/server" "GetServerStatus" server::status),
 ];

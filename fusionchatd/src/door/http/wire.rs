@@ -85,6 +85,9 @@ struct SourceJson<'a> {
     article_id: ArticleId,
     title: &'a str,
     url: String,
+    /// Its language, where that is another one than the conversation's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    locale: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -114,6 +117,7 @@ impl<'a> MessageJson<'a> {
                     article_id: source.article,
                     title: &source.title,
                     url: format!("{public_url}/a/{}", source.article),
+                    locale: source.locale.as_deref(),
                 })
                 .collect(),
             system: message.system.as_ref().map(|line| SystemJson {

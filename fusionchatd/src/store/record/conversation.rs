@@ -225,6 +225,8 @@ pub(super) struct StoredSource {
     article: Vec<u8>,
     #[prost(string, tag = "2")]
     title: String,
+    #[prost(string, optional, tag = "3")]
+    locale: Option<String>,
 }
 
 #[derive(Clone, PartialEq, ProstMessage)]
@@ -280,8 +282,11 @@ impl Record for Message {
     type Stored = StoredMessage;
 
     fn store(&self) -> StoredMessage {
-        let source =
-            |it: &Source| StoredSource { article: id(&it.article.0), title: it.title.clone() };
+        let source = |it: &Source| StoredSource {
+            article: id(&it.article.0),
+            title: it.title.clone(),
+            locale: it.locale.clone(),
+        };
         let param = |(name, value): &(String, String)| StoredParam {
             name: name.clone(),
             value: value.clone(),
@@ -306,7 +311,11 @@ impl Record for Message {
 
     fn load(it: StoredMessage) -> Result<Self, &'static str> {
         let source = |it: StoredSource| {
-            Ok(Source { article: ArticleId(uuid(&it.article)?), title: it.title })
+            Ok(Source {
+                article: ArticleId(uuid(&it.article)?),
+                title: it.title,
+                locale: it.locale,
+            })
         };
         let params: Vec<_> = it.params.into_iter().map(|it| (it.name, it.value)).collect();
         Ok(Self {

@@ -320,7 +320,7 @@ fn golden_bytes_of_conversations() {
         sender_type: SenderType::Assistant,
         sender: Some(UserId(id(4))),
         content: "hi".to_owned(),
-        sources: vec![Source { article: ArticleId(id(5)), title: "T".to_owned() }],
+        sources: vec![Source { article: ArticleId(id(5)), title: "T".to_owned(), locale: None }],
         system: Some(SystemLine {
             code: "claimed".to_owned(),
             params: vec![("user".to_owned(), "x".to_owned())],

@@ -153,7 +153,11 @@ fn messages() -> impl Strategy<Value = Message> {
             content,
             sources: sources
                 .into_iter()
-                .map(|(article, title)| Source { article: ArticleId(article), title })
+                .map(|(article, title)| Source {
+                    article: ArticleId(article),
+                    locale: (title.len() % 2 == 1).then(|| "de".to_owned()),
+                    title,
+                })
                 .collect(),
             system: system.map(|(code, params)| SystemLine { code, params }),
             client_id: ids.3.map(ClientId),

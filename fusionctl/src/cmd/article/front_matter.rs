@@ -1,4 +1,4 @@
-//! The head of an article's file: `title`, `id`, `locale` and `draft` between two lines of `---`. A small part of
+//! The head of an article's file: `title`, `id`, `locale`, `status` (or `draft`) and `inboxes` between two lines of `---`. A small part of
 //! YAML, read strictly; other keys are skipped. Pure.
 
 use std::collections::BTreeSet;
@@ -20,9 +20,18 @@ pub(crate) struct Page<'a> {
     /// The article's id in the system it comes from.
     pub(crate) id: Option<String>,
     pub(crate) locale: Option<String>,
-    /// True if it is not to be published.
-    pub(crate) draft: bool,
+    /// Whether visitors may read it; none if the file does not say.
+    pub(crate) status: Option<PageStatus>,
+    /// The inboxes it is for, by name; none if the file does not say.
+    pub(crate) inboxes: Option<Vec<String>>,
     pub(crate) body: &'a str,
+}
+
+/// Whether visitors may read a page.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum PageStatus {
+    Draft,
+    Published,
 }
 
 /// Why a head cannot be used. Lines count from 1, as editors do.
@@ -42,6 +51,8 @@ pub(crate) enum BadHead {
     NotPlain { line: usize, key: String },
     /// `draft` is neither `true` nor `false`.
     BadDraft { line: usize },
+    /// `status` is neither `draft` nor `published`, or says something else than `draft`.
+    BadStatus { line: usize },
     /// A value beyond its limit.
     TooLong { line: usize, key: String },
 }
@@ -57,6 +68,7 @@ impl BadHead {
             | Self::BadQuote { .. }
             | Self::NotPlain { .. }
             | Self::BadDraft { .. }
+            | Self::BadStatus { .. }
             | Self::TooLong { .. } => "bad_front_matter",
         }
     }
@@ -74,6 +86,9 @@ impl fmt::Display for BadHead {
                 write!(formatter, "line {line}: `{key}` must be plain text in one line")
             }
             Self::BadDraft { line } => write!(formatter, "line {line}: draft is true or false"),
+            Self::BadStatus { line } => {
+                write!(formatter, "line {line}: status is draft or published, and said once")
+            }
             Self::TooLong { line, key } => write!(formatter, "line {line}: `{key}` is too long"),
         }
     }
@@ -96,7 +111,8 @@ pub(crate) fn parse(text: &str) -> Result<Page<'_>, BadHead> {
         if content.trim_end() == FENCE {
             let title = head.title.filter(|title| !title.is_empty()).ok_or(BadHead::NoTitle)?;
             let body = rest.trim_start_matches(['\r', '\n']);
-            return Ok(Page { title, id: head.id, locale: head.locale, draft: head.draft, body });
+            let Head { id, locale, status, inboxes, .. } = head;
+            return Ok(Page { title, id, locale, status, inboxes, body });
         }
         head.read(line, content.trim_end())?;
     }
@@ -112,7 +128,8 @@ struct Head {
     title: Option<String>,
     id: Option<String>,
     locale: Option<String>,
-    draft: bool,
+    status: Option<PageStatus>,
+    inboxes: Option<Vec<String>>,
     seen: BTreeSet<String>,
     /// The key whose value may go on in indented lines.
     last: String,
@@ -144,6 +161,8 @@ impl Head {
     }
 
     fn set(&mut self, line: usize, key: &str, raw: &str) -> Result<(), BadHead> {
+        let listed = raw.strip_prefix('[').and_then(|raw| raw.strip_suffix(']'));
+        let raw = if key == "inboxes" { listed.unwrap_or(raw) } else { raw };
         let value = plain(raw).map_err(|problem| match problem {
             NotPlain::Quote => BadHead::BadQuote { line },
             NotPlain::Shape => BadHead::NotPlain { line, key: key.to_owned() },
@@ -156,20 +175,43 @@ impl Head {
             "title" => self.title = Some(value.trim().to_owned()),
             "id" => self.id = Some(value).filter(|id| !id.is_empty()),
             "locale" => self.locale = Some(value).filter(|locale| !locale.is_empty()),
-            _ => {
-                self.draft = match value.as_str() {
-                    "true" => true,
-                    "false" | "" => false,
-                    _ => return Err(BadHead::BadDraft { line }),
-                }
+            "inboxes" => {
+                let names = value.split(',').map(|name| name.trim().to_owned());
+                self.inboxes = Some(names.filter(|name| !name.is_empty()).collect());
             }
+            "status" => self.say(line, status_of(&value).ok_or(BadHead::BadStatus { line })?)?,
+            _ => match value.as_str() {
+                "true" => self.say(line, PageStatus::Draft)?,
+                "false" => self.say(line, PageStatus::Published)?,
+                "" => {}
+                _ => return Err(BadHead::BadDraft { line }),
+            },
         }
         Ok(())
     }
 }
 
+impl Head {
+    /// `draft` and `status` say the same thing; they must not contradict each other.
+    fn say(&mut self, line: usize, status: PageStatus) -> Result<(), BadHead> {
+        if self.status.is_some_and(|said| said != status) {
+            return Err(BadHead::BadStatus { line });
+        }
+        self.status = Some(status);
+        Ok(())
+    }
+}
+
+fn status_of(value: &str) -> Option<PageStatus> {
+    match value {
+        "draft" => Some(PageStatus::Draft),
+        "published" => Some(PageStatus::Published),
+        _ => None,
+    }
+}
+
 fn is_known(key: &str) -> bool {
-    matches!(key, "title" | "id" | "locale" | "draft")
+    matches!(key, "title" | "id" | "locale" | "draft" | "status" | "inboxes")
 }
 
 enum NotPlain {
@@ -218,7 +260,7 @@ fn double_quoted(rest: &str) -> Result<String, NotPlain> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BadHead, Page, parse};
+    use super::{BadHead, Page, PageStatus, parse};
 
     #[test]
     fn heads_are_read() {
@@ -230,7 +272,8 @@ mod tests {
                 title: "Say \"hi\"".into(),
                 id: Some("360017090920".into()),
                 locale: Some("de".into()),
-                draft: true,
+                status: Some(PageStatus::Draft),
+                inboxes: None,
                 body: "Body\n---\nstill body\n",
             }
         );
@@ -238,7 +281,19 @@ mod tests {
         let page = parse(text).unwrap();
         assert_eq!((page.title.as_str(), page.body), ("It's: plain", "Body"));
         assert_eq!(parse("---\ntitle: A: b\n---").unwrap().title, "A: b");
-        assert!(!parse("---\ntitle: a\ndraft: false\n---\n").unwrap().draft);
+        let status = |head: &str| parse(&format!("---\ntitle: a\n{head}---\n")).map(|it| it.status);
+        assert_eq!(status("draft: false\n"), Ok(Some(PageStatus::Published)));
+        assert_eq!(status("status: draft\n"), Ok(Some(PageStatus::Draft)));
+        assert_eq!(status("status: published\ndraft: false\n"), Ok(Some(PageStatus::Published)));
+        assert_eq!(status("status: draft\ndraft: false\n"), Err(BadHead::BadStatus { line: 4 }));
+        assert_eq!(status(""), Ok(None));
+        let inboxes = |value: &str| {
+            parse(&format!("---\ntitle: a\ninboxes:{value}\n---\n")).map(|it| it.inboxes)
+        };
+        let both = Some(vec!["web".to_owned(), "shop".to_owned()]);
+        assert_eq!(inboxes(" web, shop"), Ok(both.clone()));
+        assert_eq!(inboxes(" [web, shop]"), Ok(both));
+        assert_eq!(inboxes(""), Ok(Some(Vec::new())));
     }
 
     #[test]
@@ -264,6 +319,7 @@ mod tests {
             ("---\ntitle: a\n  b\n---\n", BadHead::NotPlain { line: 3, key: key("title") }),
             ("---\nid: [1]\n---\n", BadHead::NotPlain { line: 2, key: key("id") }),
             ("---\ntitle: a\ndraft: maybe\n---\n", BadHead::BadDraft { line: 3 }),
+            ("---\ntitle: a\nstatus: secret\n---\n", BadHead::BadStatus { line: 3 }),
         ] {
             assert_eq!(parse(text).unwrap_err(), problem, "{text:?}");
         }

@@ -11,7 +11,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Map, Value, json};
 use tokio::io::AsyncReadExt;
 
-use crate::cmd::article::front_matter::{self, BadHead};
+use crate::cmd::article::front_matter::{self, BadHead, PageStatus};
 use crate::cmd::{Context, expect};
 use crate::connect::Backoff;
 use crate::failure::{Exit, Failure};
@@ -191,7 +191,11 @@ async fn put(context: &Context, found: Found) -> Result<Outcome, Failure> {
         Ok(page) => page,
         Err(head) => return Ok(Outcome::Refused(Refusal::Head(head))),
     };
-    let status = if page.draft { v1::ArticleStatus::Draft } else { v1::ArticleStatus::Published };
+    let status = match page.status {
+        Some(PageStatus::Draft) => v1::ArticleStatus::Draft,
+        Some(PageStatus::Published) => v1::ArticleStatus::Published,
+        None => v1::ArticleStatus::Unspecified,
+    };
     let request = v1::PutArticleRequest {
         client_id: context.once.client_id_of(&[found.source_path.as_bytes(), text.as_bytes()]),
         source_path: found.source_path,
@@ -199,6 +203,7 @@ async fn put(context: &Context, found: Found) -> Result<Outcome, Failure> {
         body: page.body.to_owned(),
         locale: page.locale.unwrap_or_default(),
         status: status as i32,
+        inboxes: page.inboxes.map(|values| v1::Texts { values }),
     };
     match send(context, request).await {
         Ok(answer) => {

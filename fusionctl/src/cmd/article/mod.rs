@@ -53,20 +53,56 @@ pub(crate) enum ArticleCommand {
         after_help = "Example:\n  fusionctl article get 019b2f6e-8c1f-7e21-9a3c-0242ac120002"
     )]
     Get {
-        /// The article's id
+        /// The article's id or source path
         id: String,
     },
+    /// Let visitors and the assistant read an article
+    #[command(after_help = "Example:\n  fusionctl article publish orders/returns.md")]
+    Publish {
+        /// The article's id or source path
+        id: String,
+    },
+    /// Make an article a draft that only staff read
+    #[command(after_help = "Example:\n  fusionctl article unpublish orders/returns.md")]
+    Unpublish {
+        /// The article's id or source path
+        id: String,
+    },
+    /// Change what an article is for; what is not named stays as it is
+    #[command(
+        after_help = "Example:\n  fusionctl article edit orders/returns.md --inbox web --locale de"
+    )]
+    Edit(Edit),
     /// Delete an article
     #[command(
         after_help = "Example:\n  fusionctl article delete 019b2f6e-8c1f-7e21-9a3c-0242ac120002"
     )]
     Delete {
-        /// The article's id
+        /// The article's id or source path
         id: String,
     },
     /// Search as the assistant does, and show what it would do
     #[command(after_help = "Example:\n  fusionctl article search \"change my address\" --limit 3")]
     Search(Search),
+}
+
+/// Arguments of `article edit`.
+#[derive(Args, Debug)]
+#[command(group = clap::ArgGroup::new("change").required(true).multiple(true).args([
+    "inbox", "all_inboxes", "locale",
+]))]
+pub(crate) struct Edit {
+    /// The article's id or source path
+    id: String,
+    /// An inbox it is for, in place of those so far; may be repeated
+    #[arg(long, value_name = "NAME")]
+    inbox: Vec<String>,
+    /// It is for all inboxes
+    #[arg(long, conflicts_with = "inbox")]
+    all_inboxes: bool,
+    /// Its language, as BCP 47
+    #[arg(long)]
+    locale: Option<String>,
 }
 
 /// Arguments of `article search`.
@@ -77,6 +113,9 @@ pub(crate) struct Search {
     /// Only what this inbox's assistant reads; its name or id
     #[arg(long)]
     inbox: Option<String>,
+    /// The visitor's language, as BCP 47; without it, the inbox's
+    #[arg(long)]
+    locale: Option<String>,
     /// At most this many passages, up to 20
     #[arg(
         long,
@@ -91,6 +130,17 @@ pub(crate) async fn run(context: &Context, command: ArticleCommand) -> Result<Re
         ArticleCommand::Import { dir } => import::import(context, &dir).await,
         ArticleCommand::List(limit) => list(context, &limit).await,
         ArticleCommand::Get { id } => get(context, id).await,
+        ArticleCommand::Publish { id } => {
+            let status = v1::ArticleStatus::Published as i32;
+            edit(context, v1::EditArticleRequest { article_id: id, status, ..Default::default() })
+                .await
+        }
+        ArticleCommand::Unpublish { id } => {
+            let status = v1::ArticleStatus::Draft as i32;
+            edit(context, v1::EditArticleRequest { article_id: id, status, ..Default::default() })
+                .await
+        }
+        ArticleCommand::Edit(arguments) => edit(context, arguments.request()).await,
         ArticleCommand::Delete { id } => delete(context, id).await,
         ArticleCommand::Search(arguments) => search(context, arguments).await,
     }
@@ -125,18 +175,51 @@ fn row(article: &v1::Article) -> Row {
 async fn get(context: &Context, article_id: String) -> Result<Report, Failure> {
     let request = v1::GetArticleRequest { article_id };
     let answer = context.client.call(context.client.articles().get_article(request)).await?;
+    Ok(one(expect(answer.article, "article")?))
+}
+
+async fn edit(context: &Context, request: v1::EditArticleRequest) -> Result<Report, Failure> {
+    let request = v1::EditArticleRequest { client_id: context.once.client_id(), ..request };
+    let answer = context.change(context.client.articles().edit_article(request)).await?;
     let article = expect(answer.article, "article")?;
+    // What it says has not changed.
+    Ok(one(v1::Article { body: String::new(), ..article }))
+}
+
+impl Edit {
+    fn request(self) -> v1::EditArticleRequest {
+        let named = !self.inbox.is_empty() || self.all_inboxes;
+        v1::EditArticleRequest {
+            article_id: self.id,
+            inboxes: named.then_some(v1::Texts { values: self.inbox }),
+            locale: self.locale,
+            ..Default::default()
+        }
+    }
+}
+
+fn one(article: v1::Article) -> Report {
     let fields = vec![
         ("title", Cell::text(&article.title)),
         ("id", Cell::text(&article.id)),
         ("status", name(names::article_status(article.status))),
         ("locale", Cell::text(&article.locale)),
+        ("inboxes", inboxes(&article)),
         ("source", text(article.source_path.as_deref())),
         ("updated", Cell::At(article.updated_at)),
     ];
     let mut object = object(view::article(&article), fields);
-    object.sections.push(Section::Text(article.body));
-    Ok(object.into())
+    if !article.body.is_empty() {
+        object.sections.push(Section::Text(article.body));
+    }
+    object.into()
+}
+
+fn inboxes(article: &v1::Article) -> Cell {
+    if article.inboxes.is_empty() {
+        return Cell::Text("all".to_owned());
+    }
+    Cell::Text(article.inboxes.join(" "))
 }
 
 async fn delete(context: &Context, article_id: String) -> Result<Report, Failure> {
@@ -155,6 +238,7 @@ async fn search(context: &Context, arguments: Search) -> Result<Report, Failure>
         query: arguments.query,
         inbox: arguments.inbox.unwrap_or_default(),
         limit: arguments.limit,
+        locale: arguments.locale.unwrap_or_default(),
     };
     let found = context.client.call(context.client.articles().search_articles(request)).await?;
     let passages: Vec<Value> =

@@ -6,10 +6,7 @@ use fusionchat_proto::v1::put_article_response::Outcome;
 use tonic::{Request, Response, Status};
 
 use crate::door::grpc::{Door, wire};
-use crate::service::article::{PutArticle, PutOutcome};
-
-/// The language of an article that names none.
-const LOCALE_DEFAULT: &str = "en";
+use crate::service::article::{EditArticle, PutArticle, PutOutcome};
 
 #[tonic::async_trait]
 impl ArticleService for Door {
@@ -23,8 +20,9 @@ impl ArticleService for Door {
             source_path: body.source_path,
             title: body.title,
             body: body.body,
-            locale: wire::given(body.locale).unwrap_or_else(|| LOCALE_DEFAULT.to_owned()),
+            locale: wire::given(body.locale),
             status: wire::article_status_of(body.status)?,
+            inboxes: body.inboxes.map(|it| it.values),
         };
         let (article, outcome) = self.service.put_article(&actor, Some(client_id), new).await?;
         let outcome = match outcome {
@@ -34,6 +32,22 @@ impl ArticleService for Door {
         };
         let article = Some(wire::article(article));
         Ok(Response::new(v1::PutArticleResponse { article, outcome: outcome.into() }))
+    }
+
+    async fn edit_article(
+        &self,
+        request: Request<v1::EditArticleRequest>,
+    ) -> Result<Response<v1::EditArticleResponse>, Status> {
+        let (actor, body) = self.open(request).await?;
+        let client_id = wire::client_id(&body.client_id)?;
+        let edit = EditArticle {
+            status: wire::article_status_of(body.status)?,
+            inboxes: body.inboxes.map(|it| it.values),
+            locale: body.locale,
+        };
+        let id = &body.article_id;
+        let article = self.service.edit_article(&actor, Some(client_id), id, edit).await?;
+        Ok(Response::new(v1::EditArticleResponse { article: Some(wire::article(article)) }))
     }
 
     async fn get_article(
@@ -72,9 +86,9 @@ impl ArticleService for Door {
         request: Request<v1::SearchArticlesRequest>,
     ) -> Result<Response<v1::SearchArticlesResponse>, Status> {
         let (actor, body) = self.open(request).await?;
-        let inbox = wire::given(body.inbox);
-        let found =
-            self.service.search_articles(&actor, &body.query, inbox.as_deref(), body.limit).await?;
+        let (inbox, locale) = (wire::given(body.inbox), wire::given(body.locale));
+        let (query, inbox, locale) = (&body.query, inbox.as_deref(), locale.as_deref());
+        let found = self.service.search_articles(&actor, query, inbox, locale, body.limit).await?;
         Ok(Response::new(v1::SearchArticlesResponse {
             passages: found.passages.into_iter().map(wire::passage).collect(),
             decision: found.decision.to_owned(),
