@@ -108,6 +108,7 @@ async fn serve(file: Option<PathBuf>, data: Option<PathBuf>) -> anyhow::Result<(
         .with_context(|| format!("cannot listen on {}", config.grpc_listen))?;
     let url = format!("sled:{}", store.display());
     let app = App::open(&url, config.settings(), Arc::new(system_time)).await?;
+    app.providers.set(config.providers);
     tracing::info!(http = %config.http_listen, grpc = %config.grpc_listen, "ready");
     app.start(Listeners { http, grpc });
     app.run(config.grace).await

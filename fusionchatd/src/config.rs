@@ -10,6 +10,9 @@ use toml::Value;
 use crate::domain::timer::Delays;
 use crate::service::Settings;
 use crate::service::limit::Limits;
+use crate::worker::provider::ProviderSettings;
+
+mod provider;
 
 /// How the log is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +34,8 @@ pub struct Config {
     pub public_url: String,
     /// Where the gRPC API is served.
     pub grpc_listen: SocketAddr,
+    /// The models behind the assistants.
+    pub providers: Vec<ProviderSettings>,
     /// How long durable timers wait.
     pub delays: Delays,
     /// How long stopping may take before it is forced.
@@ -51,6 +56,7 @@ impl Default for Config {
             http_listen: local(4880),
             public_url: "http://127.0.0.1:4880".to_owned(),
             grpc_listen: local(4882),
+            providers: Vec::new(),
             delays: Delays::default(),
             grace: Duration::from_secs(5),
             limits: Limits::default(),
@@ -76,6 +82,7 @@ const KEYS: &[(&str, Setter)] = &[
     ("assistant.timeout_ms", |config, value| {
         delay(value, 3_600_000).map(|it| config.delays.assistant_ms = it)
     }),
+    ("assistant.provider", |config, value| provider::read(value).map(|it| config.providers = it)),
     ("stop.grace_ms", |config, value| {
         number(value, 1, 600_000).map(|it| config.grace = Duration::from_millis(it))
     }),
@@ -209,7 +216,8 @@ mod tests {
         assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
         for (key, _) in KEYS {
             let name = key.rsplit('.').next().unwrap_or(key);
-            assert!(example.contains(&format!("{name} = ")), "{key} is not in the example");
+            let is_there = [format!("{name} = "), format!("# [[{key}]]")];
+            assert!(is_there.iter().any(|it| example.contains(it)), "{key} is not in the example");
         }
     }
 
