@@ -15,6 +15,7 @@ use crate::service::{Clock, Service, Settings};
 use crate::store::Engine;
 use crate::store::open::{OpenOptions, open};
 use crate::worker;
+use crate::worker::provider::Providers;
 
 /// How many ports after the wished one are tried where that is taken.
 const PORTS_TRIED: u16 = 50;
@@ -30,6 +31,8 @@ pub fn system_time() -> i64 {
 pub struct App {
     /// The use cases.
     pub service: Arc<Service>,
+    /// The models of the organizations; none until they are set.
+    pub providers: Arc<Providers>,
     engine: Arc<dyn Engine>,
     tasks: TaskTracker,
     /// Cancelled when the daemon shall stop.
@@ -52,14 +55,19 @@ impl App {
         let engine = open(url, &OpenOptions::default()).await?;
         let tasks = TaskTracker::new();
         let service = Service::open(Arc::clone(&engine), settings, clock, tasks.clone()).await?;
-        Ok(Self { service, engine, tasks, stop: CancellationToken::new() })
+        let providers = Arc::default();
+        Ok(Self { service, providers, engine, tasks, stop: CancellationToken::new() })
     }
 
     /// Opens the doors and starts the workers.
     pub fn start(&self, listeners: Listeners) {
         let Listeners { http, grpc, tls } = listeners;
         let workers = self.stop.child_token();
-        self.tasks.spawn(worker::assistant::run(Arc::clone(&self.service), workers.clone()));
+        self.tasks.spawn(worker::assistant::run(
+            Arc::clone(&self.service),
+            Arc::clone(&self.providers),
+            workers.clone(),
+        ));
         self.tasks.spawn(worker::sweep::run(Arc::clone(&self.service), workers));
         let (service, stop, tasks) =
             (Arc::clone(&self.service), self.stop.clone(), self.tasks.clone());

@@ -111,10 +111,11 @@ async fn serve(file: Option<PathBuf>, data: Option<PathBuf>) -> anyhow::Result<(
         http_tls = tls.http.is_some(), grpc_tls = tls.grpc.is_some(),
         "ready"
     );
+    app.providers.set(config.providers.clone());
     app.start(Listeners { http, grpc, tls: doors });
     let grace = config.grace;
-    let service = Arc::clone(&app.service);
-    let reload = Reload { path: file, config, doors: tls, service, filter };
+    let (service, providers) = (Arc::clone(&app.service), Arc::clone(&app.providers));
+    let reload = Reload { path: file, config, doors: tls, service, providers, filter };
     app.spawn(reload.run(hangup, app.stop.clone()));
     app.run(grace).await
 }

@@ -12,6 +12,7 @@ use crate::config::{Config, Doors, Mistakes};
 use crate::door::tls::Tls;
 use crate::log::Filter;
 use crate::service::Service;
+use crate::worker::provider::Providers;
 
 /// What a reload changes.
 pub(crate) struct Reload {
@@ -23,6 +24,8 @@ pub(crate) struct Reload {
     pub(crate) doors: Doors,
     /// The use cases.
     pub(crate) service: Arc<Service>,
+    /// The models of the organizations.
+    pub(crate) providers: Arc<Providers>,
     /// The log's filter.
     pub(crate) filter: Filter,
 }
@@ -68,6 +71,7 @@ impl Reload {
             }
         }
         self.service.reconfigure(config.settings());
+        self.providers.set(config.providers.clone());
         if let Err(error) = self.filter.reload(EnvFilter::new(&config.log_filter)) {
             tracing::warn!(%error, "the log's filter could not be changed");
         }

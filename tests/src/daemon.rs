@@ -26,6 +26,8 @@ pub struct Daemon {
     data: PathBuf,
     runtime: PathBuf,
     running: Option<Running>,
+    /// Instead of the demo.
+    serving: Option<Child>,
     /// Held while it is down.
     ports: Option<PortsDown>,
     kind: &'static [&'static str],
@@ -53,10 +55,82 @@ impl Daemon {
         let data = stage.folder("data")?;
         let runtime = stage.folder("runtime")?;
         let stage = stage.clone();
-        let mut daemon =
-            Self { stage, data, runtime, running: None, ports: None, kind, demo: Value::Null };
+        let mut daemon = Self {
+            stage,
+            data,
+            runtime,
+            running: None,
+            serving: None,
+            ports: None,
+            kind,
+            demo: Value::Null,
+        };
         daemon.start().await?;
         Ok(daemon)
+    }
+
+    /// Ends the demo and serves its data with a configuration file that has these lines besides the addresses.
+    pub async fn serve(&mut self, lines: &str) -> Result<()> {
+        let (http, grpc) = (self.field("http")?.to_owned(), self.field("grpc")?.to_owned());
+        self.sigterm().await?;
+        self.ended().await?;
+        self.serve_at(&http, &grpc, lines).await
+    }
+
+    /// Serves again after [`Daemon::stop_serving`].
+    pub async fn serve_again(&mut self, lines: &str) -> Result<()> {
+        let (http, grpc) = (self.field("http")?.to_owned(), self.field("grpc")?.to_owned());
+        self.serve_at(&http, &grpc, lines).await
+    }
+
+    /// Ends the daemon that serves.
+    pub async fn stop_serving(&mut self) -> Result<()> {
+        let mut child = self.serving.take().context("the daemon is serving")?;
+        self.ports = Some(Ports::down().await?);
+        let pid = child.id().context("it has not been waited for")?.to_string();
+        tokio::process::Command::new("kill").args(["-TERM", pid.as_str()]).status().await?;
+        child.wait().await?;
+        Ok(())
+    }
+
+    async fn serve_at(&mut self, http: &str, grpc: &str, lines: &str) -> Result<()> {
+        let address =
+            |url: &str| url.trim_start_matches("http://").trim_end_matches('/').to_owned();
+        let config = self.runtime.join("fusionchatd.toml");
+        let text = format!(
+            "data = {:?}\n[http]\nlisten = {:?}\npublic_url = {:?}\n[grpc]\nlisten = {:?}\n{lines}",
+            self.data,
+            address(http),
+            http.trim_end_matches('/'),
+            address(grpc),
+        );
+        fs::write(&config, text)?;
+        let mut child = program::command("fusionchatd", &self.runtime)?
+            .arg("serve")
+            .arg("--config")
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let mut log = BufReader::new(child.stderr.take().context("stderr is piped")?).lines();
+        loop {
+            let line = log.next_line().await?.context("the daemon ended before it was ready")?;
+            self.stage.note(format!("daemon: {line}"));
+            if line.contains(" ready") {
+                break;
+            }
+        }
+        let stage = self.stage.clone();
+        // Read on, or the pipe fills up and the daemon waits.
+        tokio_util::task::TaskTracker::new().spawn(async move {
+            while let Ok(Some(line)) = log.next_line().await {
+                stage.note(format!("daemon: {line}"));
+            }
+        });
+        self.serving = Some(child);
+        self.ports = None;
+        Ok(())
     }
 
     /// Starts the daemon again on the same data, after it has ended.

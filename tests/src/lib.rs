@@ -8,6 +8,7 @@
 
 pub mod daemon;
 pub mod grpc;
+pub mod model;
 mod ports;
 pub mod program;
 pub mod rest;

@@ -22,7 +22,8 @@ const FLOORS: [(&str, &[&str]); 7] = [
 const TOP: [&str; 6] = ["app", "command", "config", "log", "reload", "demo"];
 
 /// What only one place may use: a crate, or a module of a console, and the folders or files it is kept to.
-const KEPT_TO: [(&str, &str, &[&str]); 8] = [
+const KEPT_TO: [(&str, &str, &[&str]); 9] = [
+    ("fusionchatd", "async_openai", &["ai/openai.rs"]),
     ("fusionchatd", "sled", &["store/sled/"]),
     ("fusionchatd", "tantivy", &["search/"]),
     ("fusionchatd", "axum", &["door/http/", "door/live", "demo/shop.rs"]),

@@ -20,7 +20,7 @@ pub const REPEATED_QUESTION: &str = "repeated_question";
 /// Titles a greeting or a clarifying question names at most.
 const MAX_TITLES: usize = 3;
 /// Clarifying questions before the next doubt becomes a hand-over.
-const MAX_CLARIFICATIONS: u32 = 1;
+pub const MAX_CLARIFICATIONS: u32 = 1;
 /// How many of the visitor's last messages a repeated question is looked for in.
 const REPEAT_WINDOW: usize = 3;
 /// The same quote goes out this often; asked for once more, a person takes over.

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use toml::Value;
 use tracing_subscriber::EnvFilter;
 
-use super::{Config, LogFormat};
+use super::{Config, LogFormat, provider};
 
 /// The most networks of trusted proxies.
 const PROXIES_MAX: usize = 64;
@@ -98,6 +98,9 @@ pub(super) const KEYS: &[Key] = &[
     }),
     Key::of("assistant.timeout_ms", "75000", "1 to 3600000", true, |c, v| {
         delay(v, 3_600_000).map(|it| c.delays.assistant_ms = it)
+    }),
+    Key::of("assistant.provider", "", "tables: docs/assistant.md", true, |c, v| {
+        provider::read(v).map(|it| c.providers = it)
     }),
     Key::of("timers.assistant_silence_ms", "1800000", YEAR, true, |c, v| {
         delay(v, YEAR_MS).map(|it| c.delays.assistant_silence_ms = it)

@@ -2,6 +2,7 @@
 //! `http.listen`), then flags. All mistakes are reported at once.
 
 mod key;
+mod provider;
 
 #[cfg(test)]
 mod config_test;
@@ -21,6 +22,7 @@ use crate::door::tls::{Protocol, Tls, TlsFiles};
 use crate::service::Settings;
 use crate::service::limit::Limits;
 use crate::service::proxy::Proxies;
+use crate::worker::provider::ProviderSettings;
 
 use key::KEYS;
 
@@ -77,6 +79,8 @@ pub struct Config {
     pub tls_look: Duration,
     /// Where the metrics are served, if anywhere.
     pub metrics_listen: Option<SocketAddr>,
+    /// The models behind the assistants.
+    pub providers: Vec<ProviderSettings>,
     /// How long durable timers wait.
     pub delays: Delays,
     /// How long stopping may take before it is forced.
@@ -103,6 +107,7 @@ impl Default for Config {
             tls: Pair::default(),
             tls_look: Duration::from_secs(60),
             metrics_listen: None,
+            providers: Vec::new(),
             delays: Delays::default(),
             grace: Duration::from_secs(5),
             limits: Limits::default(),

@@ -7,8 +7,13 @@ use crate::ai;
 use crate::domain::actor::Actor;
 use crate::domain::command::{AssistantAct, Command};
 use crate::domain::conversation::{Conversation, Handler, Status};
-use crate::domain::id::{ArticleId, ClientId, ConversationId, OrganizationId};
+use crate::domain::id::{
+    ArticleId, ClientId, ConversationId, OPERATOR_ORGANIZATION, OrganizationId,
+};
+use crate::domain::inbox::{AssistantMode, Inbox};
 use crate::domain::message::{SenderType, Source};
+use crate::domain::organization::Organization;
+use crate::search::Hit;
 use crate::search::language::primary;
 use crate::store::record::{Number, Record};
 use crate::store::{Batch, table};
@@ -23,16 +28,67 @@ const LOOK_BACK_MAX: u32 = 20;
 /// How many passages it reads.
 const PASSAGES: usize = 5;
 
+/// The reason of a hand-over where the assistant has been switched off.
+const SWITCHED_OFF: &str = "no_assistant";
+
 /// The name of its cursor.
 pub const WORKER: &str = "assistant";
 
 /// What the assistant made of a turn.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Thought {
     /// The conversation has moved on, or is not the assistant's.
     Nothing,
     /// Do this in this turn.
     Act(u64, AssistantAct),
+    /// A model may be asked; without one the fallback is what to do.
+    Ask(Box<Question>),
+}
+
+/// What a model may be asked, with everything it may know: of this organization, inbox and conversation only.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Question {
+    /// The turn the answer is for.
+    pub turn: u64,
+    /// The organization's name.
+    pub organization_name: String,
+    /// The visitor's message.
+    pub question: String,
+    /// What the visitor wrote before, oldest first.
+    pub earlier: Vec<String>,
+    /// What the assistant answered before, oldest first.
+    pub answers: Vec<String>,
+    /// The conversation's language tag.
+    pub locale: String,
+    /// The passages found, best first; never empty.
+    pub hits: Vec<Hit>,
+    /// Whether it may ask back once more.
+    pub may_clarify: bool,
+    /// What the built-in assistant would do.
+    pub fallback: AssistantAct,
+}
+
+impl Question {
+    /// The texts of the passages with these numbers, from 1.
+    pub fn passages(&self, numbers: &[usize]) -> impl Iterator<Item = &str> {
+        let cited = numbers.iter().filter_map(|it| self.hits.get(it.checked_sub(1)?));
+        let found: Vec<&Hit> = cited.collect();
+        found.into_iter().flat_map(|it| [it.title.as_str(), &it.heading, &it.text])
+    }
+
+    /// The articles of those passages, each once.
+    pub fn sources(&self, numbers: Vec<usize>) -> Vec<Source> {
+        let mut sources: Vec<Source> = Vec::new();
+        for hit in numbers.into_iter().filter_map(|it| self.hits.get(it.checked_sub(1)?)) {
+            let article = ArticleId(hit.article);
+            if !sources.iter().any(|it| it.article == article) {
+                let foreign = primary(&hit.language) != primary(&self.locale);
+                let locale = foreign.then(|| hit.language.clone());
+                sources.push(Source { article, title: hit.title.clone(), locale });
+            }
+        }
+        sources
+    }
 }
 
 impl Service {
@@ -53,6 +109,12 @@ impl Service {
         if !waits {
             return Ok(Thought::Nothing);
         }
+        let found = rows.inbox(header.inbox).await?;
+        let Some(inbox) = found.filter(|it| it.assistant == AssistantMode::On) else {
+            // It was switched off while it had this conversation.
+            let act = AssistantAct::HandOver { reason: SWITCHED_OFF };
+            return Ok(Thought::Act(header.turn, act));
+        };
         let recent = rows.last_messages(conversation, LOOK_BACK_MAX).await?;
         let of = |sender: SenderType| {
             let from = recent.iter().filter(move |it| it.sender_type == sender && !it.retracted);
@@ -61,27 +123,49 @@ impl Service {
         let mut visitor_texts = of(SenderType::User);
         let Some(question) = visitor_texts.pop() else { return Ok(Thought::Nothing) };
         let answers = of(SenderType::Assistant);
-        let act =
-            self.act_on_question(&actor, &header, &question, &visitor_texts, &answers).await?;
-        Ok(Thought::Act(header.turn, act))
+        self.think_about(&actor, &header, &inbox, question, visitor_texts, answers).await
     }
 
-    async fn act_on_question(
+    /// The organization's row.
+    async fn organization_named(
+        &self,
+        organization: OrganizationId,
+    ) -> Result<Option<Organization>, Error> {
+        let rows = Rows::new(self.engine.as_ref(), OPERATOR_ORGANIZATION);
+        rows.row(&table::organization(organization)).await
+    }
+
+    /// Whether the assistant still may answer in this turn.
+    pub async fn still_answers(
+        &self,
+        organization: OrganizationId,
+        conversation: ConversationId,
+        turn: u64,
+    ) -> Result<bool, Error> {
+        let rows = Rows::new(self.engine.as_ref(), organization);
+        let Some(header) = rows.conversation(conversation).await? else { return Ok(false) };
+        let inbox = rows.inbox(header.inbox).await?;
+        Ok(header.turn == turn
+            && header.handler == Handler::Assistant
+            && header.status == Status::Open
+            && inbox.is_some_and(|it| it.assistant == AssistantMode::On))
+    }
+
+    async fn think_about(
         self: &Arc<Self>,
         actor: &Actor,
         header: &Conversation,
-        question: &str,
-        earlier: &[String],
-        answers: &[String],
-    ) -> Result<AssistantAct, Error> {
-        let rows = self.rows(actor);
-        let inbox = rows.inbox(header.inbox).await?.ok_or_else(Error::not_found)?;
+        inbox: &Inbox,
+        question: String,
+        earlier: Vec<String>,
+        answers: Vec<String>,
+    ) -> Result<Thought, Error> {
         let locale = header.locale.as_str();
-        let popular = self.popular(actor, &inbox, locale).await?;
+        let popular = self.popular(actor, inbox, locale).await?;
         let earlier_texts: Vec<&str> = earlier.iter().map(String::as_str).collect();
         let answer_texts: Vec<&str> = answers.iter().map(String::as_str).collect();
         let turn = ai::Turn {
-            question,
+            question: &question,
             earlier: &earlier_texts,
             answers: &answer_texts,
             clarifications: header.clarifications,
@@ -89,19 +173,29 @@ impl Service {
             person_wish: false,
             popular: &popular,
         };
-        let decision = match ai::decide_early(&turn) {
-            Some(decision) => decision,
-            None => {
-                let hits =
-                    self.passages(actor, question, earlier, &inbox, locale, PASSAGES).await?;
-                ai::decide(&turn, &hits)
-            }
-        };
-        let mut act = act_of(decision);
-        if let AssistantAct::Say { sources, .. } = &mut act {
+        if let Some(decision) = ai::decide_early(&turn) {
+            return Ok(Thought::Act(header.turn, act_of(decision)));
+        }
+        let hits = self.passages(actor, &question, &earlier, inbox, locale, PASSAGES).await?;
+        let mut fallback = act_of(ai::decide(&turn, &hits));
+        if let AssistantAct::Say { sources, .. } = &mut fallback {
             self.label(actor, locale, sources).await?;
         }
-        Ok(act)
+        if hits.is_empty() {
+            return Ok(Thought::Act(header.turn, fallback));
+        }
+        let organization = self.organization_named(actor.organization).await?;
+        Ok(Thought::Ask(Box::new(Question {
+            turn: header.turn,
+            organization_name: organization.map(|it| it.name).unwrap_or_default(),
+            locale: header.locale.clone(),
+            may_clarify: header.clarifications < ai::turn::MAX_CLARIFICATIONS,
+            question,
+            earlier,
+            answers,
+            hits,
+            fallback,
+        })))
     }
 
     /// Says of each source in another language than the visitor's which one that is.
@@ -158,6 +252,26 @@ impl Service {
         let key = table::worker_cursor(organization, worker);
         let batch = Batch { put: vec![(key, Number(position).encode())], ..Batch::default() };
         Ok(self.engine.commit(batch).await?)
+    }
+
+    /// How many tokens an organization's model has used on a day, counted in days since 1970.
+    pub async fn model_tokens(&self, organization: OrganizationId, day: i64) -> Result<u64, Error> {
+        let rows = Rows::new(self.engine.as_ref(), organization);
+        let found = rows.row::<Number>(&table::model_tokens(organization, day)).await?;
+        Ok(found.map_or(0, |it| it.0))
+    }
+
+    /// Notes how many. The day before needs no row any more.
+    pub async fn save_model_tokens(
+        &self,
+        organization: OrganizationId,
+        day: i64,
+        tokens: u64,
+    ) -> Result<(), Error> {
+        let key = table::model_tokens(organization, day);
+        let put = vec![(key, Number(tokens).encode())];
+        let delete = vec![table::model_tokens(organization, day - 1)];
+        Ok(self.engine.commit(Batch { put, delete, ..Batch::default() }).await?)
     }
 
     /// Entries of an organization's journal after a position, for workers.

@@ -74,6 +74,8 @@ pub enum Table {
     Timer = 0x1B,
     /// organization | worker -> how far it has read.
     WorkerCursor = 0x1C,
+    /// organization | day -> tokens its model has used.
+    ModelTokens = 0x40,
     /// one row: the daemon's epoch and secret.
     Daemon = 0x1D,
     /// organization | member of staff | session -> session.
@@ -381,6 +383,11 @@ pub fn timer_of(key: &[u8]) -> Option<(OrganizationId, TimerKind, Uuid)> {
 /// How far a worker has read.
 pub fn worker_cursor(organization: OrganizationId, worker: &str) -> Key {
     key(Table::WorkerCursor, &[organization.bytes(), worker.as_bytes()])
+}
+
+/// How many tokens an organization's model has used on a day since 1970.
+pub fn model_tokens(organization: OrganizationId, day: i64) -> Key {
+    key(Table::ModelTokens, &[organization.bytes(), &day.to_be_bytes()])
 }
 
 /// The daemon's own row.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -19,8 +20,14 @@ use crate::service::Service;
 use crate::service::assistant::{Thought, WORKER};
 use crate::service::error::{Error, Kind};
 
+use super::answer::{Asking, Outcome};
+use super::budget::Budgets;
+use super::provider::Providers;
+
 /// How many conversations are thought about at once.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 256;
+/// How many of one organization: a model that hangs holds up its own organization only.
+const AT_ONCE_EACH: usize = 32;
 /// How many entries are read at once.
 const READ_AT_ONCE: u32 = 200;
 /// How often a thought is thought again when the conversation has moved on meanwhile. Another entry is then on its
@@ -58,22 +65,34 @@ impl Progress {
 
 struct Worker {
     service: Arc<Service>,
+    tools: Arc<Tools>,
     progress: HashMap<OrganizationId, Progress>,
     /// Tasks that wait behind one of the same conversation, or for a free place.
     waiting: BTreeMap<(OrganizationId, u64), Task>,
-    busy: BTreeSet<ConversationId>,
-    running: JoinSet<Task>,
+    /// Conversations being thought about, each with what is told when it may have moved on.
+    busy: HashMap<ConversationId, (OrganizationId, Arc<Notify>)>,
+    running: JoinSet<(Task, bool)>,
     /// Organizations whose journals have not been read to the end: a read failed, or too much waits.
     behind: BTreeSet<OrganizationId>,
 }
 
-/// Runs until `stop`; then finishes the thoughts that are under way.
-pub async fn run(service: Arc<Service>, stop: CancellationToken) {
+/// What thinking needs besides the service.
+struct Tools {
+    providers: Arc<Providers>,
+    budgets: Budgets,
+    stop: CancellationToken,
+}
+
+/// Runs until `stop`; then finishes the thoughts that are under way, but for those that wait for a model: they are
+/// thought again after the start.
+pub async fn run(service: Arc<Service>, providers: Arc<Providers>, stop: CancellationToken) {
+    let tools = Tools { providers, budgets: Budgets::default(), stop: stop.clone() };
     let mut worker = Worker {
         service: Arc::clone(&service),
+        tools: Arc::new(tools),
         progress: HashMap::new(),
         waiting: BTreeMap::new(),
-        busy: BTreeSet::new(),
+        busy: HashMap::new(),
         running: JoinSet::new(),
         behind: BTreeSet::new(),
     };
@@ -88,7 +107,8 @@ pub async fn run(service: Arc<Service>, stop: CancellationToken) {
     let mut save = tokio::time::interval(SAVE_EVERY);
     save.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        let unsaved = worker.progress.values().any(|it| it.done() > it.saved);
+        let unsaved = worker.progress.values().any(|it| it.done() > it.saved)
+            || worker.tools.budgets.is_unsaved();
         let owing = unsaved || !worker.behind.is_empty();
         tokio::select! {
             () = stop.cancelled() => break,
@@ -138,6 +158,12 @@ impl Worker {
                 self.service.entries_after(organization, progress.read, READ_AT_ONCE).await?;
             let Some(last) = entries.last().map(|entry| entry.position) else { return Ok(()) };
             for entry in &entries {
+                let moved = self.busy.iter().filter(|(conversation, (of, _))| {
+                    *of == organization && entry.conversation.is_none_or(|it| it == **conversation)
+                });
+                for (_, (_, moved)) in moved {
+                    moved.notify_one();
+                }
                 if let Some(conversation) = concerns(entry) {
                     let position = entry.position;
                     progress.unfinished.insert(position);
@@ -149,42 +175,54 @@ impl Worker {
         }
     }
 
-    /// Starts waiting tasks whose conversation is free, up to the bound.
+    /// Starts waiting tasks whose conversation is free, up to the bounds.
     fn start_waiting(&mut self) {
+        let mut each: HashMap<OrganizationId, usize> = HashMap::new();
+        for (organization, _) in self.busy.values() {
+            *each.entry(*organization).or_default() += 1;
+        }
         let mut startable = Vec::new();
         for (key, task) in &self.waiting {
-            if self.running.len() + startable.len() >= AT_ONCE {
+            if self.busy.len() >= AT_ONCE {
                 break;
             }
-            if self.busy.insert(task.conversation) {
+            let of_it = each.entry(task.organization).or_default();
+            if *of_it < AT_ONCE_EACH && !self.busy.contains_key(&task.conversation) {
+                *of_it += 1;
+                self.busy.insert(task.conversation, (task.organization, Arc::default()));
                 startable.push(*key);
             }
         }
         for key in startable {
-            if let Some(task) = self.waiting.remove(&key) {
-                let service = Arc::clone(&self.service);
-                self.running.spawn(async move {
-                    let thought = AssertUnwindSafe(work(&service, task)).catch_unwind();
-                    if thought.await.is_err() {
-                        // The conversation's timer hands the visitor to a person.
-                        tracing::error!("the assistant stopped in mid-thought");
-                    }
-                    task
+            let Some(task) = self.waiting.remove(&key) else { continue };
+            let service = Arc::clone(&self.service);
+            let tools = Arc::clone(&self.tools);
+            let found = self.busy.get(&task.conversation);
+            let moved = found.map(|(_, moved)| Arc::clone(moved)).unwrap_or_default();
+            self.running.spawn(async move {
+                let thought = AssertUnwindSafe(work(&service, &tools, &moved, task)).catch_unwind();
+                let done = thought.await.unwrap_or_else(|_| {
+                    // The conversation's timer hands the visitor to a person.
+                    tracing::error!("the assistant stopped in mid-thought");
+                    true
                 });
-            }
+                (task, done)
+            });
         }
     }
 
-    fn finish(&mut self, task: Result<Task, tokio::task::JoinError>) {
+    fn finish(&mut self, task: Result<(Task, bool), tokio::task::JoinError>) {
         self.finish_without_next(task);
         self.start_waiting();
     }
 
-    fn finish_without_next(&mut self, task: Result<Task, tokio::task::JoinError>) {
+    fn finish_without_next(&mut self, task: Result<(Task, bool), tokio::task::JoinError>) {
         match task {
-            Ok(task) => {
+            Ok((task, done)) => {
                 self.busy.remove(&task.conversation);
-                if let Some(progress) = self.progress.get_mut(&task.organization) {
+                if let Some(progress) = self.progress.get_mut(&task.organization)
+                    && done
+                {
                     progress.unfinished.remove(&task.position);
                 }
             }
@@ -193,6 +231,7 @@ impl Worker {
     }
 
     async fn save(&mut self) {
+        self.tools.budgets.save(&self.service).await;
         for (organization, progress) in &mut self.progress {
             let done = progress.done();
             if done <= progress.saved {
@@ -214,37 +253,71 @@ fn concerns(entry: &Entry) -> Option<ConversationId> {
     entry.conversation.filter(|_| by_visitor || given)
 }
 
-/// Thinks and acts; thinks again if the conversation has moved on.
-async fn work(service: &Arc<Service>, task: Task) {
+/// Thinks and acts; thinks again if the conversation has moved on. False if it was stopped before it had acted.
+async fn work(service: &Arc<Service>, tools: &Tools, moved: &Notify, task: Task) -> bool {
     for _ in 0..ATTEMPTS_MAX {
-        match attempt(service, task).await {
-            Ok(()) => return,
+        match attempt(service, tools, moved, task).await {
+            Ok(Attempt::Done) => return true,
+            Ok(Attempt::Stopped) => return false,
+            Ok(Attempt::Again) => {}
             Err(error) if error.code == "stale_turn" => {}
             Err(error) => {
                 // The conversation's timer hands the visitor to a person.
                 tracing::warn!(code = error.code, "the assistant could not answer");
-                return;
+                return true;
             }
         }
     }
+    true
 }
 
-async fn attempt(service: &Arc<Service>, task: Task) -> Result<(), Error> {
+/// How an attempt went.
+enum Attempt {
+    Done,
+    Again,
+    Stopped,
+}
+
+async fn attempt(
+    service: &Arc<Service>,
+    tools: &Tools,
+    moved: &Notify,
+    task: Task,
+) -> Result<Attempt, Error> {
     let Task { organization, conversation, position } = task;
-    match service.think(organization, conversation).await? {
-        Thought::Nothing => Ok(()),
-        Thought::Act(turn, act) => {
-            let act_in_turn = async |act| {
-                service.assistant_act(organization, conversation, position, turn, act).await
-            };
-            match act_in_turn(act).await {
-                // What it wanted to say no message may hold: a person is needed now, not when the timer fires.
-                Err(error) if error.kind == Kind::Invalid => {
-                    tracing::warn!(code = error.code, "the assistant's answer was refused");
-                    act_in_turn(AssistantAct::HandOver { reason: FAILED }).await
+    let (turn, act) = match service.think(organization, conversation).await? {
+        Thought::Nothing => return Ok(Attempt::Done),
+        Thought::Act(turn, act) => (turn, act),
+        Thought::Ask(question) => match tools.providers.of(&question.organization_name) {
+            None => (question.turn, question.fallback),
+            Some(provider) => {
+                let asking = Asking {
+                    service,
+                    budgets: &tools.budgets,
+                    organization,
+                    conversation,
+                    provider: &provider,
+                    question: &question,
+                    moved,
+                    stop: &tools.stop,
+                };
+                match asking.answer().await? {
+                    Outcome::Act(act) => (question.turn, act),
+                    Outcome::Cut => return Ok(Attempt::Again),
+                    Outcome::Stopped => return Ok(Attempt::Stopped),
                 }
-                done => done,
             }
+        },
+    };
+    let act_in_turn =
+        async |act| service.assistant_act(organization, conversation, position, turn, act).await;
+    match act_in_turn(act).await {
+        // What it wanted to say no message may hold: a person is needed now, not when the timer fires.
+        Err(error) if error.kind == Kind::Invalid => {
+            tracing::warn!(code = error.code, "the assistant's answer was refused");
+            act_in_turn(AssistantAct::HandOver { reason: FAILED }).await?;
         }
+        done => done?,
     }
+    Ok(Attempt::Done)
 }

@@ -2,4 +2,8 @@
 //! as an actor, like any client; only workers may call the network. They never see a door or the store.
 
 pub mod assistant;
+pub mod provider;
 pub mod sweep;
+
+mod answer;
+mod budget;
