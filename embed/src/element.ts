@@ -186,8 +186,8 @@ export class FusionChatElement extends HTMLElement {
     this.#paint();
     this.fail(
       "frame_unreachable",
-      `the chat at ${host} did not start. If it is running, this page may not show it: ` +
-        `add the origin ${location.origin} to the origins of inbox ${inbox}.`,
+      `the chat at ${host} did not start. If it is running, this page may not show it; to allow ` +
+        `it: fusionctl inbox edit ${inbox} --add-origin ${location.origin}`,
     );
   }
 
