@@ -6,12 +6,15 @@
 //! by sleeping: every wait reads a pipe, a socket, a stream or a terminal, and one watchdog ends a test that waits
 //! for ever.
 
+pub mod browser;
 pub mod daemon;
 pub mod grpc;
 pub mod model;
 mod ports;
 pub mod program;
+pub mod proxy;
 pub mod rest;
+pub mod site;
 pub mod source;
 pub mod stage;
 pub mod terminal;

@@ -141,7 +141,7 @@ function onClosed(state: State, code: number, { now, random }: Context): Effect[
   if (code === CLOSE_REFUSED) {
     state.link = "refused";
     const { inbox, origin } = state;
-    const message = `inbox ${inbox} does not allow this page: add ${origin} to its origins.`;
+    const message = `this page may not use the chat; to allow it: fusionctl inbox edit ${inbox} --add-origin ${origin}`;
     return [...effects, { do: "tell", message: { type: "refused", message } }];
   }
   if (code === CLOSE_SESSION_ENDED && state.session && !state.sessionRenewed) {

@@ -1,0 +1,9 @@
+//! The chat in a real Chromium, as a visitor sees it on somebody's page.
+
+mod delivery;
+mod demo;
+mod hostile;
+mod shop;
+mod story;
+mod strict;
+mod tabs;
