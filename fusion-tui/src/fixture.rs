@@ -12,7 +12,8 @@ use crate::event::{Change, Event, Problem};
 use crate::input::Input;
 use crate::key::Key;
 use crate::state::row::{
-    Conversation, ConversationId, Entry, Handler, Message, Note, Sender, Status, SystemLine, UserId,
+    Conversation, ConversationId, Entry, Handler, Message, Note, Sender, Status, SystemLine,
+    URGENCY_NORMAL, UserId,
 };
 use crate::state::transcript::{Page, PageRows};
 use crate::state::{Availability, Me, Start, State};
@@ -85,6 +86,9 @@ pub(crate) fn waiting(number: u64, seconds: i64) -> Conversation {
         reason: SafeText::line("visitor_wish"),
         locale: SafeText::line("en"),
         unread: 1,
+        urgency: URGENCY_NORMAL,
+        labels: SafeText::default(),
+        meant_for: SafeText::default(),
     }
 }
 

@@ -65,6 +65,9 @@ impl Default for Config {
 #[error("{}", .0.join("\n"))]
 pub struct Mistakes(pub Vec<String>);
 
+/// The longest wait of a timer.
+const YEAR_MS: u64 = 366 * 24 * 60 * 60 * 1000;
+
 /// The keys of the file, each with what it sets.
 type Setter = fn(&mut Config, &Value) -> Result<(), String>;
 
@@ -76,6 +79,12 @@ const KEYS: &[(&str, Setter)] = &[
     ("assistant.timeout_ms", |config, value| {
         delay(value, 3_600_000).map(|it| config.delays.assistant_ms = it)
     }),
+    ("timers.assistant_silence_ms", |c, v| {
+        delay(v, YEAR_MS).map(|it| c.delays.assistant_silence_ms = it)
+    }),
+    ("timers.agent_silence_ms", |c, v| delay(v, YEAR_MS).map(|it| c.delays.agent_silence_ms = it)),
+    ("timers.offer_ms", |c, v| delay(v, YEAR_MS).map(|it| c.delays.offer_ms = it)),
+    ("timers.test_ms", |c, v| delay(v, YEAR_MS).map(|it| c.delays.test_ms = it)),
     ("stop.grace_ms", |config, value| {
         number(value, 1, 600_000).map(|it| config.grace = Duration::from_millis(it))
     }),

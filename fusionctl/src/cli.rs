@@ -6,16 +6,19 @@ use std::time::Duration;
 use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::cmd::article::ArticleCommand;
+use crate::cmd::audit::AuditCommand;
 use crate::cmd::auth::AuthCommand;
 use crate::cmd::conv::ConvCommand;
 use crate::cmd::escalation::EscalationCommand;
 use crate::cmd::inbox::InboxCommand;
 use crate::cmd::key::KeyCommand;
+use crate::cmd::message::MessageCommand;
 use crate::cmd::server::ServerCommand;
 use crate::cmd::session::SessionCommand;
 use crate::cmd::tenant::TenantCommand;
 use crate::cmd::test::TestArguments;
 use crate::cmd::user::UserCommand;
+use crate::cmd::visitor::VisitorCommand;
 use crate::output::Format;
 use crate::time::parse_duration;
 
@@ -137,6 +140,12 @@ pub(crate) enum Noun {
     /// The live queue of conversations that wait for a person
     #[command(subcommand)]
     Escalation(EscalationCommand),
+    /// What was said in a conversation
+    #[command(subcommand)]
+    Message(MessageCommand),
+    /// The people who write to you
+    #[command(subcommand)]
+    Visitor(VisitorCommand),
     /// What the assistant answers from
     #[command(subcommand)]
     Article(ArticleCommand),
@@ -145,6 +154,9 @@ pub(crate) enum Noun {
         after_help = "Example:\n  fusionctl test conversations/ --junit out.xml --parallel 8"
     )]
     Test(TestArguments),
+    /// Who did what, when (admins only)
+    #[command(subcommand)]
+    Audit(AuditCommand),
 }
 
 /// The whole command tree, for completion, manual pages and tests that walk it.

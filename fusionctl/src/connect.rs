@@ -19,6 +19,7 @@ use crate::demo::Demo;
 use crate::failure::{Exit, Failure};
 
 use v1::article_service_client::ArticleServiceClient;
+use v1::audit_service_client::AuditServiceClient;
 use v1::conversation_service_client::ConversationServiceClient;
 use v1::escalation_service_client::EscalationServiceClient;
 use v1::inbox_service_client::InboxServiceClient;
@@ -27,6 +28,7 @@ use v1::organization_service_client::OrganizationServiceClient;
 use v1::server_service_client::ServerServiceClient;
 use v1::session_service_client::SessionServiceClient;
 use v1::user_service_client::UserServiceClient;
+use v1::visitor_service_client::VisitorServiceClient;
 use v1::watch_service_client::WatchServiceClient;
 
 /// Where a daemon listens when nothing else is said.
@@ -236,6 +238,14 @@ impl Client {
 
     pub(crate) fn users(&self) -> UserServiceClient<Line> {
         UserServiceClient::new(self.line())
+    }
+
+    pub(crate) fn audit(&self) -> AuditServiceClient<Line> {
+        AuditServiceClient::new(self.line())
+    }
+
+    pub(crate) fn visitors(&self) -> VisitorServiceClient<Line> {
+        VisitorServiceClient::new(self.line())
     }
 
     pub(crate) fn watch(&self) -> WatchServiceClient<Line> {

@@ -136,6 +136,7 @@ async fn execute(
         once: Once::new(global.idempotency_key, environment.random),
         stdin: Stdin::new(stdin),
         progress: stderr_is_terminal && !global.quiet,
+        now_ms: environment.now_ms,
     };
     renderer.report(cmd::run(context, noun).await?).await
 }

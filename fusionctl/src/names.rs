@@ -53,6 +53,7 @@ names! {
     article_status v1::ArticleStatus, "ARTICLE_STATUS_";
     put_outcome v1::put_article_response::Outcome, "OUTCOME_";
     actor_kind v1::actor::Kind, "KIND_";
+    priority v1::Priority, "PRIORITY_";
 }
 
 macro_rules! choices {
@@ -75,6 +76,8 @@ choices! {
     StatusChoice => v1::Status { Open, Escalated, Resolved }
     /// `--as` of `conv resolve`.
     ResolutionChoice => v1::Resolution { Agent, Duplicate, Spam, Confirmed }
+    /// What `conv priority` sets.
+    PriorityChoice => v1::Priority { Urgent, High, Normal, Low }
     /// `--role` of `user invite` and `user create`.
     RoleChoice => v1::Role { Agent, Admin }
     /// What `user availability` sets.

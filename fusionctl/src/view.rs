@@ -150,6 +150,7 @@ pub(crate) fn escalation(escalation: &v1::Escalation) -> Map<String, Value> {
         .text("reason", &escalation.reason)
         .object("by", escalation.by.as_ref(), actor)
         .option("to", escalation.to.as_deref())
+        .text("toName", &escalation.to_name)
         .put("createdAt", escalation.created_at)
         .option("claimedBy", escalation.claimed_by.as_deref())
         .option("claimedAt", escalation.claimed_at)
@@ -165,7 +166,11 @@ pub(crate) fn waiting(row: &v1::WaitingConversation) -> Map<String, Value> {
         .text("visitorId", &row.visitor_id)
         .text("visitorName", &row.visitor_name)
         .text("inboxName", &row.inbox_name)
-        .text("lastLine", &row.last_line);
+        .text("lastLine", &row.last_line)
+        .text("priority", &row.priority)
+        .put("tags", row.tags.clone())
+        .text("preferredName", &row.preferred_name)
+        .option("offeredUntil", row.offered_until);
     json.extend(rest.0);
     json
 }
@@ -199,6 +204,13 @@ pub(crate) fn conversation(conversation: &v1::Conversation) -> Map<String, Value
         .put("position", conversation.position)
         .object("escalation", conversation.escalation.as_ref(), escalation)
         .put("unread", conversation.unread)
+        .option("priority", names::priority(conversation.priority))
+        .put("tags", conversation.tags.clone())
+        .option("preferred", conversation.preferred.as_deref())
+        .text("preferredName", &conversation.preferred_name)
+        .option("offeredUntil", conversation.offered_until)
+        .option("previous", conversation.previous)
+        .option("testUntil", conversation.test_until)
         .0
 }
 
@@ -227,6 +239,8 @@ pub(crate) fn message(message: &v1::Message) -> Map<String, Value> {
         .put("createdAt", message.created_at)
         .put("position", message.position)
         .text("clientId", &message.client_id)
+        .option("retracted", message.retracted.then_some(true))
+        .text("flag", &message.flag)
         .0
 }
 
@@ -241,6 +255,31 @@ pub(crate) fn note(note: &v1::Note) -> Map<String, Value> {
         .put("createdAt", note.created_at)
         .put("position", note.position)
         .text("clientId", &note.client_id)
+        .0
+}
+
+pub(crate) fn visitor(visitor: &v1::Visitor) -> Map<String, Value> {
+    Json::default()
+        .put("id", visitor.id.as_str())
+        .text("name", &visitor.name)
+        .put("createdAt", visitor.created_at)
+        .object("conversation", visitor.conversation.as_ref(), conversation)
+        .0
+}
+
+pub(crate) fn entry(entry: &v1::Entry) -> Map<String, Value> {
+    Json::default()
+        .put("position", entry.position)
+        .put("time", entry.time)
+        .object("actor", entry.actor.as_ref(), actor)
+        .put("kind", entry.kind.as_str())
+        .text("conversationId", &entry.conversation_id)
+        .option("number", entry.number)
+        .text("subjectId", &entry.subject_id)
+        .text("otherId", &entry.other_id)
+        .text("otherName", &entry.other_name)
+        .option("seq", entry.seq)
+        .text("detail", &entry.detail)
         .0
 }
 

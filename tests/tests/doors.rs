@@ -94,6 +94,7 @@ async fn by_grpc(tenant: &Tenant) -> Result<()> {
         client_id: client_id(),
         inbox: tenant.inbox.clone(),
         content: SAYS[0].to_owned(),
+        test: false,
     };
     let begun = visitor.conversations().start_conversation(request).await?.into_inner();
     let id = begun.conversation.context("a conversation")?.id;

@@ -57,8 +57,12 @@ const NEVER: [&str; 2] = ["todo", "unimplemented"];
 const FILE_LINES_MAX: usize = 500;
 
 /// What the command line calls otherwise than the protocol.
-const SYNONYMS: [(&str, &str); 3] =
-    [("tenant", "organization"), ("conv", "conversation"), ("auth", "session")];
+const SYNONYMS: [(&str, &str); 4] = [
+    ("tenant", "organization"),
+    ("conv", "conversation"),
+    ("auth", "session"),
+    ("message", "conversation"),
+];
 
 /// Nouns of the client itself: what they name (a way to a daemon, a file of expectations) is nothing the daemon
 /// knows, so it stands on no wire.

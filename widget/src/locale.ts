@@ -40,6 +40,9 @@ export interface Words {
   resolved: string;
   resolvedByVisitor: string;
   reopened: string;
+  silence: string;
+  removed: string;
+  helped: string;
   errors: Record<string, string>;
 }
 
@@ -83,6 +86,9 @@ const EN: Words = {
   resolved: "This conversation is done. Write again whenever you like.",
   resolvedByVisitor: "You ended the conversation. Write again whenever you like.",
   reopened: "The conversation goes on.",
+  silence: "Are you still there? Without a word from you this conversation ends in a while.",
+  removed: "This message was removed.",
+  helped: "This helped",
   errors: {
     empty_message: "The message was empty.",
     message_too_long: "The message is too long.",
@@ -135,6 +141,9 @@ const TABLES: Record<string, Partial<Words>> = {
     resolved: "Dieses Gespräch ist erledigt. Schreiben Sie jederzeit wieder.",
     resolvedByVisitor: "Sie haben das Gespräch beendet. Schreiben Sie jederzeit wieder.",
     reopened: "Das Gespräch geht weiter.",
+    silence: "Sind Sie noch da? Ohne ein Wort von Ihnen endet dieses Gespräch nach einer Weile.",
+    removed: "Diese Nachricht wurde entfernt.",
+    helped: "Das hat geholfen",
     errors: {
       message_too_long: "Die Nachricht ist zu lang.",
       unavailable: "Der Chat kann das gerade nicht annehmen.",
@@ -180,6 +189,9 @@ const TABLES: Record<string, Partial<Words>> = {
     resolved: "Esta conversación ha terminado. Escribe de nuevo cuando quieras.",
     resolvedByVisitor: "Has terminado la conversación. Escribe de nuevo cuando quieras.",
     reopened: "La conversación continúa.",
+    silence: "¿Sigues ahí? Si no escribes, esta conversación terminará dentro de un tiempo.",
+    removed: "Este mensaje se ha eliminado.",
+    helped: "Me ha servido",
     errors: {
       message_too_long: "El mensaje es demasiado largo.",
       unavailable: "El chat no puede aceptarlo ahora.",
@@ -227,6 +239,9 @@ const TABLES: Record<string, Partial<Words>> = {
     resolvedByVisitor:
       "Vous avez terminé la conversation. Écrivez-nous de nouveau quand vous voulez.",
     reopened: "La conversation continue.",
+    silence: "Êtes-vous toujours là ? Sans un mot de vous, cette conversation se terminera bientôt.",
+    removed: "Ce message a été supprimé.",
+    helped: "Cela m’a aidé",
     errors: {
       message_too_long: "Le message est trop long.",
       unavailable: "Le chat ne peut pas l’accepter maintenant.",
@@ -272,6 +287,9 @@ const TABLES: Record<string, Partial<Words>> = {
     resolved: "Bu görüşme tamamlandı. Dilediğiniz zaman yeniden yazın.",
     resolvedByVisitor: "Görüşmeyi bitirdiniz. Dilediğiniz zaman yeniden yazın.",
     reopened: "Görüşme devam ediyor.",
+    silence: "Hâlâ orada mısınız? Yazmazsanız bu görüşme bir süre sonra sona erecek.",
+    removed: "Bu mesaj kaldırıldı.",
+    helped: "Bu işe yaradı",
     errors: { message_too_long: "Mesaj çok uzun.", unavailable: "Sohbet bunu şu anda alamıyor." },
   },
 };

@@ -4,7 +4,7 @@
 import type { FromVisitor } from "./protocol.ts";
 
 export interface Item {
-  kind: "message" | "person" | "end";
+  kind: "message" | "person" | "end" | "confirm";
   clientId: string;
   content: string;
   createdAt: number;

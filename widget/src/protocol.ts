@@ -34,6 +34,8 @@ export interface MessageFrame {
   system?: { code: string; params?: Record<string, string> };
   clientId?: string;
   createdAt: number;
+  /** It was taken back: the content is gone. */
+  retracted?: boolean;
 }
 
 export interface WelcomeFrame {
@@ -78,6 +80,7 @@ export type FromVisitor =
   | { type: "message"; clientId: string; content: string }
   | { type: "person"; clientId: string }
   | { type: "end"; clientId: string }
+  | { type: "confirm"; clientId: string }
   | { type: "typing" }
   | { type: "read"; seq: number }
   | { type: "ping" };

@@ -111,6 +111,17 @@ export function mayAskForPerson({ conversation, outbox }: State): boolean {
   );
 }
 
+/** Whether "This helped" is on offer: after the assistant's answer. */
+export function mayConfirm({ conversation, outbox, messages }: State): boolean {
+  const last = messages.findLast(({ senderType }) => senderType !== "system");
+  return (
+    conversation?.status === "open" &&
+    conversation.handler === "assistant" &&
+    last?.senderType === "assistant" &&
+    !outbox.length
+  );
+}
+
 /** A line of the system in the visitor's language; empty for what the visitor need not know. */
 export function systemLine(words: Words, message: MessageFrame): string {
   const params = message.system?.params ?? {};
@@ -121,6 +132,7 @@ export function systemLine(words: Words, message: MessageFrame): string {
     case "claimed":
       return words.claimed.replace("%", name);
     case "released":
+    case "transferred":
       return words.released;
     case "handed_back":
       return words.handedBack;
@@ -128,6 +140,8 @@ export function systemLine(words: Words, message: MessageFrame): string {
       return params.by === "visitor" ? words.resolvedByVisitor : words.resolved;
     case "reopened":
       return words.reopened;
+    case "silence_notice":
+      return words.silence;
     default:
       return "";
   }

@@ -22,7 +22,7 @@ export type Event =
   | { type: "woke" }
   | { type: "attention"; isOpen: boolean; hasFocus: boolean }
   | { type: "submitted"; content: string; clientId: string }
-  | { type: "asked"; kind: "person" | "end"; clientId: string }
+  | { type: "asked"; kind: "person" | "end" | "confirm"; clientId: string }
   | { type: "withdrawn"; clientId: string }
   | { type: "typed" };
 
@@ -313,6 +313,8 @@ function onMessage(state: State, message: MessageFrame): Effect[] {
   )
     index--;
   messages.splice(index, 0, message);
+  const { code, params } = message.system ?? {};
+  if (code === "retracted") blank(state, message.conversation, Number(params?.seq));
 
   const { senderType } = message;
   if (senderType === state.typing?.by) {
@@ -323,7 +325,9 @@ function onMessage(state: State, message: MessageFrame): Effect[] {
     if (senderType === "system") followSystemLine(state, message);
     else effects.push({ do: "tell", message: { type: "message", from: senderType } });
     const text =
-      senderType === "system"
+      code === "retracted"
+        ? words.removed
+        : senderType === "system"
         ? systemLine(words, message)
         : `${senderName(words, message)}: ${plainText(message.content)}`;
     if (text) effects.push({ do: "announce", text });
@@ -331,11 +335,17 @@ function onMessage(state: State, message: MessageFrame): Effect[] {
   return [...effects, ...marks(state)];
 }
 
+/** Takes the text of a message away that may have been read already. */
+function blank({ messages }: State, conversation: string, seq: number): void {
+  const at = messages.findIndex((m) => m.seq === seq && m.conversation === conversation);
+  if (at >= 0) messages[at] = { ...messages[at], content: "", sources: [], retracted: true };
+}
+
 /** A status frame says the same; the line may come first, and the header should agree with it. */
 function followSystemLine({ conversation }: State, { system }: MessageFrame): void {
   if (!conversation || !system) return;
   const { code, params } = system;
-  if (code === "escalated" || code === "released")
+  if (code === "escalated" || code === "released" || code === "transferred")
     Object.assign(conversation, { status: "escalated", handler: "none", agent: undefined });
   if (code === "claimed")
     Object.assign(conversation, {

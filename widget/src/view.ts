@@ -6,12 +6,12 @@ import type { MessageFrame } from "./protocol.ts";
 import type { State } from "./state.ts";
 import { button, h, icon, outwardLink, rich } from "./dom.ts";
 import { OUTBOX_MAX } from "./outbox.ts";
-import { mayAskForPerson, senderName, standing, systemLine } from "./state.ts";
+import { mayAskForPerson, mayConfirm, senderName, standing, systemLine } from "./state.ts";
 import { CHARACTERS_MAX, cleanText, countCharacters } from "./text.ts";
 
 export interface ViewEvents {
   submitted(content: string): void;
-  asked(kind: "person" | "end"): void;
+  asked(kind: "person" | "end" | "confirm"): void;
   /** The item to take back, to be written anew. */
   withdrawn(clientId: string): void;
   typed(): void;
@@ -54,6 +54,7 @@ export class View {
   #latest: HTMLButtonElement;
   #person: HTMLButtonElement;
   #end: HTMLButtonElement;
+  #helped: HTMLButtonElement;
   #input = h("textarea", { rows: "1", dir: "auto", enterkeyhint: "send", maxlength: "60000" });
   #send: HTMLButtonElement;
   #count = h("p", { class: "count", id: "count", role: "status" });
@@ -68,6 +69,7 @@ export class View {
     this.#latest = latest;
     this.#person = button(words.person, "quiet", () => this.#ask("person"));
     this.#end = button(words.end, "quiet", () => this.#askToEnd());
+    this.#helped = button(words.helped, "quiet", () => this.#ask("confirm"));
     this.#send = button(words.send, "send", () => this.#submit(), SEND_ICON);
     this.#log.setAttribute("aria-label", words.messages);
     this.#input.setAttribute("aria-label", words.composer);
@@ -87,7 +89,7 @@ export class View {
       h(
         "footer",
         {},
-        h("div", { class: "actions" }, this.#person, this.#end),
+        h("div", { class: "actions" }, this.#helped, this.#person, this.#end),
         h("div", { class: "composer" }, this.#input, this.#send),
         this.#count,
       ),
@@ -173,7 +175,7 @@ export class View {
     const wanted = new Map<string, () => HTMLElement>();
     messages.forEach((message, at) => {
       const first = !sameSender(messages[at - 1], message);
-      wanted.set(`${message.conversation} ${message.seq} ${first}`, () =>
+      wanted.set(`${message.conversation} ${message.seq} ${first} ${!!message.retracted}`, () =>
         this.#messageRow(message, first),
       );
     });
@@ -204,7 +206,7 @@ export class View {
 
   #messageRow(message: MessageFrame, first: boolean): HTMLElement {
     const { words, locale } = this.#state;
-    const { senderType, content, sources } = message;
+    const { senderType, content, sources, retracted } = message;
     if (senderType === "system") {
       return h(
         "li",
@@ -222,7 +224,11 @@ export class View {
     const bubble = h(
       "div",
       { class: "bubble", dir: "auto" },
-      ...(own ? [h("p", {}, content)] : rich(content)),
+      ...(retracted
+        ? [h("p", { class: "removed" }, words.removed)]
+        : own
+          ? [h("p", {}, content)]
+          : rich(content)),
     );
     if (sources?.length) {
       const items = sources.map(({ url, title }) => h("li", {}, outwardLink(url, title || url)));
@@ -274,6 +280,7 @@ export class View {
     const ending = state.outbox.some(({ kind }) => kind === "end");
     if (!this.#sureTimer) setText(this.#end, words.end);
     this.#person.hidden = !mayAskForPerson(state);
+    this.#helped.hidden = !mayConfirm(state);
     this.#end.hidden = !conversation || conversation.status === "resolved" || ending;
   }
 
@@ -303,7 +310,7 @@ export class View {
   }
 
   /** The button goes away, so the focus must find another place. */
-  #ask(kind: "person" | "end"): void {
+  #ask(kind: "person" | "end" | "confirm"): void {
     this.#events.asked(kind);
     this.focus();
   }

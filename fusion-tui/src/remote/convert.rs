@@ -6,7 +6,8 @@ use fusionchat_proto::v1::watch_response::Frame;
 
 use crate::event::{Change, Posted, Problem};
 use crate::state::row::{
-    Conversation, ConversationId, Entry, Handler, Message, Note, Sender, Status, SystemLine, UserId,
+    Conversation, ConversationId, Entry, Handler, Message, Note, REMOVED, Sender, Status,
+    SystemLine, URGENCY_NORMAL, UserId,
 };
 use crate::state::transcript::PageRows;
 use crate::state::{Availability, Me, Typist};
@@ -26,7 +27,11 @@ pub(super) fn conversation_at(row: v1::Conversation, position: u64) -> Conversat
     let status = status(row.status());
     let handler = handler(row.handler());
     let last_sender = sender(row.last_sender());
-    let reason = row.escalation.map(|escalation| SafeText::line(&escalation.reason));
+    let urgency = urgency(row.priority());
+    let labels = labels(urgency, &row.tags);
+    let to = row.escalation.as_ref().map_or("", |escalation| escalation.to_name.as_str());
+    let meant_for = SafeText::line(if to.is_empty() { &row.preferred_name } else { to });
+    let reason = row.escalation.as_ref().map(|escalation| SafeText::line(&escalation.reason));
     Conversation {
         id: ConversationId::from(row.id.as_str()),
         number: row.number,
@@ -48,12 +53,44 @@ pub(super) fn conversation_at(row: v1::Conversation, position: u64) -> Conversat
         reason: reason.unwrap_or_default(),
         locale: SafeText::line(&row.locale),
         unread: row.unread,
+        urgency,
+        labels,
+        meant_for,
     }
+}
+
+fn urgency(priority: v1::Priority) -> u8 {
+    match priority {
+        v1::Priority::Urgent => 0,
+        v1::Priority::High => 1,
+        v1::Priority::Normal | v1::Priority::Unspecified => URGENCY_NORMAL,
+        v1::Priority::Low => 3,
+    }
+}
+
+fn labels(urgency: u8, tags: &[String]) -> SafeText {
+    let mut text = match urgency {
+        0 => "URGENT ".to_owned(),
+        1 => "high ".to_owned(),
+        URGENCY_NORMAL => String::new(),
+        _ => "low ".to_owned(),
+    };
+    for tag in tags {
+        text.push_str(&format!("[{tag}] "));
+    }
+    SafeText::line(text.trim_end())
 }
 
 /// A row of the live queue. It knows less than a conversation's row and is older than any.
 pub(super) fn waiting(row: v1::WaitingConversation) -> Option<Conversation> {
     let escalation = row.escalation?;
+    let urgency = match row.priority.as_str() {
+        "urgent" => 0,
+        "high" => 1,
+        "low" => 3,
+        _ => URGENCY_NORMAL,
+    };
+    let to = escalation.to_name.as_str();
     Some(Conversation {
         id: ConversationId::from(escalation.conversation_id.as_str()),
         number: escalation.number,
@@ -75,6 +112,9 @@ pub(super) fn waiting(row: v1::WaitingConversation) -> Option<Conversation> {
         reason: SafeText::line(&escalation.reason),
         locale: SafeText::default(),
         unread: 0,
+        urgency,
+        labels: labels(urgency, &row.tags),
+        meant_for: SafeText::line(if to.is_empty() { &row.preferred_name } else { to }),
     })
 }
 
@@ -103,7 +143,11 @@ fn message(row: v1::Message) -> Message {
         sender,
         sender_id: UserId::from(row.sender_id.as_str()),
         name: SafeText::line(&row.sender_name),
-        content: SafeText::block(&row.content),
+        content: if row.retracted {
+            SafeText::line(REMOVED)
+        } else {
+            SafeText::block(&row.content)
+        },
         sources: row.sources.iter().map(|source| SafeText::line(&source.title)).collect(),
         system: row.system.map(|line| SystemLine {
             code: SafeText::line(&line.code),

@@ -66,6 +66,7 @@ async fn read_part(
             assignee: assignee.clone(),
             limit: PAGE,
             page_token,
+            tests: false,
         };
         let page = within(client.conversations().list_conversations(request)).await?;
         let rows = page.conversations.into_iter().map(convert::conversation).collect();

@@ -308,8 +308,8 @@ impl Desk {
     }
 }
 
-fn waiting_key(row: &Conversation) -> (i64, u64) {
-    (row.waiting_since.unwrap_or(i64::MAX), row.number)
+fn waiting_key(row: &Conversation) -> (u8, i64, u64) {
+    (row.urgency, row.waiting_since.unwrap_or(i64::MAX), row.number)
 }
 
 /// Who waits for my answer first, longest first; then by the latest change.

@@ -77,7 +77,18 @@ pub(crate) struct Conversation {
     pub(crate) reason: SafeText,
     pub(crate) locale: SafeText,
     pub(crate) unread: u64,
+    /// Before which others it comes in the queue: 0 is urgent, 2 normal.
+    pub(crate) urgency: u8,
+    /// Its priority, unless it is normal, and its tags, as they stand before the last line.
+    pub(crate) labels: SafeText,
+    /// Who it is offered to, else the agent who had it last.
+    pub(crate) meant_for: SafeText,
 }
+
+/// What stands where a message was taken back.
+pub(crate) const REMOVED: &str = "(removed)";
+/// The urgency of a normal conversation.
+pub(crate) const URGENCY_NORMAL: u8 = 2;
 
 impl Conversation {
     /// True while `user` handles it.

@@ -2,7 +2,8 @@
 //! order, without repeats. Pages and live changes meet here; holes between them are named, never
 //! papered over.
 
-use super::row::{ConversationId, Entry, Sender};
+use super::row::{ConversationId, Entry, REMOVED, Sender};
+use crate::text::SafeText;
 
 /// The most entries of one conversation in memory.
 pub(crate) const ENTRIES_MAX: usize = 500;
@@ -117,14 +118,35 @@ impl Transcript {
         }
     }
 
+    /// Takes the text away of a message that `entry` says was taken back.
+    fn blank(&mut self, entry: &Entry) {
+        let Some(seq) = taken_back(entry) else { return };
+        for known in &mut self.entries {
+            if let Entry::Message(message) = known
+                && message.seq == seq
+            {
+                message.content = SafeText::line(REMOVED);
+                message.sources.clear();
+            }
+        }
+    }
+
     fn insert(&mut self, entry: Entry) {
         if self.entries.iter().rev().any(|known| is_same(known, &entry)) {
             return;
         }
+        self.blank(&entry);
         let position = entry.position();
         let at = self.entries.partition_point(|known| known.position() <= position);
         self.entries.insert(at, entry);
     }
+}
+
+/// The seq of the message that an entry says was taken back.
+fn taken_back(entry: &Entry) -> Option<u64> {
+    let Entry::Message(message) = entry else { return None };
+    let line = message.system.as_ref().filter(|line| line.code.as_str() == "retracted")?;
+    line.params.get("seq")?.as_str().parse().ok()
 }
 
 fn is_same(one: &Entry, other: &Entry) -> bool {

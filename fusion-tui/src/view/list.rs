@@ -91,6 +91,9 @@ fn line(state: &State, row: &Conversation, selected: bool, width: usize) -> Line
         visitor.to_owned()
     } else {
         let who = match state.desk.tab() {
+            Tab::Waiting if !row.meant_for.is_empty() => {
+                format!("{}: {}", row.meant_for, words::reason(row)).into()
+            }
             Tab::Waiting => words::reason(row),
             Tab::Mine | Tab::All | Tab::Done => words::state(row).into(),
         };
@@ -142,5 +145,6 @@ fn last_line(state: &State, row: &Conversation) -> String {
         Sender::Agent => "agent: ",
         Sender::Assistant => "assistant: ",
     };
-    format!("{who}{}", row.last_line)
+    let gap = if row.labels.is_empty() { "" } else { " " };
+    format!("{}{gap}{who}{}", row.labels, row.last_line)
 }

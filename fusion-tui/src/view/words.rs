@@ -38,6 +38,7 @@ pub(crate) fn reason(row: &Conversation) -> Cow<'_, str> {
         "agent_absent" => "agent went away",
         "released" => "let go by an agent",
         "reopened" => "came back",
+        "transferred" => "given by an agent",
         "staff" => "passed on by staff",
         other if other.bytes().all(|b| b.is_ascii_lowercase() || b == b'_') => {
             return Cow::Owned(other.replace('_', " "));
@@ -114,10 +115,14 @@ pub(crate) fn system(line: &SystemLine) -> String {
         "escalated" => "waiting for a person".to_owned(),
         "claimed" => format!("{name} joined"),
         "released" => "back in the queue".to_owned(),
+        "transferred" => "given to another agent".to_owned(),
+        "silence_notice" => "the visitor was asked whether they are still there".to_owned(),
+        "retracted" => format!("message {} was removed", param("seq").unwrap_or("?")),
         "handed_back" => "handed back to the assistant".to_owned(),
         "resolved" => match param("by") {
             Some("assistant") => "done, closed by the assistant".to_owned(),
             Some("visitor") => "done, ended by the visitor".to_owned(),
+            Some("silence") => "done, the visitor said nothing more".to_owned(),
             Some(_) | None => "done, closed by an agent".to_owned(),
         },
         "reopened" => "opened again".to_owned(),

@@ -271,7 +271,7 @@ impl Desk<'_> {
                 service.resolve(self.agent(name)?, id, &text, Resolution::Agent).await?;
             }
             End => {
-                service.end_by_visitor(&guest.actor, id, Some(current.id)).await?;
+                service.end_by_visitor(&guest.actor, id, Some(current.id), false).await?;
             }
         }
         Ok(())

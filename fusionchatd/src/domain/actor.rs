@@ -85,11 +85,13 @@ pub enum Permission {
     ManageOrganizations,
     /// Read the daemon's status.
     ReadServer,
+    /// Read the journal as an audit log.
+    ReadAudit,
 }
 
 impl Permission {
     /// Every permission, for tables and tests.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::ReadConversations,
         Self::WriteConversations,
         Self::PostAsVisitor,
@@ -105,6 +107,7 @@ impl Permission {
         Self::WriteSessions,
         Self::ManageOrganizations,
         Self::ReadServer,
+        Self::ReadAudit,
     ];
 
     /// The scope of an API key that grants it.
@@ -125,6 +128,7 @@ impl Permission {
             Self::WriteSessions => "session:write",
             Self::ManageOrganizations => "organization:manage",
             Self::ReadServer => "server:read",
+            Self::ReadAudit => "audit:read",
         }
     }
 

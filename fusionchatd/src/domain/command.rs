@@ -7,6 +7,7 @@ use super::hidden::Hidden;
 use super::id::{ArticleId, ConversationId, InboxId, KeyId, OrganizationId, SessionId, UserId};
 use super::inbox::{AssistantMode, InboxEdit};
 use super::message::Source;
+use super::priority::Priority;
 use super::session::Session;
 use super::timer::Timer;
 use super::user::{Availability, Role};
@@ -159,6 +160,8 @@ pub enum Command {
     VisitorEnd {
         /// Who.
         visitor: Visitor,
+        /// Whether because it helped.
+        confirmed: bool,
         /// Only if this is their conversation; else not found.
         conversation: Option<ConversationId>,
     },
@@ -202,7 +205,11 @@ impl Command {
             Self::PutArticle { body, .. } => Some(body),
             Self::VisitorMessage { content, .. }
             | Self::Staff {
-                act: StaffAct::Reply { content } | StaffAct::Note { content }, ..
+                act:
+                    StaffAct::Reply { content }
+                    | StaffAct::Note { content }
+                    | StaffAct::Transfer { note: Some(content), .. },
+                ..
             }
             | Self::Assistant { act: AssistantAct::Say { content, .. }, .. } => Some(content),
             Self::CreateOrganization { .. }
@@ -239,6 +246,8 @@ pub struct Visitor {
     pub locale: Option<String>,
     /// Their session, stored with the first message; none when a key speaks for them.
     pub session: Option<(Session, Hidden<[u8; 32]>)>,
+    /// Whether what they start is a test.
+    pub test: bool,
 }
 
 /// What staff can do to a conversation.
@@ -277,6 +286,41 @@ pub enum StaffAct {
     },
     /// It goes on, with the agent who says so.
     Reopen,
+    /// Give it to a colleague, who is offered it before everybody else.
+    Transfer {
+        /// To whom.
+        to: UserId,
+        /// What they should know; staff only.
+        note: Option<String>,
+    },
+    /// End the waiting: the assistant has it again.
+    Return,
+    /// End the waiting: it is done.
+    ResolveWaiting,
+    /// Change its tags.
+    Tag {
+        /// Those it gets.
+        add: Vec<String>,
+        /// Those it loses.
+        remove: Vec<String>,
+    },
+    /// Change its priority.
+    Prioritize {
+        /// To what.
+        priority: Priority,
+    },
+    /// Mark an answer of the assistant's for review.
+    Flag {
+        /// Which.
+        seq: u64,
+        /// Why.
+        reason: String,
+    },
+    /// Take a message back.
+    Retract {
+        /// Which.
+        seq: u64,
+    },
 }
 
 /// What the assistant can do to a conversation.

@@ -4,6 +4,7 @@ use super::Time;
 use super::entry::{ActorKind, Entry, EntryKind};
 use super::id::{ConversationId, EscalationId, InboxId, OrganizationId, UserId};
 use super::message::SenderType;
+use super::priority::Priority;
 use super::timer::{Due, TimerKind};
 
 /// How long after it was resolved a visitor's message reopens a conversation: 7 days.
@@ -46,6 +47,21 @@ pub enum Resolution {
     Spam = 4,
     /// The visitor ended it.
     Visitor = 5,
+    /// The visitor said nothing more to the assistant.
+    Abandoned = 6,
+    /// The visitor said nothing more to the agent, in spite of a notice.
+    NoReply = 7,
+}
+
+/// A transfer that its addressee has not answered yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// The agent it is offered to.
+    pub to: UserId,
+    /// The agent who gave it, and is told if it is declined.
+    pub from: Option<UserId>,
+    /// When it becomes everybody's.
+    pub due: Time,
 }
 
 /// The side a mark belongs to.
@@ -128,8 +144,24 @@ pub struct Conversation {
     pub position: u64,
     /// Its place in the list of its status: the waiting position, or the position at which the status began.
     pub rank: u64,
+    /// To whom it was transferred, while they may claim it before others.
+    pub offer: Option<Offer>,
+    /// When the visitor's silence has lasted too long.
+    pub silence_due: Option<Time>,
+    /// Whether the visitor has been told of that.
+    pub silence_noticed: bool,
+    /// The earlier conversation that it continues.
+    pub previous: Option<ConversationId>,
+    /// What staff call it by: lower-case words.
+    pub tags: Vec<String>,
+    /// How urgent it is.
+    pub priority: Priority,
+    /// For a test, when it is deleted; it is in no queue, list or figure.
+    pub expires_at: Option<Time>,
 }
 
+/// The code of a start that makes a test.
+pub const CODE_TEST: u32 = 1;
 /// The part of a message's [`Entry::code`] that is its sender type.
 const CODE_SENDER_MASK: u32 = 0xff;
 /// The codes of an assistant's message, in [`Entry::code`] above the sender type's.
@@ -177,7 +209,19 @@ impl Conversation {
             updated_at: entry.time,
             position: entry.position,
             rank: entry.position,
+            offer: None,
+            silence_due: None,
+            silence_noticed: false,
+            previous: None,
+            tags: Vec::new(),
+            priority: Priority::Normal,
+            expires_at: entry.due.filter(|_| entry.code == CODE_TEST),
         })
+    }
+
+    /// Whether it is a test.
+    pub fn is_test(&self) -> bool {
+        self.expires_at.is_some()
     }
 
     /// Changes the header as `entry` says. Replaying a conversation's entries in order gives its stored header,
@@ -186,12 +230,30 @@ impl Conversation {
         match entry.kind {
             EntryKind::MessagePosted => self.apply_message(entry),
             EntryKind::Escalated | EntryKind::Released => self.apply_waiting(entry),
+            EntryKind::Transferred => {
+                let (to, from) = (entry.other.map(UserId), self.assignee);
+                self.apply_waiting(entry);
+                self.offer = to.zip(entry.due).map(|(to, due)| Offer { to, from, due });
+            }
+            EntryKind::OfferEnded => self.offer = None,
+            EntryKind::TagsChanged => self.tags = tags_of(entry),
+            EntryKind::PriorityChanged => {
+                self.priority = Priority::from_code(entry.code).unwrap_or(self.priority);
+            }
+            EntryKind::SilenceNoticed => {
+                self.silence_noticed = true;
+                self.silence_due = entry.due;
+            }
+            EntryKind::Linked => self.previous = entry.subject.map(ConversationId),
             EntryKind::Claimed => self.apply_claimed(entry),
             EntryKind::HandedBack => self.apply_to_assistant(entry),
             EntryKind::Resolved => self.apply_resolved(entry),
             EntryKind::Reopened => self.apply_reopened(entry),
             EntryKind::MarkMoved => self.apply_mark(entry),
             EntryKind::NoteAdded
+            | EntryKind::MessageFlagged
+            | EntryKind::MessageRetracted
+            | EntryKind::ConversationDeleted
             | EntryKind::ConversationStarted
             | EntryKind::OrganizationCreated
             | EntryKind::UserCreated
@@ -217,7 +279,14 @@ impl Conversation {
     /// The timers it waits for.
     pub fn timers(&self) -> impl Iterator<Item = Due> {
         let due = |kind, at: Option<Time>| at.map(|at| Due { kind, at });
-        [due(TimerKind::Assistant, self.assistant_due)].into_iter().flatten()
+        [
+            due(TimerKind::Assistant, self.assistant_due),
+            due(TimerKind::Silence, self.silence_due),
+            due(TimerKind::Offer, self.offer.map(|it| it.due)),
+            due(TimerKind::TestExpiry, self.expires_at),
+        ]
+        .into_iter()
+        .flatten()
     }
 
     fn apply_message(&mut self, entry: &Entry) {
@@ -227,6 +296,7 @@ impl Conversation {
                 self.turn += 1;
                 self.last_visitor_seq = entry.seq.unwrap_or(self.last_seq);
                 self.unread += 1;
+                self.hear(None);
                 self.assistant_due = entry.due;
                 if self.handler == Handler::Agent {
                     self.wait_since(entry);
@@ -236,6 +306,7 @@ impl Conversation {
                 self.waiting_since = None;
                 self.waiting_position = None;
                 self.assistant_due = None;
+                self.hear(entry.due);
                 if let Some(agent) = entry.other.map(UserId)
                     && !self.participants.contains(&agent)
                 {
@@ -244,6 +315,7 @@ impl Conversation {
             }
             SenderType::Assistant => {
                 self.assistant_due = None;
+                self.hear(entry.due);
                 let clarifies = entry.code & CODE_CLARIFICATION != 0;
                 self.clarifications = if clarifies { self.clarifications + 1 } else { 0 };
             }
@@ -253,6 +325,12 @@ impl Conversation {
         if matches!(sender, SenderType::User | SenderType::Agent) {
             self.line_sender = sender;
         }
+    }
+
+    /// It is the visitor's turn until `due`, or not theirs.
+    fn hear(&mut self, due: Option<Time>) {
+        self.silence_due = due;
+        self.silence_noticed = false;
     }
 
     /// A person owes an answer from now on, if none has been owed already.
@@ -270,6 +348,8 @@ impl Conversation {
         self.assigned_at = None;
         self.turn += 1;
         self.assistant_due = None;
+        self.hear(None);
+        self.offer = None;
         self.wait_since(entry);
         self.rank = self.waiting_position.unwrap_or(entry.position);
         self.escalation = entry.subject.map(EscalationId);
@@ -285,6 +365,8 @@ impl Conversation {
         self.assistant_due = None;
         self.clarifications = 0;
         self.escalation = None;
+        self.offer = None;
+        self.hear(entry.due);
         self.rank = entry.position;
         // Whoever takes over from the assistant before it has answered owes that answer.
         if self.last_sender == SenderType::User {
@@ -302,7 +384,11 @@ impl Conversation {
         self.escalation = None;
         self.clarifications = 0;
         self.turn += 1;
-        self.assistant_due = entry.due;
+        self.offer = None;
+        // The visitor's message is last, and the assistant owes the answer; or it is the visitor's turn.
+        let asked = self.last_sender == SenderType::User;
+        self.assistant_due = entry.due.filter(|_| asked);
+        self.hear(entry.due.filter(|_| !asked));
         self.rank = entry.position;
     }
 
@@ -321,6 +407,8 @@ impl Conversation {
         self.waiting_position = None;
         self.escalation = None;
         self.assistant_due = None;
+        self.offer = None;
+        self.hear(None);
         self.resolution = Resolution::from_code(entry.code);
         self.resolved_at = Some(entry.time);
         self.turn += 1;
@@ -369,10 +457,19 @@ impl Status {
 impl Resolution {
     /// The resolution of a stored code.
     pub fn from_code(code: u32) -> Option<Self> {
-        [Self::Confirmed, Self::Agent, Self::Duplicate, Self::Spam, Self::Visitor]
-            .into_iter()
-            .find(|it| *it as u32 == code)
+        Self::ALL.into_iter().find(|it| *it as u32 == code)
     }
+
+    /// Every resolution.
+    pub const ALL: [Self; 7] = [
+        Self::Confirmed,
+        Self::Agent,
+        Self::Duplicate,
+        Self::Spam,
+        Self::Visitor,
+        Self::Abandoned,
+        Self::NoReply,
+    ];
 
     /// The name on the wire.
     pub fn name(self) -> &'static str {
@@ -382,6 +479,13 @@ impl Resolution {
             Self::Duplicate => "duplicate",
             Self::Spam => "spam",
             Self::Visitor => "visitor",
+            Self::Abandoned => "abandoned",
+            Self::NoReply => "no_reply",
         }
     }
+}
+
+fn tags_of(entry: &Entry) -> Vec<String> {
+    let tags = entry.detail.as_deref().unwrap_or_default().split(',');
+    tags.filter(|tag| !tag.is_empty()).map(str::to_owned).collect()
 }

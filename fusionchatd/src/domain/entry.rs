@@ -57,11 +57,29 @@ pub enum EntryKind {
     Reopened = 28,
     /// One side has read further.
     MarkMoved = 29,
+    /// The assignee gave it to a colleague, who is offered it for a while before everybody is.
+    Transferred = 30,
+    /// The colleague declined the offer or let it pass.
+    OfferEnded = 31,
+    /// Its tags are others.
+    TagsChanged = 32,
+    /// Its priority is another.
+    PriorityChanged = 33,
+    /// The visitor was told that it will end without a word from them.
+    SilenceNoticed = 34,
+    /// Staff marked an answer of the assistant's for review.
+    MessageFlagged = 35,
+    /// A message was taken back.
+    MessageRetracted = 36,
+    /// A test conversation is gone.
+    ConversationDeleted = 37,
+    /// It continues an earlier conversation.
+    Linked = 38,
 }
 
 impl EntryKind {
     /// Every kind, for codecs and tables.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 32] = [
         Self::OrganizationCreated,
         Self::UserCreated,
         Self::AvailabilityChanged,
@@ -85,6 +103,15 @@ impl EntryKind {
         Self::Resolved,
         Self::Reopened,
         Self::MarkMoved,
+        Self::Transferred,
+        Self::OfferEnded,
+        Self::TagsChanged,
+        Self::PriorityChanged,
+        Self::SilenceNoticed,
+        Self::MessageFlagged,
+        Self::MessageRetracted,
+        Self::ConversationDeleted,
+        Self::Linked,
     ];
 
     /// The name in streams and audit lists.
@@ -113,6 +140,15 @@ impl EntryKind {
             Self::Resolved => "Resolved",
             Self::Reopened => "Reopened",
             Self::MarkMoved => "MarkMoved",
+            Self::Transferred => "Transferred",
+            Self::OfferEnded => "OfferEnded",
+            Self::TagsChanged => "TagsChanged",
+            Self::PriorityChanged => "PriorityChanged",
+            Self::SilenceNoticed => "SilenceNoticed",
+            Self::MessageFlagged => "MessageFlagged",
+            Self::MessageRetracted => "MessageRetracted",
+            Self::ConversationDeleted => "ConversationDeleted",
+            Self::Linked => "Linked",
         }
     }
 }
@@ -178,13 +214,16 @@ pub struct Entry {
     pub other: Option<Uuid>,
     /// Its number in the conversation, if the visitor sees it; or the mark.
     pub seq: Option<u64>,
-    /// The conversation's number, at its start; with a staff mark, how many messages stay unread.
+    /// The conversation's number, at its start; with a staff mark, how many messages stay unread; the seq of a
+    /// message that is flagged or taken back.
     pub number: Option<u64>,
-    /// A small code that depends on the kind: sender type, handler, resolution, side.
+    /// A small code that depends on the kind: sender type, handler, resolution, side, priority; 1 for the start of a
+    /// test.
     pub code: u32,
     /// When a durable timer set by it is due.
     pub due: Option<Time>,
-    /// The reason of an escalation, the locale of a start, what of an inbox was changed.
+    /// The reason of an escalation or a flag, the locale of a start, the tags with a comma between them, what of an
+    /// inbox was changed.
     pub detail: Option<String>,
     /// A keyed digest of the content, if there is any.
     pub digest: Option<[u8; 32]>,

@@ -34,6 +34,9 @@ impl Content {
             Self::Note(note) => Some(&note.content),
             Self::Article(article) => Some(&article.body),
             Self::None
+            | Self::Flagged(_)
+            | Self::Retracted { .. }
+            | Self::Deleted(_)
             | Self::Organization(_)
             | Self::User(..)
             | Self::Inbox(_)
@@ -53,6 +56,17 @@ pub enum Content {
     None,
     /// A message or system line.
     Message(Message),
+    /// A message that is marked for review.
+    Flagged(Message),
+    /// The line that a message was taken back, and what is left of that.
+    Retracted {
+        /// The line.
+        line: Box<Message>,
+        /// The message without its text.
+        message: Box<Message>,
+    },
+    /// A conversation that is gone, with everything that was its own.
+    Deleted(Box<Conversation>),
     /// A note.
     Note(Note),
     /// A new organization.

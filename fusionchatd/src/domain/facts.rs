@@ -7,6 +7,7 @@ use super::escalation::Escalation;
 use super::hidden::Hidden;
 use super::inbox::Inbox;
 use super::key::Key;
+use super::message::Message;
 use super::session::Session;
 use super::timer::Delays;
 use super::user::User;
@@ -43,6 +44,8 @@ pub struct Facts {
     pub escalation: Option<Escalation>,
     /// The inbox of the conversation or command.
     pub inbox: Option<Inbox>,
+    /// The message it names.
+    pub message: Option<Message>,
     /// Whether any member of the inbox is accepting.
     pub staffed: bool,
     /// Whether the conversation is held by somebody who may no longer see its inbox.

@@ -57,7 +57,8 @@ pub struct Source {
 /// A line about the conversation, rendered by each client in its locale; never prose.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SystemLine {
-    /// `escalated`, `claimed`, `released`, `handed_back`, `resolved`, `reopened`.
+    /// `escalated`, `claimed`, `released`, `transferred`, `handed_back`, `resolved`, `reopened`, `silence_notice`,
+    /// `retracted`.
     pub code: String,
     /// Its parameters, by name. A parameter that names a user holds the user's id.
     pub params: Vec<(String, String)>,
@@ -88,6 +89,10 @@ pub struct Message {
     pub created_at: Time,
     /// Its place in the organization's journal.
     pub position: u64,
+    /// Whether it was taken back: then the text is gone.
+    pub retracted: bool,
+    /// Why staff marked it for review, if they did.
+    pub flag: Option<String>,
 }
 
 /// Something only staff see.

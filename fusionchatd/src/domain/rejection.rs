@@ -60,6 +60,26 @@ pub enum Rejection {
     /// Who shall get it is no member of its inbox.
     #[error("that agent is no member of this conversation's inbox")]
     NotMember,
+    /// It waits for one colleague, for now.
+    #[error("this conversation is offered to another agent")]
+    Offered {
+        /// To whom.
+        to: UserId,
+        /// Until when.
+        until: Time,
+    },
+    /// It does not wait.
+    #[error("this conversation is not waiting for a person")]
+    NotEscalated,
+    /// Only the assistant's answers are marked for review.
+    #[error("this message is not the assistant's")]
+    NotTheAssistants,
+    /// Only what staff or the assistant said can be taken back, and a person's word by that person or an admin.
+    #[error("this message cannot be taken back by you")]
+    NotYours,
+    /// A test conversation that has grown too long.
+    #[error("this test conversation is full; start another")]
+    TestFull,
     /// The conversation is done.
     #[error("this conversation is resolved; reopen it first")]
     Resolved,
@@ -121,6 +141,11 @@ impl Rejection {
             Self::NotAssignee { .. } => "not_assignee",
             Self::ClaimFirst => "claim_first",
             Self::NotMember => "not_a_member",
+            Self::Offered { .. } => "offered",
+            Self::NotEscalated => "not_escalated",
+            Self::NotTheAssistants => "not_the_assistants",
+            Self::NotYours => "not_yours",
+            Self::TestFull => "test_full",
             Self::Resolved => "resolved",
             Self::NotAssigned => "not_assigned",
             Self::NotResolved => "not_resolved",
@@ -136,7 +161,10 @@ impl Rejection {
 
     /// The colleague who holds the conversation, where that is why.
     pub fn holder(&self) -> Option<UserId> {
-        if let Self::AlreadyClaimed { by, .. } | Self::NotAssignee { by, .. } = self {
+        if let Self::AlreadyClaimed { by, .. }
+        | Self::NotAssignee { by, .. }
+        | Self::Offered { to: by, .. } = self
+        {
             return Some(*by);
         }
         None
@@ -152,6 +180,7 @@ impl Rejection {
             Self::NotAssignee { .. } => "take it over first, or leave a note",
             Self::ClaimFirst => "claim it, then reply",
             Self::NotMember => "add them with: fusionctl inbox edit INBOX --add-member USER",
+            Self::Offered { .. } => "wait until the offer has passed, or take it with --take",
             Self::NewerConversation { .. } => "go on in that one",
             Self::ClientIdReused { .. } => "make a new clientId for a new command",
             Self::BadInvite => "ask an admin for a new one",
@@ -160,6 +189,10 @@ impl Rejection {
             | Self::Forbidden
             | Self::NotFound
             | Self::Resolved
+            | Self::NotEscalated
+            | Self::NotTheAssistants
+            | Self::NotYours
+            | Self::TestFull
             | Self::NotAssigned
             | Self::NotResolved
             | Self::MessageFirst

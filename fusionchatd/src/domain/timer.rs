@@ -10,11 +10,17 @@ use super::Time;
 pub enum TimerKind {
     /// The assistant has not answered. Its subject is a conversation, as that of all kinds below 64.
     Assistant = 1,
+    /// The visitor has been silent.
+    Silence = 2,
+    /// The agent it was offered to has not claimed it.
+    Offer = 3,
+    /// A test conversation has had its day.
+    TestExpiry = 4,
 }
 
 impl TimerKind {
     /// Every kind.
-    pub const ALL: [Self; 1] = [Self::Assistant];
+    pub const ALL: [Self; 4] = [Self::Assistant, Self::Silence, Self::Offer, Self::TestExpiry];
 
     /// The kind of a stored number.
     pub fn from_code(code: u8) -> Option<Self> {
@@ -47,10 +53,25 @@ pub struct Due {
 pub struct Delays {
     /// The assistant's answer: then a person is asked.
     pub assistant_ms: i64,
+    /// The visitor's word after the assistant's: then the conversation is `abandoned`.
+    pub assistant_silence_ms: i64,
+    /// The visitor's word after an agent's: then a notice, and as long again until `no_reply`.
+    pub agent_silence_ms: i64,
+    /// The claim of an agent to whom a conversation was transferred: then it is for everybody.
+    pub offer_ms: i64,
+    /// The life of a test conversation.
+    pub test_ms: i64,
 }
 
 impl Default for Delays {
     fn default() -> Self {
-        Self { assistant_ms: 75_000 }
+        const HOUR_MS: i64 = 60 * 60 * 1000;
+        Self {
+            assistant_ms: 75_000,
+            assistant_silence_ms: HOUR_MS / 2,
+            agent_silence_ms: 24 * HOUR_MS,
+            offer_ms: 120_000,
+            test_ms: 24 * HOUR_MS,
+        }
     }
 }

@@ -42,8 +42,17 @@ fn is_public(kind: EntryKind) -> bool {
         | EntryKind::Resolved
         | EntryKind::Reopened
         | EntryKind::ConversationStarted
-        | EntryKind::MarkMoved => true,
+        | EntryKind::MarkMoved
+        | EntryKind::Transferred
+        | EntryKind::SilenceNoticed
+        | EntryKind::MessageRetracted => true,
         EntryKind::NoteAdded
+        | EntryKind::OfferEnded
+        | EntryKind::TagsChanged
+        | EntryKind::PriorityChanged
+        | EntryKind::MessageFlagged
+        | EntryKind::ConversationDeleted
+        | EntryKind::Linked
         | EntryKind::OrganizationCreated
         | EntryKind::UserCreated
         | EntryKind::AvailabilityChanged

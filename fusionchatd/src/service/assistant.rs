@@ -54,7 +54,7 @@ impl Service {
         }
         let recent = rows.last_messages(conversation, LOOK_BACK_MAX).await?;
         let of = |sender: SenderType| {
-            let from = recent.iter().filter(move |it| it.sender_type == sender);
+            let from = recent.iter().filter(move |it| it.sender_type == sender && !it.retracted);
             from.map(|it| it.content.clone()).collect::<Vec<_>>()
         };
         let mut visitor_texts = of(SenderType::User);

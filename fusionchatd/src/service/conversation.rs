@@ -6,13 +6,14 @@ use crate::domain::actor::{Actor, Permission, Who};
 use crate::domain::command::{Command, StaffAct};
 use crate::domain::conversation::{Conversation, Resolution, Status};
 use crate::domain::id::{ClientId, ConversationId, UserId};
+use crate::domain::lane::Lane;
 use crate::domain::message::SenderType;
 use crate::store::record::{Pointer, Record};
 use crate::store::{Direction, Range, table};
 
-use super::digest::Digest;
 use super::error::Error;
 use super::hub::{Topic, Typing};
+use super::label::staff_digest;
 use super::rows::{PAGE_MAX, Rows};
 use super::view::{self, ConversationView, MessageView, NoteView};
 use super::{Service, require, rights};
@@ -24,6 +25,8 @@ pub struct ListConversations {
     pub statuses: Vec<Status>,
     /// Only those of this member of staff: a name, e-mail or id.
     pub assignee: Option<String>,
+    /// Tests, which are on no other list.
+    pub tests: bool,
     /// At most so many; 0 means 50, no more than [`PAGE_MAX`].
     pub limit: u32,
     /// Where the previous page ended.
@@ -154,7 +157,9 @@ impl Service {
         let reach = self.reach(actor).await?;
         let wanted = |header: &Conversation| {
             let status = query.statuses.is_empty() || query.statuses.contains(&header.status);
-            status && reach.has(header.inbox)
+            // The lists of tests are everybody's.
+            let theirs = assignee.is_none_or(|user| header.assignee == Some(user));
+            status && theirs && reach.has(header.inbox)
         };
         let mut before = Some(page_start(&query.page_token)?);
         let mut found = Vec::new();
@@ -361,7 +366,8 @@ impl Service {
     ) -> Result<ConversationView, Error> {
         if let Who::Visitor { .. } = &actor.who {
             let header = self.find_conversation(actor, text).await?;
-            self.end_by_visitor(actor, client_id, Some(header.id)).await?;
+            let confirmed = resolution == Resolution::Confirmed;
+            self.end_by_visitor(actor, client_id, Some(header.id), confirmed).await?;
             return self.shown(actor, header.id).await;
         }
         self.act_on(actor, client_id, text, StaffAct::Resolve { resolution }).await
@@ -377,7 +383,7 @@ impl Service {
         self.act_on(actor, client_id, text, StaffAct::Reopen).await
     }
 
-    async fn act_on(
+    pub(super) async fn act_on(
         self: &Arc<Self>,
         actor: &Actor,
         client_id: Option<ClientId>,
@@ -390,7 +396,11 @@ impl Service {
     }
 
     /// A conversation as it is now.
-    async fn shown(&self, actor: &Actor, id: ConversationId) -> Result<ConversationView, Error> {
+    pub(super) async fn shown(
+        &self,
+        actor: &Actor,
+        id: ConversationId,
+    ) -> Result<ConversationView, Error> {
         let rows = self.rows(actor);
         let header = rows.conversation(id).await?.ok_or_else(Error::not_found)?;
         view::conversation(&rows, header).await
@@ -458,16 +468,16 @@ async fn newest(
     let organization = rows.organization();
     let all = [Status::Open, Status::Resolved, Status::Escalated];
     let statuses = if query.statuses.is_empty() { &all[..] } else { &query.statuses };
+    let lanes = statuses.iter().flat_map(|it| Lane::of_status(*it, query.tests));
     let ranges: Vec<Range> = match assignee {
-        Some(user) => vec![Range {
+        Some(user) if !query.tests => vec![Range {
             start: table::by_assignee(organization, user, 0),
             end: table::by_assignee(organization, user, before),
         }],
-        None => statuses
-            .iter()
-            .map(|status| Range {
-                start: table::by_status(organization, *status as u8, 0),
-                end: table::by_status(organization, *status as u8, before),
+        Some(_) | None => lanes
+            .map(|lane| Range {
+                start: table::by_lane(organization, *lane, 0),
+                end: table::by_lane(organization, *lane, before),
             })
             .collect(),
     };
@@ -482,19 +492,4 @@ async fn newest(
     headers.sort_by_key(|header| std::cmp::Reverse(header.rank));
     headers.truncate(limit);
     Ok(headers)
-}
-
-fn staff_digest(conversation: ConversationId, act: &StaffAct) -> [u8; 32] {
-    let of = |name: &str| Digest::of(name).bytes(conversation.bytes());
-    match act {
-        StaffAct::Reply { content } => of("reply").text(content),
-        StaffAct::Note { content } => of("note").text(content),
-        StaffAct::Claim { to, take } => of("claim").bytes(to.bytes()).number(u64::from(*take)),
-        StaffAct::Release => of("release"),
-        StaffAct::HandBack => of("hand_back"),
-        StaffAct::Escalate { reason } => of("escalate").text(reason),
-        StaffAct::Resolve { resolution } => of("resolve").number(*resolution as u64),
-        StaffAct::Reopen => of("reopen"),
-    }
-    .finish()
 }

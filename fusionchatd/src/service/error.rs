@@ -137,36 +137,50 @@ impl std::fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+fn kind_of(rejection: &Rejection) -> Kind {
+    match rejection {
+        Rejection::Invalid { .. }
+        | Rejection::EmptyMessage
+        | Rejection::MessageTooLong { .. }
+        | Rejection::ControlCharacter { .. }
+        | Rejection::MessageFirst => Kind::Invalid,
+        Rejection::BadInvite => Kind::Unauthenticated,
+        Rejection::SenderTypeMismatch | Rejection::Forbidden | Rejection::NotYours => {
+            Kind::Forbidden
+        }
+        Rejection::NotFound => Kind::NotFound,
+        Rejection::AlreadyClaimed { .. }
+        | Rejection::NotAssignee { .. }
+        | Rejection::ClaimFirst
+        | Rejection::NotMember
+        | Rejection::Offered { .. }
+        | Rejection::NotEscalated
+        | Rejection::NotTheAssistants
+        | Rejection::TestFull
+        | Rejection::Resolved
+        | Rejection::NotAssigned
+        | Rejection::NotResolved
+        | Rejection::AssistantOff
+        | Rejection::NewerConversation { .. }
+        | Rejection::StaleTurn { .. }
+        | Rejection::ClientIdReused { .. }
+        | Rejection::Taken { .. } => Kind::Conflict,
+    }
+}
+
 impl From<Rejection> for Error {
     fn from(rejection: Rejection) -> Self {
-        let kind = match &rejection {
-            Rejection::Invalid { .. }
-            | Rejection::EmptyMessage
-            | Rejection::MessageTooLong { .. }
-            | Rejection::ControlCharacter { .. }
-            | Rejection::MessageFirst => Kind::Invalid,
-            Rejection::BadInvite => Kind::Unauthenticated,
-            Rejection::SenderTypeMismatch | Rejection::Forbidden => Kind::Forbidden,
-            Rejection::NotFound => Kind::NotFound,
-            Rejection::AlreadyClaimed { .. }
-            | Rejection::NotAssignee { .. }
-            | Rejection::ClaimFirst
-            | Rejection::NotMember
-            | Rejection::Resolved
-            | Rejection::NotAssigned
-            | Rejection::NotResolved
-            | Rejection::AssistantOff
-            | Rejection::NewerConversation { .. }
-            | Rejection::StaleTurn { .. }
-            | Rejection::ClientIdReused { .. }
-            | Rejection::Taken { .. } => Kind::Conflict,
-        };
+        let kind = kind_of(&rejection);
         let mut error =
             Self::new(kind, rejection.code(), rejection.to_string()).with_hint(rejection.hint());
         match rejection {
             Rejection::AlreadyClaimed { by, since } | Rejection::NotAssignee { by, since } => {
                 error.params.insert("byId", by.to_string());
                 error.params.insert("since", since.to_string());
+            }
+            Rejection::Offered { to, until } => {
+                error.params.insert("byId", to.to_string());
+                error.params.insert("until", until.to_string());
             }
             Rejection::ClientIdReused { original } => {
                 error.params.insert("original", original);
@@ -187,6 +201,10 @@ impl From<Rejection> for Error {
             | Rejection::NotFound
             | Rejection::ClaimFirst
             | Rejection::NotMember
+            | Rejection::NotEscalated
+            | Rejection::NotTheAssistants
+            | Rejection::NotYours
+            | Rejection::TestFull
             | Rejection::Resolved
             | Rejection::NotAssigned
             | Rejection::NotResolved

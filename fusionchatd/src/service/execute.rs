@@ -373,6 +373,9 @@ async fn note_effects(
         }
         Content::None
         | Content::Message(_)
+        | Content::Flagged(_)
+        | Content::Retracted { .. }
+        | Content::Deleted(_)
         | Content::Note(_)
         | Content::Organization(_)
         | Content::User(..)

@@ -331,7 +331,7 @@ async fn half_a_command_is_taken_back() {
         .expect("ok");
     let before = rig.header(id).await;
     let (one, two) = tokio::join!(
-        rig.service.end_by_visitor(&guest.actor, None, None),
+        rig.service.end_by_visitor(&guest.actor, None, None, false),
         rig.service.guest_message(&other, fresh(), "hello".to_owned(), None),
     );
     assert_eq!((code(&one), code(&two)), ("internal", "ok"));

@@ -63,19 +63,19 @@ pub(super) async fn gather(
         | Command::VisitorEnd { visitor, .. } => gather_visitor(rows, visitor, &mut facts).await?,
         Command::Staff { conversation, act, .. } => {
             gather_conversation(rows, *conversation, &mut facts).await?;
-            gather_act(rows, act, &mut facts).await?;
+            gather_act(rows, *conversation, act, &mut facts).await?;
         }
-        Command::Assistant { conversation, .. } => {
+        Command::Assistant { conversation, .. } | Command::Settle { conversation } => {
             gather_conversation(rows, *conversation, &mut facts).await?;
         }
         Command::Timer(timer) => match timer.kind {
-            TimerKind::Assistant => {
+            TimerKind::Assistant
+            | TimerKind::Silence
+            | TimerKind::Offer
+            | TimerKind::TestExpiry => {
                 gather_conversation(rows, ConversationId(timer.subject), &mut facts).await?;
             }
         },
-        Command::Settle { conversation } => {
-            gather_conversation(rows, *conversation, &mut facts).await?;
-        }
         Command::Mark { conversation, side, seq } => {
             gather_conversation(rows, *conversation, &mut facts).await?;
             if *side == Side::Staff {
@@ -91,9 +91,19 @@ pub(super) async fn gather(
 }
 
 /// What an act of staff needs beside the conversation.
-async fn gather_act(rows: &Rows<'_>, act: &StaffAct, facts: &mut Facts) -> Result<(), Error> {
+async fn gather_act(
+    rows: &Rows<'_>,
+    conversation: ConversationId,
+    act: &StaffAct,
+    facts: &mut Facts,
+) -> Result<(), Error> {
     match act {
-        StaffAct::Claim { to, .. } => facts.user = rows.user(*to).await?,
+        StaffAct::Claim { to, .. } | StaffAct::Transfer { to, .. } => {
+            facts.user = rows.user(*to).await?;
+        }
+        StaffAct::Flag { seq, .. } | StaffAct::Retract { seq } => {
+            facts.message = rows.message(conversation, *seq).await?;
+        }
         StaffAct::Reopen => {
             if let Some(header) = &facts.conversation {
                 facts.latest = rows.latest_of(header.visitor, header.inbox).await?;
@@ -104,6 +114,10 @@ async fn gather_act(rows: &Rows<'_>, act: &StaffAct, facts: &mut Facts) -> Resul
         | StaffAct::Release
         | StaffAct::HandBack
         | StaffAct::Escalate { .. }
+        | StaffAct::Return
+        | StaffAct::ResolveWaiting
+        | StaffAct::Tag { .. }
+        | StaffAct::Prioritize { .. }
         | StaffAct::Resolve { .. } => {}
     }
     Ok(())

@@ -7,10 +7,11 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::domain::actor::{Actor, Permission};
 use crate::domain::command::Command;
-use crate::domain::conversation::{Conversation, Status};
+use crate::domain::conversation::Conversation;
 use crate::domain::embed::{self, Verdict};
 use crate::domain::id::{ClientId, ConversationId, InboxId, OrganizationId, UserId};
 use crate::domain::inbox::{AssistantMode, Inbox, InboxEdit, ListEdit};
+use crate::domain::lane::Lane;
 use crate::domain::visible::reaches;
 use crate::store::record::{Pointer, Record};
 use crate::store::{Direction, table};
@@ -193,10 +194,15 @@ impl Service {
     ) -> Result<(), Error> {
         let rows = Rows::new(self.engine.as_ref(), organization);
         let inbox = rows.inbox(id).await?.ok_or_else(Error::not_found)?;
-        let mut range = table::all_by_status(organization, Status::Open as u8);
+        let mut lanes = [Lane::TestOpen].into_iter();
+        let mut range = table::all_by_lane(organization, Lane::Open);
         loop {
             let page = rows.scan(&range, Direction::Forward, PAGE_MAX).await?;
-            let Some((last, _)) = page.last() else { return Ok(()) };
+            let Some((last, _)) = page.last() else {
+                let Some(lane) = lanes.next() else { return Ok(()) };
+                range = table::all_by_lane(organization, lane);
+                continue;
+            };
             range = table::after(&range, last);
             let mut unsettled = Vec::new();
             for (_, value) in page {

@@ -6,6 +6,7 @@
 
 pub mod article;
 pub mod assistant;
+pub mod audit;
 pub mod auth;
 pub mod conversation;
 pub mod error;
@@ -14,6 +15,7 @@ pub mod hub;
 pub mod inbox;
 pub mod key;
 pub mod knowledge;
+pub mod label;
 pub mod limit;
 pub mod organization;
 pub mod password;
@@ -27,6 +29,7 @@ pub mod token;
 pub mod user;
 pub mod view;
 pub mod visitor;
+pub mod visitors;
 
 mod digest;
 mod gather;

@@ -3,8 +3,8 @@
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use crate::domain::actor::{Actor, Permission};
-use crate::domain::conversation::Status;
 use crate::domain::id::ConversationId;
+use crate::domain::lane::Lane;
 use crate::store::open::SCHEMA;
 use crate::store::record::{Pointer, Record};
 use crate::store::{Direction, table};
@@ -135,9 +135,18 @@ impl Service {
 
 /// How many conversations wait, counted page by page so that no commit waits long for it.
 async fn count(rows: &Rows<'_>, reach: &Reach) -> Result<u32, Error> {
-    let mut range = table::all_by_status(rows.organization(), Status::Escalated as u8);
     let mut count = 0;
-    while count < COUNT_MAX {
+    for lane in Lane::QUEUE {
+        count += count_lane(rows, reach, lane, COUNT_MAX.saturating_sub(count)).await?;
+    }
+    Ok(count.min(COUNT_MAX))
+}
+
+/// How many of one list there are, or at least `most`.
+async fn count_lane(rows: &Rows<'_>, reach: &Reach, lane: Lane, most: u32) -> Result<u32, Error> {
+    let mut range = table::all_by_lane(rows.organization(), lane);
+    let mut count = 0;
+    while count < most {
         let page = rows.scan(&range, Direction::Forward, PAGE_MAX).await?;
         let Some((last, _)) = page.last() else { break };
         range = table::after(&range, last);

@@ -146,7 +146,12 @@ impl Watcher {
 
     fn wants(&self, change: &Change) -> bool {
         let header = change.conversation.as_ref().map(|it| &it.header);
-        let within = self.only.is_none_or(|only| change.entry.conversation == Some(only));
+        let within = match (self.only, change.entry.conversation) {
+            (Some(only), of) => of == Some(only),
+            // A test is watched by its number alone; of one that is gone nothing can be shown.
+            (None, Some(_)) => header.is_some_and(|it| !it.is_test()),
+            (None, None) => true,
+        };
         let reached = header.is_none_or(|it| self.reach.has(it.inbox));
         within && reached && visible(&self.actor, &change.entry, header)
     }

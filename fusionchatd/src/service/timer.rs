@@ -6,8 +6,9 @@ use uuid::Uuid;
 
 use crate::domain::actor::{Actor, Permission};
 use crate::domain::command::{Command, StaffAct};
-use crate::domain::conversation::{Conversation, Status};
+use crate::domain::conversation::Conversation;
 use crate::domain::id::{ClientId, ConversationId, EscalationId, OPERATOR_ORGANIZATION};
+use crate::domain::lane::Lane;
 use crate::domain::timer::{Due, Timer, TimerKind};
 use crate::store::record::{Number, Pointer, Record};
 use crate::store::{Batch, Direction, Key, StoreError, table};
@@ -80,7 +81,7 @@ impl Service {
         }
     }
 
-    /// The live queue, longest waiting first, and whether there is more.
+    /// The live queue, most urgent and longest waiting first, and whether there is more.
     pub async fn list_escalations(
         &self,
         actor: &Actor,
@@ -91,23 +92,30 @@ impl Service {
         let rows = self.rows(actor);
         let limit = page_size(limit);
         let reach = self.reach(actor).await?;
-        let mut range = table::all_by_status(actor.organization, Status::Escalated as u8);
-        let mut waiting = Vec::new();
-        for _ in 0..QUEUE_READS_MAX {
-            let found = rows.scan(&range, Direction::Forward, limit + 1).await?;
-            let Some((last, _)) = found.last() else { return Ok((waiting, false, position)) };
-            range = table::after(&range, last);
-            for (_, value) in found {
-                let id = ConversationId(Pointer::decode(&value)?.subject);
-                let header = rows.conversation(id).await?;
-                let Some(header) = header.filter(|it| reach.has(it.inbox)) else { continue };
-                if waiting.len() >= limit as usize {
-                    return Ok((waiting, true, position));
+        let (mut waiting, mut cut) = (Vec::new(), false);
+        for lane in Lane::QUEUE {
+            let mut range = table::all_by_lane(actor.organization, lane);
+            let mut ended = false;
+            for _ in 0..QUEUE_READS_MAX {
+                let found = rows.scan(&range, Direction::Forward, limit + 1).await?;
+                let Some((last, _)) = found.last() else {
+                    ended = true;
+                    break;
+                };
+                range = table::after(&range, last);
+                for (_, value) in found {
+                    let id = ConversationId(Pointer::decode(&value)?.subject);
+                    let header = rows.conversation(id).await?;
+                    let Some(header) = header.filter(|it| reach.has(it.inbox)) else { continue };
+                    if waiting.len() >= limit as usize {
+                        return Ok((waiting, true, position));
+                    }
+                    waiting.push(view::conversation(&rows, header).await?);
                 }
-                waiting.push(view::conversation(&rows, header).await?);
             }
+            cut |= !ended;
         }
-        Ok((waiting, true, position))
+        Ok((waiting, cut, position))
     }
 
     /// Gives a waiting conversation to a member of staff; answers with the escalation this ended, if there was one.
@@ -123,17 +131,51 @@ impl Service {
         let to = self.find_staff(actor, to).await?.id;
         let act = StaffAct::Claim { to, take };
         let answer = self.staff_act(actor, client_id, header.id, act).await?;
-        let Some(ended) = answer.refs.subject else { return Ok(None) };
+        self.ended_escalation(actor, header.number, answer.refs.subject).await
+    }
+
+    /// Ends the waiting: the assistant has the conversation again.
+    pub async fn return_escalation(
+        self: &Arc<Self>,
+        actor: &Actor,
+        client_id: Option<ClientId>,
+        text: &str,
+    ) -> Result<Option<EscalationView>, Error> {
+        let header = self.find_conversation(actor, text).await?;
+        let answer = self.staff_act(actor, client_id, header.id, StaffAct::Return).await?;
+        self.ended_escalation(actor, header.number, answer.refs.subject).await
+    }
+
+    /// Ends the waiting: the conversation is done.
+    pub async fn resolve_escalation(
+        self: &Arc<Self>,
+        actor: &Actor,
+        client_id: Option<ClientId>,
+        text: &str,
+    ) -> Result<Option<EscalationView>, Error> {
+        let header = self.find_conversation(actor, text).await?;
+        let act = StaffAct::ResolveWaiting;
+        let answer = self.staff_act(actor, client_id, header.id, act).await?;
+        self.ended_escalation(actor, header.number, answer.refs.subject).await
+    }
+
+    async fn ended_escalation(
+        &self,
+        actor: &Actor,
+        number: u64,
+        ended: Option<Uuid>,
+    ) -> Result<Option<EscalationView>, Error> {
+        let Some(ended) = ended else { return Ok(None) };
         let rows = self.rows(actor);
         let ended = rows.escalation(EscalationId(ended)).await?.ok_or_else(Error::not_found)?;
-        Ok(Some(view::escalation(&rows, ended, header.number).await?))
+        Ok(Some(view::escalation(&rows, ended, number).await?))
     }
 }
 
 /// The timers that the subject of one waits for.
 async fn timers_of(rows: &Rows<'_>, kind: TimerKind, subject: Uuid) -> Result<Vec<Due>, Error> {
     match kind {
-        TimerKind::Assistant => {
+        TimerKind::Assistant | TimerKind::Silence | TimerKind::Offer | TimerKind::TestExpiry => {
             let header = rows.conversation(ConversationId(subject)).await?;
             Ok(header.iter().flat_map(Conversation::timers).collect())
         }

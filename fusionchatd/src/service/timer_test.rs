@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::command::AssistantAct;
-use crate::domain::conversation::Status;
+use crate::domain::conversation::{Resolution, Status};
 use crate::domain::entry::EntryKind;
 use crate::domain::id::OrganizationId;
 use crate::domain::timer::TimerKind;
@@ -61,9 +61,12 @@ async fn an_answer_takes_the_timer_away() {
     assert_eq!(code(&answer(1, 2).await), "ok");
     assert_eq!(code(&answer(1, 2).await), "ok", "the same step again does nothing");
     assert_eq!(rig.header(id).await.last_seq, 3);
-    assert_eq!(timers(&rig).await, 0);
+    assert_eq!(timers(&rig).await, 1, "it is the visitor's turn");
     rig.pass(100_000);
-    assert_eq!(fire(&rig).await, (0, None));
+    assert_eq!(fire(&rig).await.0, 0);
+    rig.pass(30 * 60_000);
+    assert_eq!(fire(&rig).await, (1, None));
+    assert_eq!(rig.header(id).await.resolution, Some(Resolution::Abandoned));
 }
 
 #[tokio::test]

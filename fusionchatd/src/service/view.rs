@@ -23,6 +23,10 @@ pub struct ConversationView {
     pub visitor_name: String,
     /// The assignee's name; empty if there is none.
     pub assignee_name: String,
+    /// The name of the last agent it was assigned to; empty if there was none.
+    pub preferred_name: String,
+    /// The number of the earlier conversation it continues.
+    pub previous: Option<u64>,
     /// The live escalation.
     pub escalation: Option<EscalationView>,
 }
@@ -36,6 +40,8 @@ pub struct EscalationView {
     pub number: u64,
     /// The name of who asked.
     pub by_name: String,
+    /// The name of the agent it is meant for; empty if for everybody.
+    pub to_name: String,
 }
 
 /// A message and its sender's name; a system line's parameters name users instead of their ids.
@@ -89,7 +95,13 @@ pub(super) async fn conversation(
         Some(live) => Some(escalation(rows, live, header.number).await?),
         None => None,
     };
+    let previous = match header.previous {
+        Some(id) => rows.conversation(id).await?.map(|it| it.number),
+        None => None,
+    };
     Ok(ConversationView {
+        preferred_name: rows.user_label(header.last_agent).await?,
+        previous,
         inbox_name: inbox.map(|it| it.name).unwrap_or_default(),
         visitor_name: rows.user_label(Some(header.visitor)).await?,
         assignee_name: rows.user_label(header.assignee).await?,
@@ -105,7 +117,8 @@ pub(super) async fn escalation(
     number: u64,
 ) -> Result<EscalationView, Error> {
     let by_name = actor_name(rows, &escalation.by).await?;
-    Ok(EscalationView { escalation, number, by_name })
+    let to_name = rows.user_label(escalation.to).await?;
+    Ok(EscalationView { escalation, number, by_name, to_name })
 }
 
 /// The names of a message.
@@ -142,7 +155,10 @@ pub(super) async fn of_event(rows: &Rows<'_>, event: &Event) -> Result<Change, E
     let (message_row, note_row) = match &event.content {
         Content::Message(message) => (Some(message.clone()), None),
         Content::Note(note) => (None, Some(note.clone())),
+        Content::Flagged(message) => (Some(message.clone()), None),
+        Content::Retracted { line, .. } => (Some((**line).clone()), None),
         Content::None
+        | Content::Deleted(_)
         | Content::Organization(_)
         | Content::User(..)
         | Content::Inbox(_)
@@ -169,6 +185,8 @@ pub(super) async fn of_entry(rows: &Rows<'_>, entry: Entry) -> Result<Change, Er
         parts.header = rows.conversation(id).await?;
         if entry.kind == EntryKind::NoteAdded {
             parts.note = rows.note(id, entry.position).await?;
+        } else if let (EntryKind::MessageFlagged, Some(seq)) = (entry.kind, entry.number) {
+            parts.message = rows.message(id, seq).await?;
         } else if let (Some(seq), true) = (entry.seq, entry.kind != EntryKind::MarkMoved) {
             parts.message = rows.message(id, seq).await?;
         }
@@ -182,7 +200,10 @@ pub(super) async fn of_entry(rows: &Rows<'_>, entry: Entry) -> Result<Change, Er
 /// Whether an entry of this kind may begin an escalation. The one it ends is not shown again: a live reader and
 /// one that reads on from the journal are told the same.
 fn begins_escalation(kind: EntryKind) -> bool {
-    matches!(kind, EntryKind::Escalated | EntryKind::Released | EntryKind::Reopened)
+    matches!(
+        kind,
+        EntryKind::Escalated | EntryKind::Released | EntryKind::Reopened | EntryKind::Transferred
+    )
 }
 
 /// The rows of a change, before their names are resolved.
@@ -222,7 +243,16 @@ async fn assemble(rows: &Rows<'_>, entry: Entry, parts: Parts) -> Result<Change,
         | EntryKind::HandedBack
         | EntryKind::Resolved
         | EntryKind::Reopened
-        | EntryKind::MarkMoved => None,
+        | EntryKind::MarkMoved
+        | EntryKind::Transferred
+        | EntryKind::OfferEnded
+        | EntryKind::TagsChanged
+        | EntryKind::PriorityChanged
+        | EntryKind::SilenceNoticed
+        | EntryKind::MessageFlagged
+        | EntryKind::MessageRetracted
+        | EntryKind::ConversationDeleted
+        | EntryKind::Linked => None,
     };
     Ok(Change {
         actor_name: actor_name(rows, &entry.actor).await?,

@@ -187,15 +187,20 @@ impl Service {
         header: &Conversation,
         content: String,
     ) -> Result<Posted, Error> {
-        let visitor =
-            Visitor { user: header.visitor, inbox: header.inbox, locale: None, session: None };
+        let visitor = Visitor {
+            user: header.visitor,
+            inbox: header.inbox,
+            locale: None,
+            session: None,
+            test: false,
+        };
         let digest = Digest::of("message_for").bytes(header.id.bytes()).text(&content).finish();
         let command = Command::VisitorMessage { visitor, conversation: Some(header.id), content };
         let answer = self.execute(actor, client_id, digest, command).await?;
         self.posted(actor, answer.refs).await
     }
 
-    /// Starts a conversation: a visitor's own with their token, or a new visitor's by a key.
+    /// Starts a conversation: a visitor's own with their token, or a new visitor's by a key, which may be a test.
     pub async fn start_conversation(
         self: &Arc<Self>,
         actor: &Actor,
@@ -203,6 +208,7 @@ impl Service {
         client_id: Option<ClientId>,
         inbox: &str,
         content: String,
+        test: bool,
     ) -> Result<Posted, Error> {
         let visitor = match &actor.who {
             Who::Visitor { .. } => {
@@ -220,11 +226,15 @@ impl Service {
                 let inbox = self.find_inbox_or_only(actor, inbox).await?.id;
                 // The new visitor follows from the client id, so that a repeat names the same one.
                 let user = client_id.map_or_else(|| self.new_id(), |id| derived(actor, id));
-                Visitor { user: UserId(user), inbox, locale: None, session: None }
+                Visitor { user: UserId(user), inbox, locale: None, session: None, test }
             }
             Who::Operator { .. } | Who::Assistant | Who::System => return Err(Error::forbidden()),
         };
-        let digest = message_digest(visitor.inbox, &content);
+        let digest = if test {
+            Digest::of("test_message").bytes(visitor.inbox.bytes()).text(&content).finish()
+        } else {
+            message_digest(visitor.inbox, &content)
+        };
         let command = Command::VisitorMessage { visitor, conversation: None, content };
         let answer = self.execute(actor, client_id, digest, command).await?;
         self.posted(actor, answer.refs).await
@@ -243,16 +253,18 @@ impl Service {
         self.execute(actor, client_id, digest, command).await
     }
 
-    /// The visitor ends their conversation.
+    /// The visitor ends their conversation; `confirmed` if they say that it helped.
     pub async fn end_by_visitor(
         self: &Arc<Self>,
         actor: &Actor,
         client_id: Option<ClientId>,
         conversation: Option<ConversationId>,
+        confirmed: bool,
     ) -> Result<Answer, Error> {
         let visitor = visitor_of(actor)?;
-        let digest = Digest::of("end").bytes(visitor.inbox.bytes()).finish();
-        let command = Command::VisitorEnd { visitor, conversation };
+        let name = if confirmed { "confirm" } else { "end" };
+        let digest = Digest::of(name).bytes(visitor.inbox.bytes()).finish();
+        let command = Command::VisitorEnd { visitor, conversation, confirmed };
         self.execute(actor, client_id, digest, command).await
     }
 
@@ -274,7 +286,7 @@ pub fn assistant_word(mode: AssistantMode) -> &'static str {
 fn visitor_of(actor: &Actor) -> Result<Visitor, Error> {
     match &actor.who {
         Who::Visitor { user, inbox, .. } => {
-            Ok(Visitor { user: *user, inbox: *inbox, locale: None, session: None })
+            Ok(Visitor { user: *user, inbox: *inbox, locale: None, session: None, test: false })
         }
         Who::Agent { .. }
         | Who::Key { .. }

@@ -4,20 +4,24 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
+use crate::domain::article::Article;
 use crate::domain::conversation::Conversation;
 use crate::domain::entry::EntryKind;
 use crate::domain::event::{Content, Event};
-use crate::domain::id::{InboxId, OrganizationId, SessionId, UserId};
+use crate::domain::id::{EscalationId, InboxId, OrganizationId, SessionId, UserId};
 use crate::domain::inbox::Inbox;
 use crate::domain::key::Key;
+use crate::domain::lane::Lane;
+use crate::domain::message::Message;
+use crate::domain::organization::Organization;
 use crate::domain::session::Session;
 use crate::domain::timer::Due;
 use crate::domain::user::{Credential, User};
-use crate::store::record::{Number, PasswordHash, Pointer};
-use crate::store::table;
+use crate::store::record::{Number, PasswordHash, Pointer, Record};
+use crate::store::{Direction, table};
 
 use super::error::Error;
-use super::rows::Rows;
+use super::rows::{PAGE_MAX, Rows};
 
 /// The timers of a subject, each with the turn it was set in.
 type Timers = BTreeMap<Due, u64>;
@@ -28,24 +32,27 @@ pub(super) async fn write(rows: &mut Rows<'_>, event: &Event) -> Result<(), Erro
     rows.put(table::entry(organization, event.entry.position), &event.entry);
     if let Some(escalation) = &event.escalation {
         rows.put(table::escalation(organization, escalation.id), escalation);
+        if escalation.ended_at.is_none() {
+            let (of, id) = (escalation.conversation, escalation.id);
+            let key = table::conversation_escalation(organization, of, id);
+            rows.put(key, &pointer(organization, id.0));
+        }
     }
     if let Some(conversation) = &event.conversation {
         write_header(rows, event, conversation).await?;
     }
     match &event.content {
         Content::None => {}
-        Content::Message(message) => {
-            rows.put(table::message(organization, message.conversation, message.seq), message);
+        Content::Message(message) | Content::Flagged(message) => put_message(rows, message),
+        Content::Retracted { line, message } => {
+            put_message(rows, message);
+            put_message(rows, line);
         }
+        Content::Deleted(header) => erase(rows, header).await?,
         Content::Note(note) => {
             rows.put(table::note(organization, note.conversation, note.position), note);
         }
-        Content::Organization(new) => {
-            let name = table::organization_name(&new.name);
-            rows.expect_unchanged(&name).await?;
-            rows.put(name, &pointer(new.id, new.id.0));
-            rows.put(table::organization(new.id), new);
-        }
+        Content::Organization(new) => write_organization(rows, new).await?,
         Content::User(user, credential) => {
             write_user(rows, user).await?;
             write_credential(rows, user.id, credential).await?;
@@ -60,16 +67,7 @@ pub(super) async fn write(rows: &mut Rows<'_>, event: &Event) -> Result<(), Erro
         }
         Content::Session(session, token) => write_session(rows, session, &token.0).await?,
         Content::SessionEnded(id) => end_session(rows, *id, event.entry.time).await?,
-        Content::Article(article) => {
-            if let Some(path) = &article.source_path {
-                let row = pointer(organization, article.id.0);
-                rows.put(table::article_path(organization, path), &row);
-            }
-            let global = table::article_organization(article.id);
-            rows.expect_unchanged(&global).await?;
-            rows.put(global, &pointer(organization, article.id.0));
-            rows.put(table::article(organization, article.id), article);
-        }
+        Content::Article(article) => write_article(rows, article).await?,
         Content::ArticleDeleted(id) => {
             if let Some(path) = rows.article(*id).await?.and_then(|row| row.source_path) {
                 rows.delete(table::article_path(organization, &path));
@@ -80,6 +78,32 @@ pub(super) async fn write(rows: &mut Rows<'_>, event: &Event) -> Result<(), Erro
             rows.delete(table::article(organization, *id));
         }
     }
+    Ok(())
+}
+
+fn put_message(rows: &mut Rows<'_>, message: &Message) {
+    let organization = rows.organization();
+    rows.put(table::message(organization, message.conversation, message.seq), message);
+}
+
+async fn write_organization(rows: &mut Rows<'_>, new: &Organization) -> Result<(), Error> {
+    let name = table::organization_name(&new.name);
+    rows.expect_unchanged(&name).await?;
+    rows.put(name, &pointer(new.id, new.id.0));
+    rows.put(table::organization(new.id), new);
+    Ok(())
+}
+
+async fn write_article(rows: &mut Rows<'_>, article: &Article) -> Result<(), Error> {
+    let organization = rows.organization();
+    let row = pointer(organization, article.id.0);
+    if let Some(path) = &article.source_path {
+        rows.put(table::article_path(organization, path), &row);
+    }
+    let global = table::article_organization(article.id);
+    rows.expect_unchanged(&global).await?;
+    rows.put(global, &row);
+    rows.put(table::article(organization, article.id), article);
     Ok(())
 }
 
@@ -96,15 +120,17 @@ async fn write_header(rows: &mut Rows<'_>, event: &Event, now: &Conversation) ->
         rows.put(table::conversation_number(organization, now.number), &row);
         rows.put(table::visitor_conversation(organization, now.visitor, now.inbox), &row);
     }
-    let place = |it: &Conversation| (it.status, it.rank);
+    let place = |it: &Conversation| (Lane::of(it), it.rank);
     if before.as_ref().map(place) != Some(place(now)) {
         if let Some(before) = &before {
-            rows.delete(table::by_status(organization, before.status as u8, before.rank));
+            rows.delete(table::by_lane(organization, Lane::of(before), before.rank));
         }
-        let key = table::by_status(organization, now.status as u8, now.rank);
+        let key = table::by_lane(organization, Lane::of(now), now.rank);
         rows.put(key, &pointer(organization, now.id.0));
     }
-    let held = |it: &Conversation| it.assignee.map(|user| (user, it.rank));
+    // A test is on nobody's list.
+    let held =
+        |it: &Conversation| it.assignee.filter(|_| !it.is_test()).map(|user| (user, it.rank));
     let was = before.as_ref().and_then(held);
     if was != held(now) {
         if let Some((user, rank)) = was {
@@ -115,10 +141,47 @@ async fn write_header(rows: &mut Rows<'_>, event: &Event, now: &Conversation) ->
             rows.put(key, &pointer(organization, now.id.0));
         }
     }
-    let timers = |it: &Conversation| it.timers().map(|due| (due, it.turn)).collect();
     let were = before.as_ref().map(timers).unwrap_or_default();
     write_timers(rows, now.id.0, &were, &timers(now));
     rows.put(table::conversation(organization, now.id), now);
+    Ok(())
+}
+
+fn timers(header: &Conversation) -> Timers {
+    header.timers().map(|due| (due, header.turn)).collect()
+}
+
+/// Removes a test conversation: its rows, the indexes that name it, its timers, and the visitor it was made for.
+async fn erase(rows: &mut Rows<'_>, header: &Conversation) -> Result<(), Error> {
+    let (organization, id) = (rows.organization(), header.id);
+    for seq in 1..=header.last_seq {
+        rows.delete(table::message(organization, id, seq));
+    }
+    for range in [table::notes_from(organization, id, 0), table::escalations_of(organization, id)] {
+        // What is deleted in the layer is seen no more, so each round finds others.
+        loop {
+            let found = rows.scan(&range, Direction::Forward, PAGE_MAX).await?;
+            if found.is_empty() {
+                break;
+            }
+            for (key, value) in found {
+                if let Ok(escalation) = Pointer::decode(&value) {
+                    let id = EscalationId(escalation.subject);
+                    rows.delete(table::escalation(organization, id));
+                }
+                rows.delete(key);
+            }
+        }
+    }
+    let latest = table::visitor_conversation(organization, header.visitor, header.inbox);
+    if rows.pointer(&latest).await?.is_some_and(|it| it.subject == id.0) {
+        rows.delete(latest);
+        rows.delete(table::user(organization, header.visitor));
+    }
+    write_timers(rows, id.0, &timers(header), &Timers::new());
+    rows.delete(table::by_lane(organization, Lane::of(header), header.rank));
+    rows.delete(table::conversation_number(organization, header.number));
+    rows.delete(table::conversation(organization, id));
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use crate::domain::id::{
     ArticleId, ClientId, ConversationId, EscalationId, InboxId, KeyId, OrganizationId, SessionId,
     UserId,
 };
+use crate::domain::lane::Lane;
 use crate::domain::timer::TimerKind;
 
 use super::{Key, Range};
@@ -55,7 +56,7 @@ pub enum Table {
     Message = 0x12,
     /// organization | conversation | position -> note.
     Note = 0x13,
-    /// organization | status | rank -> conversation: the live queue and the lists.
+    /// organization | lane | rank -> conversation: the live queue and the lists.
     ConversationStatus = 0x14,
     /// organization | assignee | rank -> conversation.
     ConversationAssignee = 0x15,
@@ -83,6 +84,8 @@ pub enum Table {
     Invite = 0x30,
     /// organization | user -> the hash of their one-time code.
     UserInvite = 0x31,
+    /// organization | conversation | escalation -> escalation: all that a conversation had.
+    ConversationEscalation = 0x38,
 }
 
 fn key(table: Table, parts: &[&[u8]]) -> Key {
@@ -273,14 +276,14 @@ pub fn notes_from(organization: OrganizationId, conversation: ConversationId, fi
     Range { start: note(organization, conversation, first), end: all.end }
 }
 
-/// A conversation's place in the list of its status.
-pub fn by_status(organization: OrganizationId, status: u8, rank: u64) -> Key {
-    key(Table::ConversationStatus, &[organization.bytes(), &[status], &rank.to_be_bytes()])
+/// A conversation's place in the list of its lane.
+pub fn by_lane(organization: OrganizationId, lane: Lane, rank: u64) -> Key {
+    key(Table::ConversationStatus, &[organization.bytes(), &[lane as u8], &rank.to_be_bytes()])
 }
 
-/// The list of a status, in order of rank.
-pub fn all_by_status(organization: OrganizationId, status: u8) -> Range {
-    range(Table::ConversationStatus, &[organization.bytes(), &[status]])
+/// The list of a lane, in order of rank.
+pub fn all_by_lane(organization: OrganizationId, lane: Lane) -> Range {
+    range(Table::ConversationStatus, &[organization.bytes(), &[lane as u8]])
 }
 
 /// A conversation's place in the list of its assignee.
@@ -296,6 +299,30 @@ pub fn all_by_assignee(organization: OrganizationId, assignee: UserId) -> Range 
 /// An escalation's row.
 pub fn escalation(organization: OrganizationId, id: EscalationId) -> Key {
     key(Table::Escalation, &[organization.bytes(), id.bytes()])
+}
+
+/// One escalation of a conversation.
+pub fn conversation_escalation(
+    organization: OrganizationId,
+    conversation: ConversationId,
+    id: EscalationId,
+) -> Key {
+    key(Table::ConversationEscalation, &[organization.bytes(), conversation.bytes(), id.bytes()])
+}
+
+/// All escalations of a conversation.
+pub fn escalations_of(organization: OrganizationId, conversation: ConversationId) -> Range {
+    range(Table::ConversationEscalation, &[organization.bytes(), conversation.bytes()])
+}
+
+/// A visitor's latest conversation of each inbox.
+pub fn conversations_of(organization: OrganizationId, visitor: UserId) -> Range {
+    range(Table::VisitorConversation, &[organization.bytes(), visitor.bytes()])
+}
+
+/// All users of an organization.
+pub fn users(organization: OrganizationId) -> Range {
+    range(Table::User, &[organization.bytes()])
 }
 
 /// A visitor's latest conversation of an inbox.
@@ -416,9 +443,9 @@ mod tests {
         );
         check(&notes_from(A, chat, 2), &[note(A, chat, 2)], &[note(A, chat, 1), note(B, chat, 2)]);
         check(
-            &all_by_status(A, 3),
-            &[by_status(A, 3, 1)],
-            &[by_status(A, 2, 1), by_status(B, 3, 1)],
+            &all_by_lane(A, Lane::Waiting),
+            &[by_lane(A, Lane::Waiting, 1)],
+            &[by_lane(A, Lane::Resolved, 1), by_lane(B, Lane::Waiting, 1)],
         );
         check(&all_by_assignee(A, user), &[by_assignee(A, user, 1)], &[by_assignee(B, user, 1)]);
     }

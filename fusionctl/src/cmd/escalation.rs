@@ -4,15 +4,18 @@ use clap::{Args, Subcommand};
 use fusionchat_proto::v1;
 
 use crate::cmd::list::{PAGE_ROWS_MAX, ROWS_DEFAULT};
-use crate::cmd::{Context, expect, object, text};
+use crate::cmd::{Context, expect, name, object, text};
 use crate::failure::Failure;
+use crate::names;
 use crate::output::{Cell, Column, Report, Row, Rows, Shape};
 use crate::view;
 
 const COLUMNS: &[Column] = &[
     Column::fixed("NUMBER"),
     Column::fixed("WAITING"),
+    Column::fixed("PRIORITY"),
     Column::fixed("REASON"),
+    Column::fixed("FOR"),
     Column::fixed("VISITOR"),
     Column::flexible("LAST LINE"),
 ];
@@ -34,6 +37,20 @@ pub(crate) enum EscalationCommand {
     /// Claim a waiting conversation for an agent; exits 6 if somebody has it
     #[command(after_help = "Example:\n  fusionctl escalation assign 1042 --to agent2")]
     Assign(Assign),
+    /// End the waiting: the assistant has the conversation again
+    #[command(after_help = "Example:\n  fusionctl escalation return 1042")]
+    Return(Number),
+    /// End the waiting and the conversation
+    #[command(after_help = "Example:\n  fusionctl escalation resolve 1042")]
+    Resolve(Number),
+}
+
+/// A conversation's number or id.
+#[derive(Args, Debug)]
+pub(crate) struct Number {
+    /// The conversation's number or id
+    #[arg(value_name = "N")]
+    conversation: String,
 }
 
 /// Arguments of `escalation assign`.
@@ -54,6 +71,8 @@ pub(crate) async fn run(context: &Context, command: EscalationCommand) -> Result
     match command {
         EscalationCommand::List { limit } => list(context, limit).await,
         EscalationCommand::Assign(arguments) => assign(context, arguments).await,
+        EscalationCommand::Return(number) => give_back(context, number.conversation).await,
+        EscalationCommand::Resolve(number) => resolve(context, number.conversation).await,
     }
 }
 
@@ -74,11 +93,27 @@ fn row(waiting: &v1::WaitingConversation) -> Row {
     let cells = vec![
         escalation.map_or(Cell::Absent, |escalation| Cell::Number(escalation.number)),
         Cell::Since(waiting.waiting_since),
+        Cell::text(&waiting.priority),
         text(escalation.map(|escalation| escalation.reason.as_str())),
+        meant_for(waiting),
         Cell::Text(visitor(&waiting.visitor_name, &waiting.visitor_id)),
-        Cell::text(&waiting.last_line),
+        Cell::Text(tagged(&waiting.tags, &waiting.last_line)),
     ];
     Row { json: view::waiting(waiting), shape: Shape::Cells(cells) }
+}
+
+/// Who it is offered to, else who knows it.
+fn meant_for(waiting: &v1::WaitingConversation) -> Cell {
+    let to = waiting.escalation.as_ref().map_or("", |it| it.to_name.as_str());
+    let name = if to.is_empty() { waiting.preferred_name.as_str() } else { to };
+    if name.is_empty() { Cell::Absent } else { Cell::text(name) }
+}
+
+/// A last line with its conversation's tags before it.
+pub(crate) fn tagged(tags: &[String], line: &str) -> String {
+    let mut text: String = tags.iter().map(|tag| format!("[{tag}] ")).collect();
+    text.push_str(line);
+    text
 }
 
 /// What to call a visitor: the name, else `visitor` with the tail of the id.
@@ -109,6 +144,30 @@ async fn assign(context: &Context, arguments: Assign) -> Result<Report, Failure>
         ("conversation", Cell::Number(escalation.number)),
         ("assigned to", Cell::Text(arguments.to)),
         ("claimed", Cell::at(escalation.claimed_at)),
+        ("reason", Cell::text(&escalation.reason)),
+    ];
+    Ok(object(view::escalation(&escalation), fields).into())
+}
+
+async fn give_back(context: &Context, conversation: String) -> Result<Report, Failure> {
+    let request = v1::ReturnEscalationRequest { client_id: context.once.client_id(), conversation };
+    let answer = context.change(context.client.escalations().return_escalation(request)).await?;
+    ended(answer.escalation)
+}
+
+async fn resolve(context: &Context, conversation: String) -> Result<Report, Failure> {
+    let request =
+        v1::ResolveEscalationRequest { client_id: context.once.client_id(), conversation };
+    let answer = context.change(context.client.escalations().resolve_escalation(request)).await?;
+    ended(answer.escalation)
+}
+
+fn ended(escalation: Option<v1::Escalation>) -> Result<Report, Failure> {
+    let escalation = expect(escalation, "escalation")?;
+    let fields = vec![
+        ("conversation", Cell::Number(escalation.number)),
+        ("outcome", name(escalation.outcome.and_then(names::escalation_outcome))),
+        ("ended", Cell::at(escalation.ended_at)),
         ("reason", Cell::text(&escalation.reason)),
     ];
     Ok(object(view::escalation(&escalation), fields).into())

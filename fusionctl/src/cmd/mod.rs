@@ -1,17 +1,20 @@
 //! The commands: one file per noun, each turning its verbs into calls and one [`Report`]. Nothing here prints.
 
 pub(crate) mod article;
+pub(crate) mod audit;
 pub(crate) mod auth;
 pub(crate) mod conv;
 pub(crate) mod escalation;
 pub(crate) mod inbox;
 pub(crate) mod key;
 pub(crate) mod list;
+pub(crate) mod message;
 pub(crate) mod server;
 pub(crate) mod session;
 pub(crate) mod tenant;
 pub(crate) mod test;
 pub(crate) mod user;
+pub(crate) mod visitor;
 
 use std::future::Future;
 
@@ -34,6 +37,8 @@ pub(crate) struct Context {
     pub(crate) stdin: Stdin,
     /// True if a progress bar may be drawn on stderr.
     pub(crate) progress: bool,
+    /// Unix milliseconds.
+    pub(crate) now_ms: fn() -> i64,
 }
 
 impl Context {
@@ -112,8 +117,11 @@ pub(crate) async fn run(context: Context, noun: Noun) -> Result<Report, Failure>
         Noun::Inbox(command) => inbox::run(&context, command).await,
         Noun::Conv(command) => conv::run(&context, command).await,
         Noun::Escalation(command) => escalation::run(&context, command).await,
+        Noun::Message(command) => message::run(&context, command).await,
+        Noun::Visitor(command) => visitor::run(&context, command).await,
         Noun::Article(command) => article::run(&context, command).await,
         Noun::Test(arguments) => test::run(&context, arguments).await,
+        Noun::Audit(command) => audit::run(&context, command).await,
     }
 }
 

@@ -282,6 +282,41 @@ impl v1::conversation_service_server::ConversationService for Mock {
         Ok(Response::new(v1::ReopenConversationResponse { conversation }))
     }
 
+    async fn transfer_conversation(
+        &self,
+        _: Request<v1::TransferConversationRequest>,
+    ) -> Answer<v1::TransferConversationResponse> {
+        Err(Status::unimplemented("transfer"))
+    }
+
+    async fn tag_conversation(
+        &self,
+        _: Request<v1::TagConversationRequest>,
+    ) -> Answer<v1::TagConversationResponse> {
+        Err(Status::unimplemented("tags"))
+    }
+
+    async fn set_priority(
+        &self,
+        _: Request<v1::SetPriorityRequest>,
+    ) -> Answer<v1::SetPriorityResponse> {
+        Err(Status::unimplemented("priority"))
+    }
+
+    async fn flag_message(
+        &self,
+        _: Request<v1::FlagMessageRequest>,
+    ) -> Answer<v1::FlagMessageResponse> {
+        Err(Status::unimplemented("flag"))
+    }
+
+    async fn retract_message(
+        &self,
+        _: Request<v1::RetractMessageRequest>,
+    ) -> Answer<v1::RetractMessageResponse> {
+        Err(Status::unimplemented("retract"))
+    }
+
     async fn mark_read(&self, _: Request<v1::MarkReadRequest>) -> Answer<v1::MarkReadResponse> {
         Ok(Response::new(v1::MarkReadResponse {}))
     }

@@ -64,6 +64,20 @@ impl v1::session_service_server::SessionService for Mock {
 
 #[async_trait]
 impl v1::escalation_service_server::EscalationService for Mock {
+    async fn return_escalation(
+        &self,
+        _: Request<v1::ReturnEscalationRequest>,
+    ) -> Answer<v1::ReturnEscalationResponse> {
+        Err(Status::unimplemented("return"))
+    }
+
+    async fn resolve_escalation(
+        &self,
+        _: Request<v1::ResolveEscalationRequest>,
+    ) -> Answer<v1::ResolveEscalationResponse> {
+        Err(Status::unimplemented("resolve"))
+    }
+
     async fn list_escalations(
         &self,
         _: Request<v1::ListEscalationsRequest>,

@@ -886,6 +886,357 @@ pub mod actor {
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Entry {
+    #[prost(uint64, tag = "1")]
+    pub position: u64,
+    #[prost(int64, tag = "2")]
+    pub time: i64,
+    #[prost(message, optional, tag = "3")]
+    pub actor: ::core::option::Option<Actor>,
+    /// `Claimed`, `KeyCreated` …
+    #[prost(string, tag = "4")]
+    pub kind: ::prost::alloc::string::String,
+    /// Empty outside conversations.
+    #[prost(string, tag = "5")]
+    pub conversation_id: ::prost::alloc::string::String,
+    /// Its number, while the conversation exists.
+    #[prost(uint64, optional, tag = "6")]
+    pub number: ::core::option::Option<u64>,
+    /// The row it is about: a message, note, escalation, user, inbox, key, session or article.
+    #[prost(string, tag = "7")]
+    pub subject_id: ::prost::alloc::string::String,
+    /// A second id, such as the agent of a claim, and their name.
+    #[prost(string, tag = "8")]
+    pub other_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "9")]
+    pub other_name: ::prost::alloc::string::String,
+    /// Its number in the conversation, if the visitor sees it.
+    #[prost(uint64, optional, tag = "10")]
+    pub seq: ::core::option::Option<u64>,
+    /// A reason, tags, a locale.
+    #[prost(string, tag = "11")]
+    pub detail: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListEntriesRequest {
+    /// Only what this user or key did: a name, e-mail or id; empty: anybody.
+    #[prost(string, tag = "1")]
+    pub actor: ::prost::alloc::string::String,
+    /// Only these kinds; empty: all.
+    #[prost(string, repeated, tag = "2")]
+    pub kinds: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(int64, optional, tag = "3")]
+    pub since: ::core::option::Option<i64>,
+    #[prost(int64, optional, tag = "4")]
+    pub until: ::core::option::Option<i64>,
+    /// Only what happened in this conversation (number or id); empty: all.
+    #[prost(string, tag = "5")]
+    pub conversation: ::prost::alloc::string::String,
+    /// 1 to 200, default 50.
+    #[prost(uint32, tag = "6")]
+    pub limit: u32,
+    /// From the previous page.
+    #[prost(string, tag = "7")]
+    pub page_token: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListEntriesResponse {
+    /// Newest first. A page may be short and yet not the last.
+    #[prost(message, repeated, tag = "1")]
+    pub entries: ::prost::alloc::vec::Vec<Entry>,
+    /// Empty on the last page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Generated client implementations.
+pub mod audit_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    #[derive(Debug, Clone)]
+    pub struct AuditServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> AuditServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> AuditServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            AuditServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        pub async fn list_entries(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListEntriesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListEntriesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fusionchat.v1.AuditService/ListEntries",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fusionchat.v1.AuditService", "ListEntries"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod audit_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with AuditServiceServer.
+    #[async_trait]
+    pub trait AuditService: std::marker::Send + std::marker::Sync + 'static {
+        async fn list_entries(
+            &self,
+            request: tonic::Request<super::ListEntriesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListEntriesResponse>,
+            tonic::Status,
+        >;
+    }
+    #[derive(Debug)]
+    pub struct AuditServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> AuditServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for AuditServiceServer<T>
+    where
+        T: AuditService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/fusionchat.v1.AuditService/ListEntries" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListEntriesSvc<T: AuditService>(pub Arc<T>);
+                    impl<
+                        T: AuditService,
+                    > tonic::server::UnaryService<super::ListEntriesRequest>
+                    for ListEntriesSvc<T> {
+                        type Response = super::ListEntriesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListEntriesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as AuditService>::list_entries(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListEntriesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for AuditServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "fusionchat.v1.AuditService";
+    impl<T> tonic::server::NamedService for AuditServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Escalation {
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
@@ -912,6 +1263,8 @@ pub struct Escalation {
     pub ended_at: ::core::option::Option<i64>,
     #[prost(enumeration = "EscalationOutcome", optional, tag = "11")]
     pub outcome: ::core::option::Option<i32>,
+    #[prost(string, tag = "12")]
+    pub to_name: ::prost::alloc::string::String,
 }
 /// One row of the live queue.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -928,6 +1281,17 @@ pub struct WaitingConversation {
     pub inbox_name: ::prost::alloc::string::String,
     #[prost(string, tag = "6")]
     pub last_line: ::prost::alloc::string::String,
+    /// `urgent`, `high`, `normal` or `low`.
+    #[prost(string, tag = "7")]
+    pub priority: ::prost::alloc::string::String,
+    #[prost(string, repeated, tag = "8")]
+    pub tags: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The last agent it was assigned to.
+    #[prost(string, tag = "9")]
+    pub preferred_name: ::prost::alloc::string::String,
+    /// Until when it is offered to the escalation's `to`.
+    #[prost(int64, optional, tag = "10")]
+    pub offered_until: ::core::option::Option<i64>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListEscalationsRequest {
@@ -937,7 +1301,7 @@ pub struct ListEscalationsRequest {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListEscalationsResponse {
-    /// Longest waiting first.
+    /// The most urgent first, and the longest waiting of these.
     #[prost(message, repeated, tag = "1")]
     pub waiting: ::prost::alloc::vec::Vec<WaitingConversation>,
     /// The daemon's clock, to count waiting times from.
@@ -963,6 +1327,30 @@ pub struct AssignEscalationRequest {
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct AssignEscalationResponse {
+    #[prost(message, optional, tag = "1")]
+    pub escalation: ::core::option::Option<Escalation>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReturnEscalationRequest {
+    #[prost(string, tag = "1")]
+    pub client_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub conversation: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReturnEscalationResponse {
+    #[prost(message, optional, tag = "1")]
+    pub escalation: ::core::option::Option<Escalation>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResolveEscalationRequest {
+    #[prost(string, tag = "1")]
+    pub client_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub conversation: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ResolveEscalationResponse {
     #[prost(message, optional, tag = "1")]
     pub escalation: ::core::option::Option<Escalation>,
 }
@@ -1137,6 +1525,66 @@ pub mod escalation_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// Ends the waiting: the assistant has the conversation again.
+        pub async fn return_escalation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReturnEscalationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReturnEscalationResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fusionchat.v1.EscalationService/ReturnEscalation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "fusionchat.v1.EscalationService",
+                        "ReturnEscalation",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Ends the waiting and the conversation.
+        pub async fn resolve_escalation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ResolveEscalationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResolveEscalationResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fusionchat.v1.EscalationService/ResolveEscalation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "fusionchat.v1.EscalationService",
+                        "ResolveEscalation",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1165,6 +1613,22 @@ pub mod escalation_service_server {
             request: tonic::Request<super::AssignEscalationRequest>,
         ) -> std::result::Result<
             tonic::Response<super::AssignEscalationResponse>,
+            tonic::Status,
+        >;
+        /// Ends the waiting: the assistant has the conversation again.
+        async fn return_escalation(
+            &self,
+            request: tonic::Request<super::ReturnEscalationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ReturnEscalationResponse>,
+            tonic::Status,
+        >;
+        /// Ends the waiting and the conversation.
+        async fn resolve_escalation(
+            &self,
+            request: tonic::Request<super::ResolveEscalationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ResolveEscalationResponse>,
             tonic::Status,
         >;
     }
@@ -1336,6 +1800,101 @@ pub mod escalation_service_server {
                     };
                     Box::pin(fut)
                 }
+                "/fusionchat.v1.EscalationService/ReturnEscalation" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReturnEscalationSvc<T: EscalationService>(pub Arc<T>);
+                    impl<
+                        T: EscalationService,
+                    > tonic::server::UnaryService<super::ReturnEscalationRequest>
+                    for ReturnEscalationSvc<T> {
+                        type Response = super::ReturnEscalationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReturnEscalationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as EscalationService>::return_escalation(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReturnEscalationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fusionchat.v1.EscalationService/ResolveEscalation" => {
+                    #[allow(non_camel_case_types)]
+                    struct ResolveEscalationSvc<T: EscalationService>(pub Arc<T>);
+                    impl<
+                        T: EscalationService,
+                    > tonic::server::UnaryService<super::ResolveEscalationRequest>
+                    for ResolveEscalationSvc<T> {
+                        type Response = super::ResolveEscalationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ResolveEscalationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as EscalationService>::resolve_escalation(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ResolveEscalationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 _ => {
                     Box::pin(async move {
                         let mut response = http::Response::new(
@@ -1443,6 +2002,25 @@ pub struct Conversation {
     /// Visitor messages after the staff mark.
     #[prost(uint64, tag = "27")]
     pub unread: u64,
+    #[prost(enumeration = "Priority", tag = "28")]
+    pub priority: i32,
+    /// Lower-case words, in order.
+    #[prost(string, repeated, tag = "29")]
+    pub tags: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// The last agent it was assigned to: who knows it.
+    #[prost(string, optional, tag = "30")]
+    pub preferred: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, tag = "31")]
+    pub preferred_name: ::prost::alloc::string::String,
+    /// Until when it is offered to the agent of the escalation's `to`, after a transfer.
+    #[prost(int64, optional, tag = "32")]
+    pub offered_until: ::core::option::Option<i64>,
+    /// The number of the earlier conversation it continues.
+    #[prost(uint64, optional, tag = "33")]
+    pub previous: ::core::option::Option<u64>,
+    /// A test: in no queue, list or figure, and deleted at this time.
+    #[prost(int64, optional, tag = "34")]
+    pub test_until: ::core::option::Option<i64>,
 }
 /// Where an answer comes from.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1484,8 +2062,15 @@ pub struct Message {
     /// The sender's own id of it, so that a client finds its own message back.
     #[prost(string, tag = "12")]
     pub client_id: ::prost::alloc::string::String,
+    /// It was taken back: its content is gone.
+    #[prost(bool, tag = "13")]
+    pub retracted: bool,
+    /// Why staff marked it for review; empty if they did not.
+    #[prost(string, tag = "14")]
+    pub flag: ::prost::alloc::string::String,
 }
-/// `escalated`, `claimed`, `released`, `handed_back`, `resolved`, `reopened` … with its parameters.
+/// `escalated`, `claimed`, `released`, `transferred`, `handed_back`, `resolved`, `reopened`, `silence_notice`,
+/// `retracted` (of `seq`) … with its parameters.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct SystemLine {
     #[prost(string, tag = "1")]
@@ -1525,6 +2110,9 @@ pub struct StartConversationRequest {
     pub inbox: ::prost::alloc::string::String,
     #[prost(string, tag = "3")]
     pub content: ::prost::alloc::string::String,
+    /// In no queue, list or figure, and deleted after a day.
+    #[prost(bool, tag = "4")]
+    pub test: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct StartConversationResponse {
@@ -1560,6 +2148,9 @@ pub struct ListConversationsRequest {
     /// From the previous page.
     #[prost(string, tag = "4")]
     pub page_token: ::prost::alloc::string::String,
+    /// Test conversations, which no other list shows.
+    #[prost(bool, tag = "5")]
+    pub tests: bool,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListConversationsResponse {
@@ -1715,6 +2306,87 @@ pub struct ReopenConversationResponse {
     pub conversation: ::core::option::Option<Conversation>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TransferConversationRequest {
+    #[prost(string, tag = "1")]
+    pub client_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub conversation: ::prost::alloc::string::String,
+    /// An agent's name, e-mail or id.
+    #[prost(string, tag = "3")]
+    pub to: ::prost::alloc::string::String,
+    /// For staff only; may be empty.
+    #[prost(string, tag = "4")]
+    pub note: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TransferConversationResponse {
+    #[prost(message, optional, tag = "1")]
+    pub conversation: ::core::option::Option<Conversation>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TagConversationRequest {
+    #[prost(string, tag = "1")]
+    pub client_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub conversation: ::prost::alloc::string::String,
+    /// Words of a-z, 0-9, - and _; at most 10 a conversation.
+    #[prost(string, repeated, tag = "3")]
+    pub add: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(string, repeated, tag = "4")]
+    pub remove: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TagConversationResponse {
+    #[prost(message, optional, tag = "1")]
+    pub conversation: ::core::option::Option<Conversation>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetPriorityRequest {
+    #[prost(string, tag = "1")]
+    pub client_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub conversation: ::prost::alloc::string::String,
+    #[prost(enumeration = "Priority", tag = "3")]
+    pub priority: i32,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetPriorityResponse {
+    #[prost(message, optional, tag = "1")]
+    pub conversation: ::core::option::Option<Conversation>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FlagMessageRequest {
+    #[prost(string, tag = "1")]
+    pub client_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub conversation: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "3")]
+    pub seq: u64,
+    /// One line of at most 200 characters; for staff only.
+    #[prost(string, tag = "4")]
+    pub reason: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FlagMessageResponse {
+    #[prost(message, optional, tag = "1")]
+    pub message: ::core::option::Option<Message>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetractMessageRequest {
+    #[prost(string, tag = "1")]
+    pub client_id: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub conversation: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "3")]
+    pub seq: u64,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RetractMessageResponse {
+    /// What is left of it.
+    #[prost(message, optional, tag = "1")]
+    pub message: ::core::option::Option<Message>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct MarkReadRequest {
     #[prost(string, tag = "1")]
     pub conversation: ::prost::alloc::string::String,
@@ -1810,6 +2482,10 @@ pub enum Resolution {
     Spam = 4,
     /// The visitor ended it.
     Visitor = 5,
+    /// The visitor said nothing more to the assistant.
+    Abandoned = 6,
+    /// The visitor said nothing more to the agent, in spite of a notice.
+    NoReply = 7,
 }
 impl Resolution {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1824,6 +2500,8 @@ impl Resolution {
             Self::Duplicate => "RESOLUTION_DUPLICATE",
             Self::Spam => "RESOLUTION_SPAM",
             Self::Visitor => "RESOLUTION_VISITOR",
+            Self::Abandoned => "RESOLUTION_ABANDONED",
+            Self::NoReply => "RESOLUTION_NO_REPLY",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1835,6 +2513,44 @@ impl Resolution {
             "RESOLUTION_DUPLICATE" => Some(Self::Duplicate),
             "RESOLUTION_SPAM" => Some(Self::Spam),
             "RESOLUTION_VISITOR" => Some(Self::Visitor),
+            "RESOLUTION_ABANDONED" => Some(Self::Abandoned),
+            "RESOLUTION_NO_REPLY" => Some(Self::NoReply),
+            _ => None,
+        }
+    }
+}
+/// How urgent a conversation is: it orders the queue before the waiting does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Priority {
+    Unspecified = 0,
+    Normal = 1,
+    Low = 2,
+    High = 3,
+    Urgent = 4,
+}
+impl Priority {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "PRIORITY_UNSPECIFIED",
+            Self::Normal => "PRIORITY_NORMAL",
+            Self::Low => "PRIORITY_LOW",
+            Self::High => "PRIORITY_HIGH",
+            Self::Urgent => "PRIORITY_URGENT",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "PRIORITY_UNSPECIFIED" => Some(Self::Unspecified),
+            "PRIORITY_NORMAL" => Some(Self::Normal),
+            "PRIORITY_LOW" => Some(Self::Low),
+            "PRIORITY_HIGH" => Some(Self::High),
+            "PRIORITY_URGENT" => Some(Self::Urgent),
             _ => None,
         }
     }
@@ -2293,6 +3009,149 @@ pub mod conversation_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// By its assignee or an admin: offered to `to` for a while, then everybody's. The one it is offered to declines
+        /// by releasing it.
+        pub async fn transfer_conversation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::TransferConversationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::TransferConversationResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fusionchat.v1.ConversationService/TransferConversation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "fusionchat.v1.ConversationService",
+                        "TransferConversation",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn tag_conversation(
+            &mut self,
+            request: impl tonic::IntoRequest<super::TagConversationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::TagConversationResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fusionchat.v1.ConversationService/TagConversation",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "fusionchat.v1.ConversationService",
+                        "TagConversation",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn set_priority(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetPriorityRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetPriorityResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fusionchat.v1.ConversationService/SetPriority",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("fusionchat.v1.ConversationService", "SetPriority"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Marks an answer of the assistant's for review.
+        pub async fn flag_message(
+            &mut self,
+            request: impl tonic::IntoRequest<super::FlagMessageRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::FlagMessageResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fusionchat.v1.ConversationService/FlagMessage",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("fusionchat.v1.ConversationService", "FlagMessage"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Takes back what the assistant, or the caller, said; an admin any agent's word.
+        pub async fn retract_message(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RetractMessageRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RetractMessageResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fusionchat.v1.ConversationService/RetractMessage",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "fusionchat.v1.ConversationService",
+                        "RetractMessage",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         pub async fn mark_read(
             &mut self,
             request: impl tonic::IntoRequest<super::MarkReadRequest>,
@@ -2441,6 +3300,45 @@ pub mod conversation_service_server {
             request: tonic::Request<super::ReopenConversationRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ReopenConversationResponse>,
+            tonic::Status,
+        >;
+        /// By its assignee or an admin: offered to `to` for a while, then everybody's. The one it is offered to declines
+        /// by releasing it.
+        async fn transfer_conversation(
+            &self,
+            request: tonic::Request<super::TransferConversationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::TransferConversationResponse>,
+            tonic::Status,
+        >;
+        async fn tag_conversation(
+            &self,
+            request: tonic::Request<super::TagConversationRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::TagConversationResponse>,
+            tonic::Status,
+        >;
+        async fn set_priority(
+            &self,
+            request: tonic::Request<super::SetPriorityRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetPriorityResponse>,
+            tonic::Status,
+        >;
+        /// Marks an answer of the assistant's for review.
+        async fn flag_message(
+            &self,
+            request: tonic::Request<super::FlagMessageRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::FlagMessageResponse>,
+            tonic::Status,
+        >;
+        /// Takes back what the assistant, or the caller, said; an admin any agent's word.
+        async fn retract_message(
+            &self,
+            request: tonic::Request<super::RetractMessageRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RetractMessageResponse>,
             tonic::Status,
         >;
         async fn mark_read(
@@ -3097,6 +3995,242 @@ pub mod conversation_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = ReopenConversationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fusionchat.v1.ConversationService/TransferConversation" => {
+                    #[allow(non_camel_case_types)]
+                    struct TransferConversationSvc<T: ConversationService>(pub Arc<T>);
+                    impl<
+                        T: ConversationService,
+                    > tonic::server::UnaryService<super::TransferConversationRequest>
+                    for TransferConversationSvc<T> {
+                        type Response = super::TransferConversationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::TransferConversationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConversationService>::transfer_conversation(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = TransferConversationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fusionchat.v1.ConversationService/TagConversation" => {
+                    #[allow(non_camel_case_types)]
+                    struct TagConversationSvc<T: ConversationService>(pub Arc<T>);
+                    impl<
+                        T: ConversationService,
+                    > tonic::server::UnaryService<super::TagConversationRequest>
+                    for TagConversationSvc<T> {
+                        type Response = super::TagConversationResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::TagConversationRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConversationService>::tag_conversation(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = TagConversationSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fusionchat.v1.ConversationService/SetPriority" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetPrioritySvc<T: ConversationService>(pub Arc<T>);
+                    impl<
+                        T: ConversationService,
+                    > tonic::server::UnaryService<super::SetPriorityRequest>
+                    for SetPrioritySvc<T> {
+                        type Response = super::SetPriorityResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetPriorityRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConversationService>::set_priority(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetPrioritySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fusionchat.v1.ConversationService/FlagMessage" => {
+                    #[allow(non_camel_case_types)]
+                    struct FlagMessageSvc<T: ConversationService>(pub Arc<T>);
+                    impl<
+                        T: ConversationService,
+                    > tonic::server::UnaryService<super::FlagMessageRequest>
+                    for FlagMessageSvc<T> {
+                        type Response = super::FlagMessageResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::FlagMessageRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConversationService>::flag_message(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = FlagMessageSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fusionchat.v1.ConversationService/RetractMessage" => {
+                    #[allow(non_camel_case_types)]
+                    struct RetractMessageSvc<T: ConversationService>(pub Arc<T>);
+                    impl<
+                        T: ConversationService,
+                    > tonic::server::UnaryService<super::RetractMessageRequest>
+                    for RetractMessageSvc<T> {
+                        type Response = super::RetractMessageResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RetractMessageRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ConversationService>::retract_message(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RetractMessageSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -6650,6 +7784,325 @@ pub mod session_service_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "fusionchat.v1.SessionService";
     impl<T> tonic::server::NamedService for SessionServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Visitor {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Empty while they have not given one.
+    #[prost(string, tag = "2")]
+    pub name: ::prost::alloc::string::String,
+    #[prost(int64, tag = "3")]
+    pub created_at: i64,
+    /// Their latest conversation.
+    #[prost(message, optional, tag = "4")]
+    pub conversation: ::core::option::Option<Conversation>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListVisitorsRequest {
+    /// 1 to 200, default 50.
+    #[prost(uint32, tag = "1")]
+    pub limit: u32,
+    /// From the previous page.
+    #[prost(string, tag = "2")]
+    pub page_token: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListVisitorsResponse {
+    /// By id. A page may be short and yet not the last.
+    #[prost(message, repeated, tag = "1")]
+    pub visitors: ::prost::alloc::vec::Vec<Visitor>,
+    /// Empty on the last page.
+    #[prost(string, tag = "2")]
+    pub next_page_token: ::prost::alloc::string::String,
+}
+/// Generated client implementations.
+pub mod visitor_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    #[derive(Debug, Clone)]
+    pub struct VisitorServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> VisitorServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> VisitorServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            VisitorServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        pub async fn list_visitors(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListVisitorsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListVisitorsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fusionchat.v1.VisitorService/ListVisitors",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fusionchat.v1.VisitorService", "ListVisitors"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod visitor_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with VisitorServiceServer.
+    #[async_trait]
+    pub trait VisitorService: std::marker::Send + std::marker::Sync + 'static {
+        async fn list_visitors(
+            &self,
+            request: tonic::Request<super::ListVisitorsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListVisitorsResponse>,
+            tonic::Status,
+        >;
+    }
+    #[derive(Debug)]
+    pub struct VisitorServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> VisitorServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for VisitorServiceServer<T>
+    where
+        T: VisitorService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/fusionchat.v1.VisitorService/ListVisitors" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListVisitorsSvc<T: VisitorService>(pub Arc<T>);
+                    impl<
+                        T: VisitorService,
+                    > tonic::server::UnaryService<super::ListVisitorsRequest>
+                    for ListVisitorsSvc<T> {
+                        type Response = super::ListVisitorsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListVisitorsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as VisitorService>::list_visitors(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListVisitorsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for VisitorServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "fusionchat.v1.VisitorService";
+    impl<T> tonic::server::NamedService for VisitorServiceServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

@@ -92,6 +92,7 @@ pub(crate) async fn tenant(daemon: &Daemon, name: &str) -> Result<Tenant> {
         client_id: client_id(),
         inbox: inbox.clone(),
         content: "Is anybody there?".to_owned(),
+        test: false,
     };
     let begun = key.conversations().start_conversation(request).await?.into_inner();
     let request = v1::PutArticleRequest {

@@ -346,6 +346,7 @@ fn the_first_message_creates_everything_at_once() {
             inbox: INBOX,
             locale: Some(locale.to_owned()),
             session: Some((session.clone(), crate::domain::hidden::Hidden([1; 32]))),
+            test: false,
         },
         conversation: None,
         content: "hello".to_owned(),
@@ -371,7 +372,7 @@ fn another_visitors_conversation_is_not_found() {
     let mut world = World::after("visitor says");
     let id = world.current().id;
     let stranger = UserId(Uuid::from_u128(0xdead));
-    let visitor = |user| Visitor { user, inbox: INBOX, locale: None, session: None };
+    let visitor = |user| Visitor { user, inbox: INBOX, locale: None, session: None, test: false };
     let none = ConversationId(Uuid::from_u128(0xbeef));
     for (user, conversation) in [(stranger, id), (VISITOR, none)] {
         let conversation = Some(conversation);
@@ -379,7 +380,7 @@ fn another_visitors_conversation_is_not_found() {
         for command in [
             Command::VisitorMessage { visitor: visitor(user), conversation, content },
             Command::VisitorWish { visitor: visitor(user), conversation },
-            Command::VisitorEnd { visitor: visitor(user), conversation },
+            Command::VisitorEnd { visitor: visitor(user), conversation, confirmed: false },
         ] {
             let refused = world.run(&as_visitor(), &command).err();
             assert_eq!(refused, Some(Rejection::NotFound), "{command:?}");

@@ -1,7 +1,7 @@
 //! The rules: a command and the facts of the moment become events, or one rejection. Pure.
 //!
-//! `visitor`, `staff` and `assistant` hold the state table of a conversation, `user` is the staff themselves, `desk`
-//! everything else.
+//! `visitor`, `staff`, `transfer`, `assistant` and `life` hold the state table of a conversation, `label` what staff
+//! put on it, `user` is the staff themselves, `desk` everything else.
 
 mod assistant;
 #[cfg(test)]
@@ -10,10 +10,15 @@ mod desk;
 mod inbox;
 #[cfg(test)]
 mod inbox_test;
+mod label;
+mod life;
 #[cfg(test)]
 mod replay_test;
 mod script;
 mod staff;
+#[cfg(test)]
+mod state_test;
+mod transfer;
 mod user;
 mod visitor;
 #[cfg(test)]
@@ -84,8 +89,8 @@ pub fn decide(
         Command::VisitorWish { visitor, conversation } => {
             visitor::wish(script, facts, visitor, *conversation)
         }
-        Command::VisitorEnd { visitor, conversation } => {
-            visitor::end(script, facts, visitor, *conversation)
+        Command::VisitorEnd { visitor, conversation, confirmed } => {
+            visitor::end(script, facts, visitor, *conversation, *confirmed)
         }
         Command::Staff { agent, admin, act, conversation: _ } => {
             staff::act(script, facts, *agent, *admin, act)
@@ -95,6 +100,9 @@ pub fn decide(
         }
         Command::Timer(timer) => match timer.kind {
             TimerKind::Assistant => assistant::timeout(script, facts, timer.turn),
+            TimerKind::Silence => life::silence(script, facts, timer.turn),
+            TimerKind::Offer => transfer::expire(script, facts),
+            TimerKind::TestExpiry => life::expire(script, facts),
         },
         Command::Settle { conversation: _ } => staff::settle(script, facts),
         Command::Mark { side, seq, conversation: _ } => staff::mark(script, facts, *side, *seq),

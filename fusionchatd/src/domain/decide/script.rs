@@ -123,9 +123,14 @@ impl<'a> Script<'a> {
         if said.clarification {
             entry.code |= CODE_CLARIFICATION;
         }
-        let asks_assistant =
-            said.sender_type == SenderType::User && conversation.handler == Handler::Assistant;
-        entry.due = asks_assistant.then(|| self.answer_due());
+        entry.due = match said.sender_type {
+            SenderType::User => {
+                (conversation.handler == Handler::Assistant).then(|| self.answer_due())
+            }
+            SenderType::Agent => Some(self.agent_silence_due()),
+            SenderType::Assistant => Some(self.assistant_silence_due()),
+            SenderType::System => None,
+        };
         let message = Message {
             id: MessageId(id),
             conversation: conversation.id,
@@ -138,6 +143,8 @@ impl<'a> Script<'a> {
             client_id: self.client_id,
             created_at: entry.time,
             position: entry.position,
+            retracted: false,
+            flag: None,
         };
         self.push_in(conversation, entry, Content::Message(message), None);
         seq
@@ -148,13 +155,23 @@ impl<'a> Script<'a> {
         self.moment.now.saturating_add(self.moment.delays.assistant_ms)
     }
 
+    /// When a visitor who has heard an agent has been silent for too long.
+    pub(super) fn agent_silence_due(&self) -> Time {
+        self.moment.now.saturating_add(self.moment.delays.agent_silence_ms)
+    }
+
+    /// When a visitor who has heard the assistant has been silent for too long.
+    pub(super) fn assistant_silence_due(&self) -> Time {
+        self.moment.now.saturating_add(self.moment.delays.assistant_silence_ms)
+    }
+
     /// The system line of an entry, which the visitor sees under the entry's number.
     pub(super) fn line(
         &self,
         conversation: ConversationId,
         entry: &Entry,
         params: &[(&str, String)],
-    ) -> Content {
+    ) -> Option<Message> {
         let code = match entry.kind {
             EntryKind::Escalated => "escalated",
             EntryKind::Claimed => "claimed",
@@ -162,7 +179,16 @@ impl<'a> Script<'a> {
             EntryKind::HandedBack => "handed_back",
             EntryKind::Resolved => "resolved",
             EntryKind::Reopened => "reopened",
+            EntryKind::Transferred => "transferred",
+            EntryKind::SilenceNoticed => "silence_notice",
+            EntryKind::MessageRetracted => "retracted",
             EntryKind::MessagePosted
+            | EntryKind::OfferEnded
+            | EntryKind::TagsChanged
+            | EntryKind::PriorityChanged
+            | EntryKind::MessageFlagged
+            | EntryKind::ConversationDeleted
+            | EntryKind::Linked
             | EntryKind::NoteAdded
             | EntryKind::MarkMoved
             | EntryKind::ConversationStarted
@@ -178,9 +204,9 @@ impl<'a> Script<'a> {
             | EntryKind::ArticlePut
             | EntryKind::ArticleDeleted
             | EntryKind::UserInvited
-            | EntryKind::InviteAccepted => return Content::None,
+            | EntryKind::InviteAccepted => return None,
         };
-        Content::Message(Message {
+        Some(Message {
             id: MessageId(Uuid::from_u128(
                 u128::from_be_bytes(*conversation.bytes()) ^ u128::from(entry.position),
             )),
@@ -197,6 +223,8 @@ impl<'a> Script<'a> {
             client_id: None,
             created_at: entry.time,
             position: entry.position,
+            retracted: false,
+            flag: None,
         })
     }
 
@@ -210,10 +238,11 @@ impl<'a> Script<'a> {
     ) {
         entry.seq = Some(conversation.last_seq + 1);
         let line = self.line(conversation.id, &entry, params);
-        self.push_in(conversation, entry, line, escalation);
+        let content = line.map_or(Content::None, Content::Message);
+        self.push_in(conversation, entry, content, escalation);
     }
 
-    /// Puts the conversation into the live queue. `kind` is `Escalated`, `Released` or `Reopened`.
+    /// Puts the conversation into the live queue. `kind` is `Escalated`, `Released`, `Reopened` or `Transferred`.
     pub(super) fn escalate(
         &mut self,
         conversation: &mut Conversation,
@@ -224,6 +253,9 @@ impl<'a> Script<'a> {
     ) {
         let id = self.id();
         let mut entry = self.entry(kind);
+        if kind == EntryKind::Transferred {
+            entry.due = Some(self.moment.now.saturating_add(self.moment.delays.offer_ms));
+        }
         entry.subject = Some(id);
         entry.other = to.map(|user| user.0);
         entry.detail = Some(reason.to_owned());

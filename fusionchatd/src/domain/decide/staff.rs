@@ -1,5 +1,6 @@
 //! What staff do to a conversation, and both sides' marks.
 
+use crate::domain::Time;
 use crate::domain::command::StaffAct;
 use crate::domain::conversation::{Conversation, Handler, Resolution, Side, Status};
 use crate::domain::entry::EntryKind;
@@ -13,8 +14,9 @@ use crate::domain::rejection::Rejection;
 use crate::domain::user::Role;
 
 use super::assistant::NO_ASSISTANT;
+use super::life::check_room;
 use super::script::{Said, Script, about};
-use super::{Decision, Refs};
+use super::{Decision, Refs, label, transfer};
 
 /// Decides what a member of staff does.
 pub(super) fn act(
@@ -33,18 +35,38 @@ pub(super) fn act(
         StaffAct::Reply { content } => reply(script, facts, conversation, agent, content),
         StaffAct::Note { content } => note(script, conversation, agent, content),
         StaffAct::Claim { to, take } => claim(script, facts, conversation, *to, *take),
+        StaffAct::Release if conversation.offer.is_some() => {
+            transfer::decline(script, facts, conversation, agent, admin)
+        }
         StaffAct::Release => {
             assigned_to(&conversation, agent, admin)?;
             release(script, facts, conversation, "released")
         }
+        StaffAct::Transfer { to, note } => {
+            assigned_to(&conversation, agent, admin)?;
+            transfer::transfer(script, facts, conversation, agent, *to, note.as_deref())
+        }
+        StaffAct::Return | StaffAct::ResolveWaiting if conversation.status != Status::Escalated => {
+            Err(Rejection::NotEscalated)
+        }
+        StaffAct::Return => hand_back(script, facts, conversation, agent, admin),
         StaffAct::HandBack => hand_back(script, facts, conversation, agent, admin),
         StaffAct::Escalate { reason } => {
             escalate(script, facts, conversation, agent, admin, reason)
+        }
+        StaffAct::ResolveWaiting => {
+            resolve(script, facts, conversation, agent, admin, Resolution::Agent)
         }
         StaffAct::Resolve { resolution } => {
             resolve(script, facts, conversation, agent, admin, *resolution)
         }
         StaffAct::Reopen => reopen(script, facts, conversation, agent),
+        StaffAct::Tag { add, remove } => label::tag(script, conversation, add, remove),
+        StaffAct::Prioritize { priority } => label::prioritize(script, conversation, *priority),
+        StaffAct::Flag { seq: _, reason } => {
+            label::flag(script, facts, conversation, agent, reason)
+        }
+        StaffAct::Retract { seq: _ } => label::retract(script, facts, conversation, agent, admin),
     }
 }
 
@@ -116,6 +138,7 @@ fn reply(
     content: &str,
 ) -> Result<Decision, Rejection> {
     check_content(content)?;
+    check_room(&conversation)?;
     match conversation.status {
         Status::Escalated => return Err(Rejection::ClaimFirst),
         Status::Resolved => return Err(Rejection::Resolved),
@@ -144,7 +167,19 @@ fn note(
     agent: UserId,
     content: &str,
 ) -> Result<Decision, Rejection> {
+    let position = write_note(&mut script, &mut conversation, agent, content)?;
+    Ok(script.finish(Refs { position: Some(position), ..about(&conversation) }))
+}
+
+/// A note in the script; its position.
+pub(super) fn write_note(
+    script: &mut Script<'_>,
+    conversation: &mut Conversation,
+    agent: UserId,
+    content: &str,
+) -> Result<u64, Rejection> {
     check_content(content)?;
+    check_room(conversation)?;
     let id = script.id();
     let mut entry = script.entry(EntryKind::NoteAdded);
     entry.subject = Some(id);
@@ -159,8 +194,8 @@ fn note(
         created_at: entry.time,
         position,
     };
-    script.push_in(&mut conversation, entry, Content::Note(note), None);
-    Ok(script.finish(Refs { position: Some(position), ..about(&conversation) }))
+    script.push_in(conversation, entry, Content::Note(note), None);
+    Ok(position)
 }
 
 fn claim(
@@ -182,6 +217,11 @@ fn claim(
         (Status::Open | Status::Escalated, Some((by, since))) if !take_it => {
             return Err(Rejection::AlreadyClaimed { by, since });
         }
+        (Status::Escalated, None)
+            if let Some(offer) = conversation.offer.filter(|it| it.to != to && !take_it) =>
+        {
+            return Err(Rejection::Offered { to: offer.to, until: offer.due });
+        }
         (Status::Open | Status::Escalated, _) => take(&mut script, facts, &mut conversation, to),
     }
     let subject = facts.escalation.as_ref().map(|it| it.id.0);
@@ -194,7 +234,14 @@ fn take(script: &mut Script<'_>, facts: &Facts, conversation: &mut Conversation,
     let mut entry = script.entry(EntryKind::Claimed);
     entry.subject = conversation.assignee.map(|from| from.0);
     entry.other = Some(agent.0);
+    entry.due = silence_after(script, conversation);
     script.tell(conversation, entry, &[("user", agent.to_string())], ended);
+}
+
+/// Whether it is the visitor's turn with an agent who takes over now: nobody owes them an answer.
+fn silence_after(script: &Script<'_>, conversation: &Conversation) -> Option<Time> {
+    let owed = conversation.waiting_since.is_some() || conversation.last_sender == SenderType::User;
+    (!owed).then(|| script.agent_silence_due())
 }
 
 fn release(
@@ -228,9 +275,11 @@ fn hand_back(
     let ended = script.ended(facts.escalation.as_ref(), Outcome::Returned, None);
     let mut entry = script.entry(EntryKind::HandedBack);
     // The visitor's message is last: the assistant owes the answer now, and must not sleep on it.
-    entry.due = (conversation.last_sender == SenderType::User).then(|| script.answer_due());
+    let asked = conversation.last_sender == SenderType::User;
+    entry.due = Some(if asked { script.answer_due() } else { script.assistant_silence_due() });
+    let subject = ended.as_ref().map(|it| it.id.0);
     script.tell(&mut conversation, entry, &[], ended);
-    Ok(script.finish(about(&conversation)))
+    Ok(script.finish(Refs { subject, ..about(&conversation) }))
 }
 
 fn escalate(
@@ -271,11 +320,14 @@ fn resolve(
     admin: bool,
     resolution: Resolution,
 ) -> Result<Decision, Rejection> {
-    if resolution == Resolution::Visitor {
-        return Err(Rejection::Invalid {
-            code: "bad_resolution",
-            detail: "only the visitor ends a conversation as the visitor".to_owned(),
-        });
+    match resolution {
+        Resolution::Confirmed | Resolution::Agent | Resolution::Duplicate | Resolution::Spam => {}
+        Resolution::Visitor | Resolution::Abandoned | Resolution::NoReply => {
+            return Err(Rejection::Invalid {
+                code: "bad_resolution",
+                detail: "staff resolve as agent, confirmed, duplicate or spam".to_owned(),
+            });
+        }
     }
     if conversation.status == Status::Resolved {
         return Ok(script.finish(about(&conversation)));
@@ -290,8 +342,9 @@ fn resolve(
     let mut entry = script.entry(EntryKind::Resolved);
     entry.code = resolution as u32;
     entry.other = Some(agent.0);
+    let subject = ended.as_ref().map(|it| it.id.0);
     script.tell(&mut conversation, entry, &[("by", "agent".to_owned())], ended);
-    Ok(script.finish(about(&conversation)))
+    Ok(script.finish(Refs { subject, ..about(&conversation) }))
 }
 
 fn reopen(
@@ -314,6 +367,7 @@ fn reopen(
     let mut entry = script.entry(EntryKind::Reopened);
     entry.code = Handler::Agent as u32;
     entry.other = Some(agent.0);
+    entry.due = silence_after(&script, &conversation);
     script.tell(&mut conversation, entry, &[("user", agent.to_string())], None);
     Ok(script.finish(about(&conversation)))
 }

@@ -1,7 +1,9 @@
 //! What visitors do: say something, ask for a person, end.
 
 use crate::domain::command::Visitor;
-use crate::domain::conversation::{Conversation, Handler, REOPEN_MS, Resolution, Status};
+use crate::domain::conversation::{
+    CODE_TEST, Conversation, Handler, REOPEN_MS, Resolution, Status,
+};
 use crate::domain::entry::EntryKind;
 use crate::domain::escalation::Outcome;
 use crate::domain::event::Content;
@@ -14,6 +16,7 @@ use crate::domain::rejection::Rejection;
 use crate::domain::user::{Availability, Credential, Role, User};
 
 use super::assistant::NO_ASSISTANT;
+use super::life::check_room;
 use super::script::{Said, Script, about};
 use super::{Decision, Refs};
 
@@ -26,6 +29,9 @@ pub(super) fn message(
     content: &str,
 ) -> Result<Decision, Rejection> {
     check_content(content)?;
+    if let Some(current) = &facts.conversation {
+        check_room(current)?;
+    }
     let inbox = facts.inbox.as_ref().ok_or(Rejection::NotFound)?;
     let current = theirs(facts, visitor, only)?;
     let mut conversation = match current {
@@ -35,7 +41,7 @@ pub(super) fn message(
             reopen(&mut script, facts, inbox, &mut conversation);
             conversation
         }
-        Some(_) | None => start(&mut script, facts, inbox, visitor)?,
+        earlier => start(&mut script, facts, inbox, visitor, earlier)?,
     };
     let said = Said {
         sender_type: SenderType::User,
@@ -92,19 +98,21 @@ pub(super) fn wish(
     Ok(script.finish(about(&conversation)))
 }
 
-/// The visitor ends the conversation; ending what is done changes nothing.
+/// The visitor ends the conversation, because it helped or not; ending what is done changes nothing.
 pub(super) fn end(
     mut script: Script<'_>,
     facts: &Facts,
     visitor: &Visitor,
     only: Option<ConversationId>,
+    confirmed: bool,
 ) -> Result<Decision, Rejection> {
     let current = theirs(facts, visitor, only)?.ok_or(Rejection::NotFound)?;
     let mut conversation = current.clone();
     if conversation.status != Status::Resolved {
         let ended = script.ended(facts.escalation.as_ref(), Outcome::Resolved, None);
         let mut entry = script.entry(EntryKind::Resolved);
-        entry.code = Resolution::Visitor as u32;
+        let resolution = if confirmed { Resolution::Confirmed } else { Resolution::Visitor };
+        entry.code = resolution as u32;
         script.tell(&mut conversation, entry, &[("by", "visitor".to_owned())], ended);
     }
     Ok(script.finish(about(&conversation)))
@@ -148,6 +156,7 @@ fn start(
     facts: &Facts,
     inbox: &Inbox,
     visitor: &Visitor,
+    earlier: Option<&Conversation>,
 ) -> Result<Conversation, Rejection> {
     if facts.user.is_none() {
         let user = User {
@@ -179,6 +188,10 @@ fn start(
     entry.subject = Some(inbox.id.0);
     entry.other = Some(visitor.user.0);
     entry.number = Some(script.moment.next_number);
+    if visitor.test {
+        entry.code = CODE_TEST;
+        entry.due = Some(script.moment.now.saturating_add(script.moment.delays.test_ms));
+    }
     // The page's word for its language goes to the journal only if it is a language tag.
     let spoken = visitor.locale.as_deref().and_then(|it| name::locale(it).ok());
     entry.detail = Some(spoken.unwrap_or_else(|| inbox.locale.clone()));
@@ -186,5 +199,10 @@ fn start(
     let mut conversation =
         Conversation::started(script.organization, &entry).ok_or(Rejection::NotFound)?;
     script.push_in(&mut conversation, entry, Content::None, None);
+    if let Some(earlier) = earlier {
+        let mut entry = script.entry(EntryKind::Linked);
+        entry.subject = Some(earlier.id.0);
+        script.push_in(&mut conversation, entry, Content::None, None);
+    }
     Ok(conversation)
 }

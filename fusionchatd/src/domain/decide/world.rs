@@ -16,6 +16,7 @@ use crate::domain::facts::{Facts, IDS_PER_COMMAND, Moment};
 use crate::domain::id::{ConversationId, EscalationId, InboxId, OrganizationId, SessionId, UserId};
 use crate::domain::inbox::{AssistantMode, Inbox};
 use crate::domain::message::{Message, SenderType};
+use crate::domain::priority::Priority;
 use crate::domain::rejection::Rejection;
 use crate::domain::timer::{Delays, Timer, TimerKind};
 use crate::domain::user::{Availability, Role, User};
@@ -47,6 +48,8 @@ pub(super) struct World {
     pub(super) escalations: BTreeMap<EscalationId, Escalation>,
     pub(super) entries: Vec<Entry>,
     pub(super) messages: Vec<Message>,
+    /// Whether what the visitor starts is a test.
+    pub(super) test: bool,
     users: Vec<User>,
     next_number: u64,
     ids: u128,
@@ -74,6 +77,7 @@ impl World {
             escalations: BTreeMap::new(),
             entries: Vec::new(),
             messages: Vec::new(),
+            test: false,
             users: vec![user("A", Role::Agent), user("B", Role::Agent), user("M", Role::Admin)],
             next_number: FIRST_NUMBER,
             ids: 1 << 64,
@@ -126,6 +130,7 @@ impl World {
         let (who, what) = step.split_once(' ').expect("who does what");
         match (who, what) {
             ("assistant", "off") => self.assistant = AssistantMode::Off,
+            ("it", "is a test") => self.test = true,
             ("assistant", "on") => self.assistant = AssistantMode::On,
             ("members", names) => self.members = names.split(' ').map(staff).collect(),
             ("wait", ms) => self.now += ms.parse::<Time>().expect("milliseconds"),
@@ -139,7 +144,8 @@ impl World {
     }
 
     fn command(&self, who: &str, what: &str) -> (Actor, Command) {
-        let visitor = Visitor { user: VISITOR, inbox: INBOX, locale: None, session: None };
+        let visitor =
+            Visitor { user: VISITOR, inbox: INBOX, locale: None, session: None, test: self.test };
         let conversation = None;
         match (who, what) {
             ("visitor", "says") => {
@@ -147,7 +153,10 @@ impl World {
                 (as_visitor(), Command::VisitorMessage { visitor, conversation, content })
             }
             ("visitor", "wishes") => (as_visitor(), Command::VisitorWish { visitor, conversation }),
-            ("visitor", "ends") => (as_visitor(), Command::VisitorEnd { visitor, conversation }),
+            ("visitor", "ends" | "confirms") => {
+                let confirmed = what == "confirms";
+                (as_visitor(), Command::VisitorEnd { visitor, conversation, confirmed })
+            }
             ("assistant", what) => {
                 let conversation = self.current().id;
                 let say = |clarification| AssistantAct::Say {
@@ -167,10 +176,15 @@ impl World {
                 let conversation = self.current().id;
                 (Actor::system(ORGANIZATION), Command::Settle { conversation })
             }
-            ("timer", "fires") => {
-                let conversation = self.current().id;
+            ("timer" | "silence" | "offer" | "day", _) => {
+                let kind = match who {
+                    "silence" => TimerKind::Silence,
+                    "offer" => TimerKind::Offer,
+                    "day" => TimerKind::TestExpiry,
+                    _ => TimerKind::Assistant,
+                };
                 let turn = self.current().turn;
-                let timer = Timer { kind: TimerKind::Assistant, subject: conversation.0, turn };
+                let timer = Timer { kind, subject: self.current().id.0, turn };
                 (Actor::system(ORGANIZATION), Command::Timer(timer))
             }
             (who, "sees") => {
@@ -195,13 +209,42 @@ impl World {
             "resolves" => StaffAct::Resolve { resolution: Resolution::Agent },
             "resolves as visitor" => StaffAct::Resolve { resolution: Resolution::Visitor },
             "reopens" => StaffAct::Reopen,
-            what => match what.strip_prefix("gives to ") {
-                Some(to) => StaffAct::Claim { to: staff(to), take: true },
-                None => panic!("no such act: {what}"),
-            },
+            "returns" => StaffAct::Return,
+            "ends the wait" => StaffAct::ResolveWaiting,
+            "flags" => StaffAct::Flag { seq: self.named(), reason: "wrong".to_owned() },
+            "retracts" => StaffAct::Retract { seq: self.named() },
+            what => self.staff_command_of(what),
         };
         let conversation = self.current().id;
         Command::Staff { agent: staff(who), admin: who == "M", conversation, act }
+    }
+
+    /// An act that says upon what.
+    fn staff_command_of(&self, what: &str) -> StaffAct {
+        let (verb, object) = what.rsplit_once(' ').expect("an act upon something");
+        match verb {
+            "gives to" => StaffAct::Claim { to: staff(object), take: true },
+            "transfers to" => StaffAct::Transfer { to: staff(object), note: None },
+            "notes and transfers to" => {
+                StaffAct::Transfer { to: staff(object), note: Some("a regular".to_owned()) }
+            }
+            "tags" => StaffAct::Tag { add: vec![object.to_owned()], remove: Vec::new() },
+            "untags" => StaffAct::Tag { add: Vec::new(), remove: vec![object.to_owned()] },
+            "makes it" => {
+                let priority = Priority::ALL.into_iter().find(|it| it.name() == object);
+                StaffAct::Prioritize { priority: priority.expect("a priority") }
+            }
+            verb => panic!("no such act: {verb}"),
+        }
+    }
+
+    /// The message that an act upon a message is about: the last by the assistant or an agent, else the first.
+    fn named(&self) -> u64 {
+        let of = |it: &&Message| {
+            it.conversation == self.current().id
+                && matches!(it.sender_type, SenderType::Assistant | SenderType::Agent)
+        };
+        self.messages.iter().rev().find(of).map_or(1, |it| it.seq)
     }
 
     /// Decides a command over the rows and keeps what happens.
@@ -213,7 +256,7 @@ impl World {
             position: self.entries.len() as u64 + 1,
             next_number: self.next_number,
             ids: std::array::from_fn(|at| Uuid::from_u128(base + at as u128)),
-            delays: Delays { assistant_ms: TIMEOUT_MS },
+            delays: Delays { assistant_ms: TIMEOUT_MS, ..Delays::default() },
         };
         let decision = decide(&moment, actor, &self.facts(command), None, command)?;
         for event in &decision.events {
@@ -236,8 +279,15 @@ impl World {
         };
         let conversation = named.and_then(|id| self.headers.get(&id)).cloned();
         let mut user = VISITOR;
-        if let Command::Staff { act: StaffAct::Claim { to, .. }, .. } = command {
-            user = *to;
+        let mut message = None;
+        if let Command::Staff { act, conversation, .. } = command {
+            if let StaffAct::Claim { to, .. } | StaffAct::Transfer { to, .. } = act {
+                user = *to;
+            }
+            if let StaffAct::Flag { seq, .. } | StaffAct::Retract { seq } = act {
+                let it = |it: &&Message| it.conversation == *conversation && it.seq == *seq;
+                message = self.messages.iter().find(it).cloned();
+            }
         }
         let mut unread_after = None;
         if let Command::Mark { seq, conversation, .. } = command {
@@ -254,6 +304,7 @@ impl World {
             conversation,
             latest: self.latest.and_then(|id| self.headers.get(&id)).cloned(),
             unread_after,
+            message,
             inbox: Some(Inbox {
                 id: INBOX,
                 organization: ORGANIZATION,
@@ -277,6 +328,11 @@ impl World {
         !self.members.is_empty() && assignee.is_some_and(outside)
     }
 
+    fn replace(&mut self, message: &Message) {
+        let same = |it: &&mut Message| it.id == message.id;
+        *self.messages.iter_mut().find(same).expect("a message") = message.clone();
+    }
+
     fn keep(&mut self, event: &Event) {
         self.entries.push(event.entry.clone());
         if event.entry.kind == EntryKind::ConversationStarted {
@@ -289,8 +345,30 @@ impl World {
         if let Some(escalation) = &event.escalation {
             self.escalations.insert(escalation.id, escalation.clone());
         }
-        if let Content::Message(message) = &event.content {
-            self.messages.push(message.clone());
+        match &event.content {
+            Content::Message(message) => self.messages.push(message.clone()),
+            Content::Flagged(message) => self.replace(message),
+            Content::Retracted { line, message } => {
+                self.replace(message);
+                self.messages.push((**line).clone());
+            }
+            Content::Deleted(header) => {
+                self.headers.remove(&header.id);
+                self.messages.retain(|it| it.conversation != header.id);
+                self.escalations.retain(|_, it| it.conversation != header.id);
+                self.latest = None;
+            }
+            Content::None
+            | Content::Note(_)
+            | Content::Organization(_)
+            | Content::User(..)
+            | Content::Inbox(_)
+            | Content::Key(..)
+            | Content::KeyRevoked(_)
+            | Content::Session(..)
+            | Content::SessionEnded(_)
+            | Content::Article(_)
+            | Content::ArticleDeleted(_) => {}
         }
         if let Content::User(user, _) = &event.content {
             self.users.push(user.clone());

@@ -9,9 +9,10 @@ use tonic_health::pb::health_server::Health;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 
 /// The services that can be asked about; the empty name is the whole daemon.
-pub(super) const NAMES: [&str; 11] = [
+pub(super) const NAMES: [&str; 13] = [
     "",
     v1::article_service_server::SERVICE_NAME,
+    v1::audit_service_server::SERVICE_NAME,
     v1::conversation_service_server::SERVICE_NAME,
     v1::escalation_service_server::SERVICE_NAME,
     v1::inbox_service_server::SERVICE_NAME,
@@ -20,6 +21,7 @@ pub(super) const NAMES: [&str; 11] = [
     v1::server_service_server::SERVICE_NAME,
     v1::session_service_server::SERVICE_NAME,
     v1::user_service_server::SERVICE_NAME,
+    v1::visitor_service_server::SERVICE_NAME,
     v1::watch_service_server::SERVICE_NAME,
 ];
 

@@ -25,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fusionchat_proto::v1::article_service_server::ArticleServiceServer;
+use fusionchat_proto::v1::audit_service_server::AuditServiceServer;
 use fusionchat_proto::v1::conversation_service_server::ConversationServiceServer;
 use fusionchat_proto::v1::escalation_service_server::EscalationServiceServer;
 use fusionchat_proto::v1::inbox_service_server::InboxServiceServer;
@@ -33,6 +34,7 @@ use fusionchat_proto::v1::organization_service_server::OrganizationServiceServer
 use fusionchat_proto::v1::server_service_server::ServerServiceServer;
 use fusionchat_proto::v1::session_service_server::SessionServiceServer;
 use fusionchat_proto::v1::user_service_server::UserServiceServer;
+use fusionchat_proto::v1::visitor_service_server::VisitorServiceServer;
 use fusionchat_proto::v1::watch_service_server::WatchServiceServer;
 use fusionchat_proto::{DESCRIPTOR_SET, MESSAGE_BYTES_MAX, v1};
 use tokio::net::TcpListener;
@@ -133,6 +135,7 @@ fn router(door: &Arc<Door>) -> Result<Router, ServeError> {
         || Reflection::configure().register_encoded_file_descriptor_set(DESCRIPTOR_SET);
     Ok(server()
         .add_service(served!(ArticleServiceServer))
+        .add_service(served!(AuditServiceServer))
         .add_service(served!(ConversationServiceServer))
         .add_service(served!(EscalationServiceServer))
         .add_service(served!(InboxServiceServer))
@@ -141,6 +144,7 @@ fn router(door: &Arc<Door>) -> Result<Router, ServeError> {
         .add_service(served!(ServerServiceServer))
         .add_service(served!(SessionServiceServer))
         .add_service(served!(UserServiceServer))
+        .add_service(served!(VisitorServiceServer))
         .add_service(served!(WatchServiceServer))
         .add_service(HealthServer::new(health::Probe::new(door.stop.clone())))
         .add_service(reflection().build_v1().map_err(ServeError::Reflection)?)

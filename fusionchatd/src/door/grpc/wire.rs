@@ -12,6 +12,7 @@ use crate::domain::inbox::AssistantMode;
 use crate::domain::key::Key;
 use crate::domain::message::SenderType;
 use crate::domain::organization::Organization;
+use crate::domain::priority::Priority;
 use crate::domain::session::Session;
 use crate::domain::user::{Availability, Role, User};
 use crate::search::index::Hit;
@@ -62,6 +63,8 @@ pub(super) fn resolution_of(number: i32) -> Result<Resolution, Error> {
         Ok(v1::Resolution::Duplicate) => Ok(Resolution::Duplicate),
         Ok(v1::Resolution::Spam) => Ok(Resolution::Spam),
         Ok(v1::Resolution::Visitor) => Ok(Resolution::Visitor),
+        Ok(v1::Resolution::Abandoned) => Ok(Resolution::Abandoned),
+        Ok(v1::Resolution::NoReply) => Ok(Resolution::NoReply),
         Err(_) => Err(unknown("resolution", number)),
     }
 }
@@ -140,6 +143,28 @@ fn resolution(resolution: Resolution) -> v1::Resolution {
         Resolution::Duplicate => v1::Resolution::Duplicate,
         Resolution::Spam => v1::Resolution::Spam,
         Resolution::Visitor => v1::Resolution::Visitor,
+        Resolution::Abandoned => v1::Resolution::Abandoned,
+        Resolution::NoReply => v1::Resolution::NoReply,
+    }
+}
+
+/// The priority to set.
+pub(super) fn priority_of(number: i32) -> Result<Priority, Error> {
+    match v1::Priority::try_from(number) {
+        Ok(v1::Priority::Normal) => Ok(Priority::Normal),
+        Ok(v1::Priority::Low) => Ok(Priority::Low),
+        Ok(v1::Priority::High) => Ok(Priority::High),
+        Ok(v1::Priority::Urgent) => Ok(Priority::Urgent),
+        Ok(v1::Priority::Unspecified) | Err(_) => Err(unknown("priority", number)),
+    }
+}
+
+fn priority(priority: Priority) -> v1::Priority {
+    match priority {
+        Priority::Normal => v1::Priority::Normal,
+        Priority::Low => v1::Priority::Low,
+        Priority::High => v1::Priority::High,
+        Priority::Urgent => v1::Priority::Urgent,
     }
 }
 
@@ -161,7 +186,7 @@ fn outcome(outcome: Outcome) -> v1::EscalationOutcome {
     }
 }
 
-fn actor(actor: &ActorRef, name: &str) -> v1::Actor {
+pub(super) fn actor(actor: &ActorRef, name: &str) -> v1::Actor {
     let kind = match actor.kind {
         ActorKind::Visitor => v1::actor::Kind::Visitor,
         ActorKind::Agent => v1::actor::Kind::Agent,
@@ -212,6 +237,13 @@ pub(super) fn conversation(view: &ConversationView) -> v1::Conversation {
         position: header.position,
         escalation: view.escalation.as_ref().map(escalation),
         unread: header.unread,
+        priority: priority(header.priority).into(),
+        tags: header.tags.clone(),
+        preferred: header.last_agent.map(|it| it.to_string()),
+        preferred_name: view.preferred_name.clone(),
+        offered_until: header.offer.map(|it| it.due),
+        previous: view.previous,
+        test_until: header.expires_at,
     }
 }
 
@@ -224,6 +256,10 @@ pub(super) fn waiting(view: &ConversationView) -> Option<v1::WaitingConversation
         visitor_id: view.header.visitor.to_string(),
         inbox_name: view.inbox_name.clone(),
         last_line: view.header.last_line.clone(),
+        priority: view.header.priority.name().to_owned(),
+        tags: view.header.tags.clone(),
+        preferred_name: view.preferred_name.clone(),
+        offered_until: view.header.offer.map(|it| it.due),
     })
 }
 
@@ -241,6 +277,7 @@ pub(super) fn escalation(view: &EscalationView) -> v1::Escalation {
         claimed_at: row.claimed_at,
         ended_at: row.ended_at,
         outcome: row.outcome.map(|it| outcome(it).into()),
+        to_name: view.to_name.clone(),
     }
 }
 
@@ -268,6 +305,8 @@ pub(super) fn message(view: &MessageView, public_url: &str) -> v1::Message {
         created_at: row.created_at,
         position: row.position,
         client_id: row.client_id.map(|it| it.to_string()).unwrap_or_default(),
+        retracted: row.retracted,
+        flag: row.flag.clone().unwrap_or_default(),
     }
 }
 

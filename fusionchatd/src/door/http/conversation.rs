@@ -22,6 +22,8 @@ struct Start {
     client_id: Option<String>,
     inbox: String,
     content: String,
+    #[serde(default)]
+    test: bool,
 }
 
 #[derive(Deserialize)]
@@ -126,6 +128,9 @@ struct ListQuery {
     status: String,
     #[serde(default)]
     assignee: Option<String>,
+    /// Test conversations, which no other list shows.
+    #[serde(default)]
+    tests: bool,
     #[serde(default)]
     limit: u32,
     #[serde(default)]
@@ -185,7 +190,7 @@ fn shown(view: &ConversationView, audience: Audience) -> Shown<'_> {
     }
 }
 
-fn one(call: &Call, view: &ConversationView) -> Result<Response<Body>, Error> {
+pub(super) fn one(call: &Call, view: &ConversationView) -> Result<Response<Body>, Error> {
     answer(StatusCode::OK, &shown(view, call.audience()))
 }
 
@@ -199,7 +204,14 @@ pub(super) async fn start(call: Call) -> Result<Response<Body>, Error> {
         service.limiter().conversation(call.address()?)?;
     }
     let posted = service
-        .start_conversation(actor, call.token(), Some(client_id), &body.inbox, body.content)
+        .start_conversation(
+            actor,
+            call.token(),
+            Some(client_id),
+            &body.inbox,
+            body.content,
+            body.test,
+        )
         .await?;
     let started = Started {
         conversation: shown(&posted.conversation, call.audience()),
@@ -217,6 +229,7 @@ pub(super) async fn list(call: Call) -> Result<Response<Body>, Error> {
     let asked = ListConversations {
         statuses,
         assignee: query.assignee.filter(|it| !it.is_empty()),
+        tests: query.tests,
         limit: query.limit,
         page_token: query.page_token,
     };

@@ -151,10 +151,16 @@ async fn foreign_and_absent_ids_get_the_same_bytes() {
     let absent = daemon.service.new_id().to_string();
     for route in ROUTES.iter().filter(|it| it.path.contains('{')) {
         let query = if route.name == "TestInbox" { "?url=https%3A%2F%2Fa.example" } else { "" };
-        let at = |id: &str| route.path.replace("{ref}", id).replace("{id}", id) + query;
+        let at = |id: &str| {
+            let path = route.path.replace("{ref}", id).replace("{id}", id).replace("{seq}", "1");
+            path + query
+        };
         let body = || {
             route.verb.has_body().then(|| match route.name {
                 "PostMessage" | "AddNote" => json!({ "content": "x" }),
+                "TransferConversation" | "AssignEscalation" => json!({ "to": "nobody" }),
+                "SetPriority" => json!({ "priority": "high" }),
+                "FlagMessage" => json!({ "reason": "x" }),
                 _ => json!({}),
             })
         };

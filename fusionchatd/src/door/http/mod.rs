@@ -10,8 +10,10 @@ pub(crate) mod problem;
 pub(crate) mod wire;
 
 mod article;
+mod audit;
 mod auth;
 mod conversation;
+mod conversation_act;
 mod escalation;
 mod inbox;
 mod page;

@@ -14,7 +14,10 @@ use crate::service::error::Error;
 
 use super::call::{self, Call};
 use super::widget;
-use super::{Door, article, auth, conversation, escalation, inbox, problem, server, user, visitor};
+use super::{
+    Door, article, audit, auth, conversation, conversation_act, escalation, inbox, problem, server,
+    user, visitor,
+};
 
 /// What a route's work comes to.
 pub type Running = BoxFuture<'static, Result<Response<Body>, Error>>;
@@ -121,7 +124,24 @@ pub const ROUTES: &[Route] = &[
     route!(Post "/api/conversations/{ref}/reopen" "ReopenConversation" conversation::reopen),
     route!(Post "/api/conversations/{ref}/escalate" "EscalateConversation" conversation::escalate),
     route!(Post "/api/conversations/{ref}/resolve" "ResolveConversation" conversation::resolve),
+    route!(
+        Post "/api/conversations/{ref}/transfer" "TransferConversation" conversation_act::transfer
+    ),
+    route!(Post "/api/conversations/{ref}/tags" "TagConversation" conversation_act::tag),
+    route!(Post "/api/conversations/{ref}/priority" "SetPriority" conversation_act::prioritize),
+    route!(
+        Post "/api/conversations/{ref}/messages/{seq}/flag" "FlagMessage" conversation_act::flag
+    ),
+    route!(
+        Post "/api/conversations/{ref}/messages/{seq}/retract" "RetractMessage"
+        conversation_act::retract
+    ),
     route!(Get "/api/escalations" "ListEscalations" escalation::list),
+    route!(Post "/api/escalations/{ref}/assign" "AssignEscalation" escalation::assign),
+    route!(Post "/api/escalations/{ref}/return" "ReturnEscalation" escalation::give_back),
+    route!(Post "/api/escalations/{ref}/resolve" "ResolveEscalation" escalation::resolve),
+    route!(Get "/api/visitors" "ListVisitors" visitor::list),
+    route!(Get "/api/audit" "ListEntries" audit::list),
     route!(Put "/api/articles" "PutArticle" article::put),
     route!(Get "/api/articles" "ListArticles" article::list),
     route!(Get "/api/articles/search" "SearchArticles" article::search),

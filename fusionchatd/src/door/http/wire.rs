@@ -8,8 +8,10 @@ use serde::{Serialize, Serializer};
 
 use crate::domain::article::Article;
 use crate::domain::conversation::Resolution;
+use crate::domain::entry::ActorRef;
 use crate::domain::id::{
-    ArticleId, ClientId, ConversationId, EscalationId, InboxId, MessageId, OrganizationId, UserId,
+    ArticleId, ClientId, ConversationId, EscalationId, InboxId, KeyId, MessageId, OrganizationId,
+    UserId,
 };
 use crate::domain::message::SenderType;
 use crate::domain::user::User;
@@ -70,6 +72,10 @@ pub(crate) struct MessageJson<'a> {
     created_at: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     position: Option<u64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    retracted: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flag: Option<&'a str>,
 }
 
 #[derive(Debug, Serialize)]
@@ -117,6 +123,8 @@ impl<'a> MessageJson<'a> {
             client_id: message.client_id.filter(|_| staff || own),
             created_at: message.created_at,
             position: staff.then_some(message.position),
+            retracted: message.retracted,
+            flag: message.flag.as_deref().filter(|_| staff),
         }
     }
 }
@@ -231,6 +239,19 @@ pub(super) struct ConversationJson<'a> {
     position: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     escalation: Option<EscalationJson<'a>>,
+    priority: &'static str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    tags: &'a [String],
+    #[serde(serialize_with = "maybe", skip_serializing_if = "Option::is_none")]
+    preferred: Option<UserId>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    preferred_name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offered_until: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test_until: Option<i64>,
 }
 
 impl<'a> From<&'a ConversationView> for ConversationJson<'a> {
@@ -264,6 +285,13 @@ impl<'a> From<&'a ConversationView> for ConversationJson<'a> {
             updated_at: header.updated_at,
             position: header.position,
             escalation: view.escalation.as_ref().map(EscalationJson::from),
+            priority: header.priority.name(),
+            tags: &header.tags,
+            preferred: header.last_agent,
+            preferred_name: &view.preferred_name,
+            offered_until: header.offer.map(|it| it.due),
+            previous: view.previous,
+            test_until: header.expires_at,
         }
     }
 }
@@ -281,6 +309,8 @@ pub(super) struct EscalationJson<'a> {
     by: ActorJson<'a>,
     #[serde(serialize_with = "maybe", skip_serializing_if = "Option::is_none")]
     to: Option<UserId>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    to_name: &'a str,
     created_at: i64,
     #[serde(serialize_with = "maybe", skip_serializing_if = "Option::is_none")]
     claimed_by: Option<UserId>,
@@ -294,11 +324,20 @@ pub(super) struct EscalationJson<'a> {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct ActorJson<'a> {
+pub(super) struct ActorJson<'a> {
     kind: &'static str,
     #[serde(serialize_with = "maybe", skip_serializing_if = "Option::is_none")]
     user_id: Option<UserId>,
+    #[serde(serialize_with = "maybe", skip_serializing_if = "Option::is_none")]
+    key_id: Option<KeyId>,
     name: &'a str,
+}
+
+impl<'a> ActorJson<'a> {
+    /// Who did something.
+    pub(super) fn new(actor: &ActorRef, name: &'a str) -> Self {
+        Self { kind: actor_word(actor.kind), user_id: actor.user, key_id: actor.key, name }
+    }
 }
 
 impl<'a> From<&'a EscalationView> for EscalationJson<'a> {
@@ -309,12 +348,9 @@ impl<'a> From<&'a EscalationView> for EscalationJson<'a> {
             conversation: row.conversation,
             number: view.number,
             reason: &row.reason,
-            by: ActorJson {
-                kind: actor_word(row.by.kind),
-                user_id: row.by.user,
-                name: &view.by_name,
-            },
+            by: ActorJson::new(&row.by, &view.by_name),
             to: row.to,
+            to_name: &view.to_name,
             created_at: row.created_at,
             claimed_by: row.claimed_by,
             claimed_at: row.claimed_at,

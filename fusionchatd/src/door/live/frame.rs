@@ -35,12 +35,25 @@ pub(super) enum FromVisitor {
     Person { client_id: String },
     /// The visitor ends the conversation.
     End { client_id: String },
+    /// "This helped": the conversation is done.
+    Confirm { client_id: String },
     /// The visitor is typing.
     Typing {},
     /// The visitor has seen everything up to a seq.
     Read { seq: u64 },
     /// Is anybody there?
     Ping {},
+}
+
+/// What a visitor asks for without words.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Act {
+    /// A person.
+    Person,
+    /// The end.
+    End,
+    /// The end, because it helped.
+    Confirm,
 }
 
 /// A frame that was not understood.

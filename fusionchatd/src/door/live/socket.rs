@@ -26,7 +26,7 @@ use crate::service::subscribe::{VisitorSignal, VisitorWatcher};
 use crate::service::view::{ConversationView, MessageView};
 use crate::service::visitor::{Guest, assistant_word};
 
-use super::frame::{self, FromVisitor, InboxFrame, ToVisitor};
+use super::frame::{self, Act, FromVisitor, InboxFrame, ToVisitor};
 use super::wire::{End, POLICY, Wire, end_of_hello};
 
 /// How many messages a client without a cursor gets.
@@ -194,8 +194,9 @@ impl Visitor {
             FromVisitor::Message { client_id, content } => {
                 self.message(wire, &client_id, content).await
             }
-            FromVisitor::Person { client_id } => self.act(wire, &client_id, true).await,
-            FromVisitor::End { client_id } => self.act(wire, &client_id, false).await,
+            FromVisitor::Person { client_id } => self.act(wire, &client_id, Act::Person).await,
+            FromVisitor::End { client_id } => self.act(wire, &client_id, Act::End).await,
+            FromVisitor::Confirm { client_id } => self.act(wire, &client_id, Act::Confirm).await,
             FromVisitor::Typing {} => {
                 wire.count_signal()?;
                 self.typing().await;
@@ -252,17 +253,16 @@ impl Visitor {
         Ok(())
     }
 
-    /// Asks for a person, or ends the conversation.
-    async fn act(&mut self, wire: &mut Wire, id: &str, person: bool) -> Result<(), End> {
+    async fn act(&mut self, wire: &mut Wire, id: &str, act: Act) -> Result<(), End> {
         wire.count_signal()?;
         let service = &self.door.service;
         let actor = &self.guest.actor;
         let done = async {
             let client_id = Some(parse_client_id(id)?);
-            if person {
-                service.wish_for_person(actor, client_id, None).await
-            } else {
-                service.end_by_visitor(actor, client_id, None).await
+            match act {
+                Act::Person => service.wish_for_person(actor, client_id, None).await,
+                Act::End => service.end_by_visitor(actor, client_id, None, false).await,
+                Act::Confirm => service.end_by_visitor(actor, client_id, None, true).await,
             }
         };
         match done.await {

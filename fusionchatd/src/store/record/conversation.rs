@@ -2,12 +2,13 @@
 
 use prost::Message as ProstMessage;
 
-use crate::domain::conversation::{Conversation, Handler, Resolution, Status};
+use crate::domain::conversation::{Conversation, Handler, Offer, Resolution, Status};
 use crate::domain::escalation::{Escalation, Outcome};
 use crate::domain::id::{
     ArticleId, ClientId, ConversationId, EscalationId, InboxId, MessageId, OrganizationId, UserId,
 };
 use crate::domain::message::{Message, Note, SenderType, Source, SystemLine};
+use crate::domain::priority::Priority;
 
 use super::journal::{StoredActor, load_actor, store_actor};
 use super::{Record, id, maybe, uuid};
@@ -83,6 +84,24 @@ pub struct StoredConversation {
     rank: u64,
     #[prost(uint32, tag = "34")]
     line_sender: u32,
+    #[prost(bytes = "vec", optional, tag = "35")]
+    offered_to: Option<Vec<u8>>,
+    #[prost(bytes = "vec", optional, tag = "36")]
+    offered_by: Option<Vec<u8>>,
+    #[prost(int64, optional, tag = "37")]
+    offer_due: Option<i64>,
+    #[prost(int64, optional, tag = "38")]
+    silence_due: Option<i64>,
+    #[prost(bool, tag = "39")]
+    silence_noticed: bool,
+    #[prost(bytes = "vec", optional, tag = "40")]
+    previous: Option<Vec<u8>>,
+    #[prost(string, repeated, tag = "41")]
+    tags: Vec<String>,
+    #[prost(uint32, tag = "42")]
+    priority: u32,
+    #[prost(int64, optional, tag = "43")]
+    expires_at: Option<i64>,
 }
 
 impl Record for Conversation {
@@ -125,6 +144,15 @@ impl Record for Conversation {
             updated_at: self.updated_at,
             position: self.position,
             rank: self.rank,
+            offered_to: self.offer.map(|it| id(&it.to.0)),
+            offered_by: self.offer.and_then(|it| it.from).map(|it| id(&it.0)),
+            offer_due: self.offer.map(|it| it.due),
+            silence_due: self.silence_due,
+            silence_noticed: self.silence_noticed,
+            previous: self.previous.map(|it| id(&it.0)),
+            tags: self.tags.clone(),
+            priority: self.priority as u32,
+            expires_at: self.expires_at,
         }
     }
 
@@ -175,6 +203,17 @@ impl Record for Conversation {
             updated_at: it.updated_at,
             position: it.position,
             rank: it.rank,
+            offer: {
+                let from = user(it.offered_by.as_ref())?;
+                let to = user(it.offered_to.as_ref())?;
+                to.zip(it.offer_due).map(|(to, due)| Offer { to, from, due })
+            },
+            silence_due: it.silence_due,
+            silence_noticed: it.silence_noticed,
+            previous: maybe(it.previous.as_ref())?.map(ConversationId),
+            tags: it.tags,
+            priority: Priority::from_code(it.priority).ok_or("unknown priority")?,
+            expires_at: it.expires_at,
         })
     }
 }
@@ -224,6 +263,10 @@ pub struct StoredMessage {
     created_at: i64,
     #[prost(uint64, tag = "12")]
     position: u64,
+    #[prost(bool, tag = "13")]
+    retracted: bool,
+    #[prost(string, optional, tag = "14")]
+    flag: Option<String>,
 }
 
 fn client_id(bytes: Option<&Vec<u8>>) -> Result<Option<ClientId>, &'static str> {
@@ -256,6 +299,8 @@ impl Record for Message {
             client_id: self.client_id.map(|it| it.0.to_vec()),
             created_at: self.created_at,
             position: self.position,
+            retracted: self.retracted,
+            flag: self.flag.clone(),
         }
     }
 
@@ -276,6 +321,8 @@ impl Record for Message {
             client_id: client_id(it.client_id.as_ref())?,
             created_at: it.created_at,
             position: it.position,
+            retracted: it.retracted,
+            flag: it.flag,
         })
     }
 }

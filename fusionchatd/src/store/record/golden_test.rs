@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use uuid::Uuid;
 
 use crate::domain::article::{Article, ArticleStatus};
-use crate::domain::conversation::{Conversation, Handler, Resolution, Status};
+use crate::domain::conversation::{Conversation, Handler, Offer, Resolution, Status};
 use crate::domain::decide::Refs;
 use crate::domain::entry::{ActorKind, ActorRef, Entry, EntryKind};
 use crate::domain::escalation::{Escalation, Outcome};
@@ -18,6 +18,7 @@ use crate::domain::inbox::{AssistantMode, Inbox};
 use crate::domain::key::Key;
 use crate::domain::message::{Message, Note, SenderType, Source, SystemLine};
 use crate::domain::organization::Organization;
+use crate::domain::priority::Priority;
 use crate::domain::session::Session;
 use crate::domain::user::{Availability, Role, User};
 
@@ -240,6 +241,37 @@ pub(super) fn conversation() -> Conversation {
         updated_at: 21,
         position: 22,
         rank: 23,
+        offer: None,
+        silence_due: None,
+        silence_noticed: false,
+        previous: None,
+        tags: Vec::new(),
+        priority: Priority::Normal,
+        expires_at: None,
+    }
+}
+
+const TODAY: &str = "20010a100101010101010101010101010101010110e9071a10020202020202020202020202020202\
+    022210030303030303030303030303030303032a1004040404040404040404040404040404300338\
+    0342100505050505050505050505050505050548065210070707070707070707070707070707075a\
+    10040404040404040404040404040404045a10050505050505050505050505050505056008680970\
+    0a780580010b8801019001019a0102656ea0010ca8010db2010568656c6c6fb80102c0010ec8010f\
+    d00110d80111e2011012121212121212121212121212121212e80113f00114f80115800216880217\
+    9002029a021018181818181818181818181818181818a20210191919191919191919191919191919\
+    19a8021ab0021bb80201c202101c1c1c1c1c1c1c1c1c1c1c1c1c1c1c1cca0206726566756e64d002\
+    03d8021d";
+
+/// The same with everything that came later.
+pub(super) fn conversation_of_today() -> Conversation {
+    Conversation {
+        offer: Some(Offer { to: UserId(id(24)), from: Some(UserId(id(25))), due: 26 }),
+        silence_due: Some(27),
+        silence_noticed: true,
+        previous: Some(ConversationId(id(28))),
+        tags: vec!["refund".to_owned()],
+        priority: Priority::Urgent,
+        expires_at: Some(29),
+        ..conversation()
     }
 }
 
@@ -255,6 +287,7 @@ fn golden_bytes_of_conversations() {
          d00110d80111e2011012121212121212121212121212121212e80113f00114f80115800216880217\
          900202",
     );
+    golden(&conversation_of_today(), TODAY);
     let message = Message {
         id: MessageId(id(1)),
         conversation: ConversationId(id(2)),
@@ -270,6 +303,8 @@ fn golden_bytes_of_conversations() {
         client_id: Some(ClientId([6; 16])),
         created_at: 7,
         position: 8,
+        retracted: false,
+        flag: None,
     };
     golden(
         &message,

@@ -21,7 +21,7 @@ use crate::domain::organization::Organization;
 use crate::domain::session::Session;
 use crate::domain::user::User;
 
-use super::golden_test::conversation;
+use super::golden_test::{conversation, conversation_of_today};
 use super::{Daemon, Done, Head, Number, PasswordHash, Pointer, Record, RecordError};
 
 #[test]
@@ -159,6 +159,8 @@ fn messages() -> impl Strategy<Value = Message> {
             client_id: ids.3.map(ClientId),
             created_at: numbers.1,
             position: numbers.2,
+            retracted: numbers.0 % 2 == 0,
+            flag: (numbers.0 % 3 == 0).then(|| "wrong".to_owned()),
         },
     )
 }
@@ -193,7 +195,9 @@ fn conversations() -> impl Strategy<Value = Conversation> {
             assistant_due: times[3],
             position: numbers[6],
             rank: numbers[7],
-            ..conversation()
+            silence_due: times[1],
+            expires_at: times[2],
+            ..conversation_of_today()
         },
     )
 }

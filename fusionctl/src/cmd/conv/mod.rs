@@ -2,6 +2,7 @@
 //! in `tail` over `live`, starting in `start`, waiting in
 //! `wait` over `until`, the words of a transcript in `speech`.
 
+mod act;
 mod live;
 mod read;
 pub(crate) mod speech;
@@ -60,6 +61,17 @@ pub(crate) enum ConvCommand {
     /// Reply to the visitor; shows the message's number once it is on disk
     #[command(after_help = "Example:\n  fusionctl conv reply 1042 \"It leaves today.\"")]
     Reply(Words),
+    /// Give your conversation to a colleague: offered to them for two minutes, then to everybody
+    #[command(
+        after_help = "Example:\n  fusionctl conv transfer 1042 --to agent2 --note \"knows the case\""
+    )]
+    Transfer(act::Transfer),
+    /// Add tags, or remove some
+    #[command(after_help = "Example:\n  fusionctl conv tag 1042 refund vip --remove new")]
+    Tag(act::Tag),
+    /// Say how urgent it is: the queue is ordered by it first
+    #[command(after_help = "Example:\n  fusionctl conv priority 1042 urgent")]
+    Priority(act::Prioritize),
     /// Show the messages and notes, and with -f the coming ones, across restarts of the daemon
     #[command(after_help = "Example:\n  fusionctl conv tail -f 1042 -o jsonl")]
     Tail(Tail),
@@ -87,6 +99,9 @@ pub(crate) struct List {
     /// Only those assigned to this user
     #[arg(long, value_name = "USER")]
     assignee: Option<String>,
+    /// Test conversations, which are on no other list
+    #[arg(long = "test")]
+    tests: bool,
     #[command(flatten)]
     limit: Limit,
 }
@@ -97,6 +112,9 @@ pub(crate) struct Start {
     /// The inbox's name or id; not needed where the tenant has only one
     #[arg(long, default_value = "", hide_default_value = true)]
     inbox: String,
+    /// A test: in no queue, list or figure, and deleted after a day
+    #[arg(long)]
+    test: bool,
     /// Wait, up to --timeout, for the first answer or the escalation
     #[arg(long)]
     wait: bool,
@@ -171,6 +189,9 @@ pub(crate) async fn run(context: &Context, command: ConvCommand) -> Result<Repor
         ConvCommand::Resolve(arguments) => resolve(context, arguments).await,
         ConvCommand::Note(words) => note(context, words).await,
         ConvCommand::Reply(words) => reply(context, words).await,
+        ConvCommand::Transfer(arguments) => act::transfer(context, arguments).await,
+        ConvCommand::Tag(arguments) => act::tag(context, arguments).await,
+        ConvCommand::Priority(arguments) => act::prioritize(context, arguments).await,
         ConvCommand::Tail(arguments) => Ok(tail::tail(context, arguments).into()),
         ConvCommand::Wait(arguments) => wait::wait(context, arguments).await,
     }
@@ -285,6 +306,11 @@ fn header(conversation: &v1::Conversation) -> Object {
         ("inbox", Cell::text(&conversation.inbox_name)),
         ("handled by", handled_by(conversation)),
         ("reason", text(escalation.map(|escalation| escalation.reason.as_str()))),
+        ("offered to", text(escalation.map(|it| it.to_name.as_str()).filter(|it| !it.is_empty()))),
+        ("priority", name(names::priority(conversation.priority))),
+        ("tags", text(Some(conversation.tags.join(" ").as_str()).filter(|it| !it.is_empty()))),
+        ("previous", conversation.previous.map_or(Cell::Absent, Cell::Number)),
+        ("test until", Cell::at(conversation.test_until)),
         ("waiting", conversation.waiting_since.map_or(Cell::Absent, Cell::Since)),
         ("resolution", name(conversation.resolution.and_then(names::resolution))),
         ("messages", Cell::Number(conversation.last_seq)),
@@ -297,7 +323,7 @@ fn header(conversation: &v1::Conversation) -> Object {
 }
 
 /// The state in the words people use: never the raw one.
-fn state(conversation: &v1::Conversation) -> String {
+pub(crate) fn state(conversation: &v1::Conversation) -> String {
     match v1::Status::try_from(conversation.status) {
         Ok(v1::Status::Escalated) => "Waiting".to_owned(),
         Ok(v1::Status::Resolved) => "Done".to_owned(),

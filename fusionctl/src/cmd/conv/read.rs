@@ -4,17 +4,19 @@ use fusionchat_proto::v1;
 use serde_json::{Value, json};
 
 use crate::cmd::conv::{List, header, speech, state};
-use crate::cmd::escalation::visitor;
+use crate::cmd::escalation::{tagged, visitor};
 use crate::cmd::list::{self, PAGE_ROWS_MAX, Page};
-use crate::cmd::{Context, expect};
+use crate::cmd::{Context, expect, name};
 use crate::connect::Client;
 use crate::failure::{Failure, OUT_OF_RANGE};
+use crate::names;
 use crate::output::{Cell, Column, Report, Row, Rows, Section, Shape};
 use crate::view;
 
 const COLUMNS: &[Column] = &[
     Column::fixed("NUMBER"),
     Column::flexible("STATE"),
+    Column::fixed("PRIORITY"),
     Column::fixed("UNREAD"),
     Column::fixed("UPDATED"),
     Column::fixed("VISITOR"),
@@ -25,10 +27,11 @@ pub(crate) async fn list(context: &Context, arguments: List) -> Result<Report, F
     let client = context.client.clone();
     let statuses: Vec<i32> = arguments.status.iter().map(|status| status.wire()).collect();
     let assignee = arguments.assignee.unwrap_or_default();
+    let tests = arguments.tests;
     list::list(&arguments.limit, COLUMNS, move |limit, page_token| {
         let client = client.clone();
         let (statuses, assignee) = (statuses.clone(), assignee.clone());
-        let request = v1::ListConversationsRequest { statuses, assignee, limit, page_token };
+        let request = v1::ListConversationsRequest { statuses, assignee, limit, page_token, tests };
         async move {
             let answer = client.call(client.conversations().list_conversations(request)).await?;
             let rows = answer.conversations.iter().map(row).collect();
@@ -42,10 +45,11 @@ fn row(conversation: &v1::Conversation) -> Row {
     let cells = vec![
         Cell::Number(conversation.number),
         Cell::Text(state(conversation)),
+        name(names::priority(conversation.priority)),
         Cell::Number(conversation.unread),
         Cell::At(conversation.updated_at),
         Cell::Text(visitor(&conversation.visitor_name, &conversation.visitor_id)),
-        Cell::text(&conversation.last_line),
+        Cell::Text(tagged(&conversation.tags, &conversation.last_line)),
     ];
     Row { json: view::conversation(conversation), shape: Shape::Cells(cells) }
 }

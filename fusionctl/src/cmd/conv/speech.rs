@@ -18,6 +18,7 @@ pub(crate) fn of_message(message: &v1::Message) -> Row {
     let who = if named { message.sender_name.clone() } else { called.to_owned() };
     let content = match &message.system {
         Some(system) if message.content.is_empty() => in_words(system),
+        None if message.retracted => "(this message was removed)".to_owned(),
         Some(_) | None => message.content.clone(),
     };
     let speech = Speech {
@@ -73,9 +74,15 @@ fn in_words(system: &v1::SystemLine) -> String {
         }
         "escalated" => "waiting for a person".to_owned(),
         "claimed" => format!("{} joined", param("name").unwrap_or("an agent")),
+        "transferred" => "given to another agent; waiting for a person".to_owned(),
+        "silence_notice" => {
+            "the visitor was told that the conversation ends without a word".to_owned()
+        }
+        "retracted" => format!("message {} was removed", param("seq").unwrap_or("?")),
         "released" => "waiting for a person again".to_owned(),
         "handed_back" => "handed back to the assistant".to_owned(),
         "resolved" => match param("by") {
+            Some("silence") => "resolved: the visitor said nothing more".to_owned(),
             Some(by) => format!("resolved by the {by}"),
             None => "resolved".to_owned(),
         },

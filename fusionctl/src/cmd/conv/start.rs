@@ -22,6 +22,7 @@ pub(crate) async fn start(context: &Context, arguments: Start) -> Result<Report,
         client_id: context.once.client_id(),
         inbox: arguments.inbox,
         content: context.stdin.text(&arguments.text).await?,
+        test: arguments.test,
     };
     // A wait beyond what a clock can count is a wait without a limit worth naming.
     let deadline = Instant::now().checked_add(context.client.timeout());

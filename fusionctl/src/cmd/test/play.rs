@@ -135,6 +135,7 @@ impl Player<'_> {
             client_id: self.client_id("start"),
             inbox: self.test.inbox.clone(),
             content: turn.text.clone(),
+            test: true,
         };
         let context = self.context;
         let mut conversations = context.client.conversations();

@@ -26,7 +26,7 @@ impl ConversationService for Door {
         // The token is for a visitor's own start, which is not made here.
         let posted = self
             .service
-            .start_conversation(&actor, "", client_id, &body.inbox, body.content)
+            .start_conversation(&actor, "", client_id, &body.inbox, body.content, body.test)
             .await?;
         Ok(Response::new(v1::StartConversationResponse {
             conversation: shown(&posted.conversation),
@@ -56,6 +56,7 @@ impl ConversationService for Door {
         let query = ListConversations {
             statuses: statuses.collect::<Result<_, _>>()?,
             assignee: wire::given(body.assignee),
+            tests: body.tests,
             limit: body.limit,
             page_token: body.page_token,
         };
@@ -178,6 +179,66 @@ impl ConversationService for Door {
         let client_id = Some(wire::client_id(&body.client_id)?);
         let view = self.service.reopen(&actor, client_id, &body.conversation).await?;
         Ok(Response::new(v1::ReopenConversationResponse { conversation: shown(&view) }))
+    }
+
+    async fn transfer_conversation(
+        &self,
+        request: Request<v1::TransferConversationRequest>,
+    ) -> Result<Response<v1::TransferConversationResponse>, Status> {
+        let (actor, body) = self.open(request).await?;
+        let client_id = Some(wire::client_id(&body.client_id)?);
+        let note = wire::given(body.note);
+        let view =
+            self.service.transfer(&actor, client_id, &body.conversation, &body.to, note).await?;
+        Ok(Response::new(v1::TransferConversationResponse { conversation: shown(&view) }))
+    }
+
+    async fn tag_conversation(
+        &self,
+        request: Request<v1::TagConversationRequest>,
+    ) -> Result<Response<v1::TagConversationResponse>, Status> {
+        let (actor, body) = self.open(request).await?;
+        let client_id = Some(wire::client_id(&body.client_id)?);
+        let view =
+            self.service.tag(&actor, client_id, &body.conversation, body.add, body.remove).await?;
+        Ok(Response::new(v1::TagConversationResponse { conversation: shown(&view) }))
+    }
+
+    async fn set_priority(
+        &self,
+        request: Request<v1::SetPriorityRequest>,
+    ) -> Result<Response<v1::SetPriorityResponse>, Status> {
+        let (actor, body) = self.open(request).await?;
+        let client_id = Some(wire::client_id(&body.client_id)?);
+        let priority = wire::priority_of(body.priority)?;
+        let view = self.service.prioritize(&actor, client_id, &body.conversation, priority).await?;
+        Ok(Response::new(v1::SetPriorityResponse { conversation: shown(&view) }))
+    }
+
+    async fn flag_message(
+        &self,
+        request: Request<v1::FlagMessageRequest>,
+    ) -> Result<Response<v1::FlagMessageResponse>, Status> {
+        let (actor, body) = self.open(request).await?;
+        let client_id = Some(wire::client_id(&body.client_id)?);
+        let flagged = self
+            .service
+            .flag_message(&actor, client_id, &body.conversation, body.seq, body.reason)
+            .await?;
+        let message = Some(self.message(&flagged.message));
+        Ok(Response::new(v1::FlagMessageResponse { message }))
+    }
+
+    async fn retract_message(
+        &self,
+        request: Request<v1::RetractMessageRequest>,
+    ) -> Result<Response<v1::RetractMessageResponse>, Status> {
+        let (actor, body) = self.open(request).await?;
+        let client_id = Some(wire::client_id(&body.client_id)?);
+        let left =
+            self.service.retract_message(&actor, client_id, &body.conversation, body.seq).await?;
+        let message = Some(self.message(&left.message));
+        Ok(Response::new(v1::RetractMessageResponse { message }))
     }
 
     async fn mark_read(

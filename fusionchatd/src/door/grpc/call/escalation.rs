@@ -35,4 +35,26 @@ impl EscalationService for Door {
         let escalation = ended.as_ref().map(wire::escalation);
         Ok(Response::new(v1::AssignEscalationResponse { escalation }))
     }
+
+    async fn return_escalation(
+        &self,
+        request: Request<v1::ReturnEscalationRequest>,
+    ) -> Result<Response<v1::ReturnEscalationResponse>, Status> {
+        let (actor, body) = self.open(request).await?;
+        let client_id = Some(wire::client_id(&body.client_id)?);
+        let ended = self.service.return_escalation(&actor, client_id, &body.conversation).await?;
+        let escalation = ended.as_ref().map(wire::escalation);
+        Ok(Response::new(v1::ReturnEscalationResponse { escalation }))
+    }
+
+    async fn resolve_escalation(
+        &self,
+        request: Request<v1::ResolveEscalationRequest>,
+    ) -> Result<Response<v1::ResolveEscalationResponse>, Status> {
+        let (actor, body) = self.open(request).await?;
+        let client_id = Some(wire::client_id(&body.client_id)?);
+        let ended = self.service.resolve_escalation(&actor, client_id, &body.conversation).await?;
+        let escalation = ended.as_ref().map(wire::escalation);
+        Ok(Response::new(v1::ResolveEscalationResponse { escalation }))
+    }
 }

@@ -2,6 +2,7 @@
 //! case and back.
 
 mod article;
+mod audit;
 mod conversation;
 mod escalation;
 mod inbox;
@@ -10,4 +11,5 @@ mod organization;
 mod server;
 mod session;
 mod user;
+mod visitor;
 mod watch;
