@@ -212,11 +212,11 @@ fn read(files: &TlsFiles, protocol: Protocol) -> Result<Arc<ServerConfig>, TlsEr
     let private = PrivateKeyDer::from_pem_slice(&bytes(key)?);
     let private = private.map_err(|_| TlsError::NoKey(key.clone()))?;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let unusable = |reason| match reason {
-        rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => {
-            TlsError::Mismatch { cert: cert.clone(), key: key.clone() }
+    let unusable = |reason| {
+        if reason == rustls::Error::InconsistentKeys(InconsistentKeys::KeyMismatch) {
+            return TlsError::Mismatch { cert: cert.clone(), key: key.clone() };
         }
-        reason => TlsError::Unusable { cert: cert.clone(), reason },
+        TlsError::Unusable { cert: cert.clone(), reason }
     };
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
