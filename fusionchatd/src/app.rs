@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::config::Doors;
 use crate::door;
 use crate::service::{Clock, Service, Settings};
 use crate::store::Engine;
@@ -41,6 +42,8 @@ pub struct Listeners {
     pub http: TcpListener,
     /// For gRPC.
     pub grpc: TcpListener,
+    /// How they are encrypted.
+    pub tls: Doors,
 }
 
 impl App {
@@ -54,20 +57,22 @@ impl App {
 
     /// Opens the doors and starts the workers.
     pub fn start(&self, listeners: Listeners) {
-        let Listeners { http, grpc } = listeners;
+        let Listeners { http, grpc, tls } = listeners;
         let workers = self.stop.child_token();
         self.tasks.spawn(worker::assistant::run(Arc::clone(&self.service), workers.clone()));
         self.tasks.spawn(worker::sweep::run(Arc::clone(&self.service), workers));
         let (service, stop, tasks) =
             (Arc::clone(&self.service), self.stop.clone(), self.tasks.clone());
         self.tasks.spawn(async move {
-            let options = door::http::HttpOptions::default();
+            let options = door::http::HttpOptions { tls: tls.http, ..Default::default() };
             door::http::serve(http, service, options, stop, tasks).await;
         });
         let (service, stop, tasks) =
             (Arc::clone(&self.service), self.stop.clone(), self.tasks.clone());
         self.tasks.spawn(async move {
-            if let Err(error) = door::grpc::serve(grpc, service, stop.clone(), tasks).await {
+            if let Err(error) =
+                door::grpc::serve(grpc, tls.grpc, service, stop.clone(), tasks).await
+            {
                 tracing::error!(%error, "the gRPC door failed");
                 stop.cancel();
             }

@@ -8,11 +8,13 @@ use std::time::Instant;
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{App, Listeners, system_time};
-use crate::config::{Config, Mistakes};
+use crate::config::{Config, Doors, Mistakes};
 use crate::demo::{self, DemoOptions};
 use crate::log;
+use crate::reload::Reload;
 
 /// The exit code of a bad configuration (`EX_USAGE` of sysexits.h).
 const EXIT_CONFIG: u8 = 64;
@@ -86,18 +88,13 @@ async fn run(action: Action, started: Instant) -> anyhow::Result<()> {
 }
 
 async fn serve(file: Option<PathBuf>, data: Option<PathBuf>) -> anyhow::Result<()> {
-    let text = match &file {
-        Some(path) => Some(
-            std::fs::read_to_string(path)
-                .with_context(|| format!("cannot read {}", path.display()))?,
-        ),
-        None => None,
-    };
-    let mut config = Config::read(text.as_deref(), std::env::vars())?;
+    let (mut config, tls) = Config::load(file.as_deref(), std::env::vars())?;
     if let Some(data) = data {
         config.data = data;
     }
-    log::to_standard_error(&config)?;
+    let filter = log::to_standard_error(&config)?;
+    // Heard from here on: before, a SIGHUP ends the process.
+    let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be heard")?;
     let store = config.data.join("store");
     anyhow::ensure!(store.is_dir(), "{} holds no store of fusionchatd", config.data.display());
     let http = TcpListener::bind(config.http_listen)
@@ -108,7 +105,16 @@ async fn serve(file: Option<PathBuf>, data: Option<PathBuf>) -> anyhow::Result<(
         .with_context(|| format!("cannot listen on {}", config.grpc_listen))?;
     let url = format!("sled:{}", store.display());
     let app = App::open(&url, config.settings(), Arc::new(system_time)).await?;
-    tracing::info!(http = %config.http_listen, grpc = %config.grpc_listen, "ready");
-    app.start(Listeners { http, grpc });
-    app.run(config.grace).await
+    let doors = Doors { http: tls.http.clone(), grpc: tls.grpc.clone() };
+    tracing::info!(
+        http = %config.http_listen, grpc = %config.grpc_listen,
+        http_tls = tls.http.is_some(), grpc_tls = tls.grpc.is_some(),
+        "ready"
+    );
+    app.start(Listeners { http, grpc, tls: doors });
+    let grace = config.grace;
+    let service = Arc::clone(&app.service);
+    let reload = Reload { path: file, config, doors: tls, service, filter };
+    app.spawn(reload.run(hangup, app.stop.clone()));
+    app.run(grace).await
 }

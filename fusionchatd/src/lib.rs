@@ -10,6 +10,7 @@ pub mod demo;
 pub mod domain;
 pub mod door;
 mod log;
+mod reload;
 pub mod search;
 pub mod service;
 pub mod store;

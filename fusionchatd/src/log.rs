@@ -6,7 +6,9 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use anyhow::Context as _;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, Registry, reload};
 
 use crate::config::{Config, LogFormat};
 
@@ -25,13 +27,18 @@ pub(crate) fn to_file(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Logs to standard error as the configuration says.
-pub(crate) fn to_standard_error(config: &Config) -> anyhow::Result<()> {
+/// The filter of a log that runs.
+pub(crate) type Filter = reload::Handle<EnvFilter, Registry>;
+
+/// Logs to standard error as the configuration says; the filter can be changed later.
+pub(crate) fn to_standard_error(config: &Config) -> anyhow::Result<Filter> {
     let filter = EnvFilter::try_new(&config.log_filter).context("log.filter")?;
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let (filter, handle) = reload::Layer::new(filter);
+    let log = tracing_subscriber::registry().with(filter);
+    let lines = tracing_subscriber::fmt::layer().with_writer(io::stderr);
     match config.log_format {
-        LogFormat::Human => log.with_ansi(false).init(),
-        LogFormat::Json => log.json().init(),
+        LogFormat::Human => log.with(lines.with_ansi(false)).init(),
+        LogFormat::Json => log.with(lines.json()).init(),
     }
-    Ok(())
+    Ok(handle)
 }

@@ -18,7 +18,7 @@ use anyhow::Context as _;
 use tokio::net::TcpListener;
 
 use crate::app::{App, Listeners, bind_near, system_time};
-use crate::config::Config;
+use crate::config::{Config, Doors};
 use crate::domain::actor::Actor;
 use crate::store::open::{OpenOptions, open};
 
@@ -102,7 +102,7 @@ pub async fn run(options: DemoOptions, started: Instant) -> anyhow::Result<()> {
         inbox_id: seeded.inbox.to_string(),
         credentials: seeded.credentials.clone(),
     };
-    app.start(Listeners { http, grpc });
+    app.start(Listeners { http, grpc, tls: Doors::default() });
     let page = shop::page(&http_url, &file.inbox_id);
     app.spawn(shop::serve(shop, page, app.stop.clone()));
     file.write(&directory)?;

@@ -19,6 +19,7 @@ use crate::domain::id::ClientId;
 use crate::domain::timer::Delays;
 use crate::service::limit::Limits;
 use crate::service::organization::{CreateOrganization, Founded};
+use crate::service::proxy::Proxies;
 use crate::service::{Clock, Service, Settings};
 use crate::store::memory::MemoryEngine;
 
@@ -96,6 +97,7 @@ impl Daemon {
             mark_interval_ms: 1,
             public_url: "https://chat.example".to_owned(),
             limits,
+            proxies: Proxies::default(),
         };
         let engine = Arc::new(MemoryEngine::new());
         let opened = Service::open(engine, settings, clock, tasks.clone()).await;

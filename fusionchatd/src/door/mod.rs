@@ -5,6 +5,9 @@ pub mod grpc;
 pub mod http;
 pub mod live;
 pub mod status;
+pub mod tls;
 
 #[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod tls_test;

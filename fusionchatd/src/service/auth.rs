@@ -156,7 +156,7 @@ impl Service {
         organization: Option<&str>,
     ) -> Result<SignedIn, Error> {
         let email = name::email(email).map_err(|_| wrong_credentials())?;
-        self.limits.sign_in(address, &email)?;
+        self.limits.load().sign_in(address, &email)?;
         let mut verified = Vec::new();
         let candidates = self.sign_in_candidates(&email, organization).await?;
         if candidates.is_empty() {
@@ -181,7 +181,7 @@ impl Service {
         code: &str,
         password: String,
     ) -> Result<SignedIn, Error> {
-        self.limits.accept(address)?;
+        self.limits.load().accept(address)?;
         let hash = token::hash(code);
         let global = Rows::new(self.engine.as_ref(), OPERATOR_ORGANIZATION);
         // Before the dear hash of the password: who has no code does not get that.

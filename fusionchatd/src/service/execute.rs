@@ -284,7 +284,7 @@ impl Service {
             position: known.head.position + 1,
             next_number: known.head.next_number,
             ids: job.ids,
-            delays: self.settings.delays,
+            delays: self.settings.load().delays,
         };
         let decision = match decide(&moment, &job.actor, &facts, job.client_id, &job.command) {
             Ok(decision) => decision,

@@ -172,7 +172,7 @@ impl Service {
         Ok(InboxView {
             staffed: inbox.is_staffed(accepting),
             member_names,
-            snippet: snippet(&self.settings.public_url, inbox.id),
+            snippet: snippet(&self.settings().public_url, inbox.id),
             inbox,
         })
     }
@@ -230,7 +230,7 @@ impl Service {
     pub async fn test_page(&self, actor: &Actor, inbox: &str, url: &str) -> Result<Tested, Error> {
         require(actor, Permission::ReadInboxes)?;
         let inbox = self.find_inbox_or_only(actor, inbox).await?;
-        let verdict = embed::test(&inbox, url, &self.settings.public_url);
+        let verdict = embed::test(&inbox, url, &self.settings().public_url);
         Ok(Tested { inbox, verdict })
     }
 

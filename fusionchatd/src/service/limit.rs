@@ -23,7 +23,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 const EMAILS_PER_ADDRESS: u32 = 6;
 
 /// The rates of the contract.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Messages of one visitor in a minute.
     pub messages_per_minute: u32,

@@ -86,7 +86,7 @@ impl Service {
     /// Writes what came meanwhile, until nothing did.
     async fn drain_marks(self: Arc<Self>, which: Which) {
         loop {
-            tokio::time::sleep(Duration::from_millis(self.settings.mark_interval_ms)).await;
+            tokio::time::sleep(Duration::from_millis(self.settings.load().mark_interval_ms)).await;
             let (actor, seq) = {
                 let mut pending = self.marks.pending.lock().unwrap_or_else(PoisonError::into_inner);
                 match pending.get_mut(&which).and_then(Option::take) {

@@ -17,6 +17,7 @@ pub mod knowledge;
 pub mod limit;
 pub mod organization;
 pub mod password;
+pub mod proxy;
 pub mod rights;
 pub mod rows;
 pub mod session;
@@ -53,6 +54,7 @@ mod user_test;
 use std::fmt;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tokio::sync::Notify;
@@ -82,19 +84,21 @@ pub struct Settings {
     pub public_url: String,
     /// The limits of the contract.
     pub limits: limit::Limits,
+    /// Whose word for a client's address is taken.
+    pub proxies: proxy::Proxies,
 }
 
 /// The use cases over one store.
 pub struct Service {
     engine: Arc<dyn Engine>,
     daemon: Daemon,
-    settings: Settings,
+    settings: ArcSwap<Settings>,
     clock: Clock,
     started_at: Time,
     lanes: execute::Lanes,
     hub: hub::Hub,
     knowledge: knowledge::Knowledge,
-    limits: limit::Limiter,
+    limits: ArcSwap<limit::Limiter>,
     marks: mark::Marks,
     passwords: password::Passwords,
     connections: status::Connections,
@@ -104,7 +108,7 @@ pub struct Service {
 
 impl fmt::Debug for Service {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Service").field("settings", &self.settings).finish_non_exhaustive()
+        f.debug_struct("Service").field("settings", &self.settings.load()).finish_non_exhaustive()
     }
 }
 
@@ -121,8 +125,8 @@ impl Service {
             engine,
             daemon,
             started_at: clock(),
-            limits: limit::Limiter::new(&settings.limits),
-            settings,
+            limits: ArcSwap::from_pointee(limit::Limiter::new(&settings.limits)),
+            settings: ArcSwap::from_pointee(settings),
             clock,
             lanes: execute::Lanes::default(),
             hub: hub::Hub::default(),
@@ -150,9 +154,17 @@ impl Service {
         self.daemon.epoch
     }
 
-    /// What an operator set.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
+    /// What an operator set, as it is now.
+    pub fn settings(&self) -> Arc<Settings> {
+        self.settings.load_full()
+    }
+
+    /// Takes other settings from now on. Changed limits count from zero.
+    pub fn reconfigure(&self, settings: Settings) {
+        if self.settings.load().limits != settings.limits {
+            self.limits.store(Arc::new(limit::Limiter::new(&settings.limits)));
+        }
+        self.settings.store(Arc::new(settings));
     }
 
     /// Wakes readers.
@@ -166,8 +178,8 @@ impl Service {
     }
 
     /// The limits in force.
-    pub fn limiter(&self) -> &limit::Limiter {
-        &self.limits
+    pub fn limiter(&self) -> Arc<limit::Limiter> {
+        self.limits.load_full()
     }
 
     /// A digest of `bytes` that only who has the daemon's secret can make, for one purpose.

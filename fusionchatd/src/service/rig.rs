@@ -24,6 +24,7 @@ use crate::store::{Batch, Direction, Engine, EngineStats, Key, Range, StoreError
 use super::error::Error;
 use super::limit::Limits;
 use super::organization::CreateOrganization;
+use super::proxy::Proxies;
 use super::rows::Rows;
 use super::user::CreateUser;
 use super::visitor::Guest;
@@ -214,6 +215,7 @@ pub(super) async fn serve(gate: &Arc<Gate>, now: &Arc<AtomicI64>, limits: Limits
         mark_interval_ms: 1_000,
         public_url: "http://127.0.0.1".to_owned(),
         limits,
+        proxies: Proxies::default(),
     };
     let now = Arc::clone(now);
     let clock = Arc::new(move || now.load(Ordering::SeqCst));

@@ -128,7 +128,7 @@ impl Service {
             sockets: self.connections.sockets.load(Ordering::Relaxed),
             streams: self.connections.streams.load(Ordering::Relaxed),
             waiting,
-            http_url: self.settings.public_url.clone(),
+            http_url: self.settings.load().public_url.clone(),
         })
     }
 }

@@ -152,7 +152,7 @@ impl Service {
         content: String,
         locale: Option<String>,
     ) -> Result<Posted, Error> {
-        self.limits.message(guest.claims.user.0)?;
+        self.limits.load().message(guest.claims.user.0)?;
         let digest = message_digest(guest.inbox.id, &content);
         let mut visitor = visitor_of(&guest.actor)?;
         visitor.locale = locale;
@@ -171,7 +171,7 @@ impl Service {
         content: String,
     ) -> Result<Posted, Error> {
         let visitor = visitor_of(actor)?;
-        self.limits.message(visitor.user.0)?;
+        self.limits.load().message(visitor.user.0)?;
         let digest = message_digest(visitor.inbox, &content);
         let command =
             Command::VisitorMessage { visitor, conversation: Some(conversation), content };
@@ -211,7 +211,7 @@ impl Service {
                 if self.find_inbox(actor, inbox).await?.id != visitor.inbox {
                     return Err(Error::not_found());
                 }
-                self.limits.message(visitor.user.0)?;
+                self.limits.load().message(visitor.user.0)?;
                 visitor.session = Some((stored(&claims), Hidden(token::hash(token))));
                 visitor
             }

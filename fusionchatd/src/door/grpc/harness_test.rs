@@ -32,6 +32,7 @@ use crate::domain::id::SessionId;
 use crate::domain::timer::Delays;
 use crate::service::key::CreateKey;
 use crate::service::limit::Limits;
+use crate::service::proxy::Proxies;
 use crate::service::{Service, Settings};
 use crate::store::open::{OpenOptions, open};
 
@@ -113,6 +114,7 @@ impl Desk {
             mark_interval_ms: 1,
             public_url: "http://chat.test".to_owned(),
             limits: Limits::default(),
+            proxies: Proxies::default(),
         };
         let clock = Arc::new(AtomicI64::new(STARTED_AT));
         let reads = Arc::clone(&clock);
@@ -122,7 +124,8 @@ impl Desk {
         let stop = CancellationToken::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
         let address = listener.local_addr().expect("address");
-        let door = serve_with(listener, Arc::clone(&service), stop.clone(), tasks.clone(), timing);
+        let door =
+            serve_with(listener, None, Arc::clone(&service), stop.clone(), tasks.clone(), timing);
         tasks.spawn(async move { door.await.expect("door") });
         let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("endpoint");
         let channel = within(endpoint.connect()).await.expect("connection");

@@ -8,14 +8,18 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use futures::stream::{self, Stream};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
+use tokio_rustls::server::TlsStream;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tonic::transport::server::{Connected, TcpConnectInfo};
+
+use crate::door::tls::Tls;
 
 /// The most connections at once; further ones wait in the kernel's queue.
 const CONNECTIONS_MAX: usize = 4_096;
@@ -30,14 +34,21 @@ const GREETING_BYTES: usize = 24 + 9;
 /// The connections of a listener, for as long as it is read.
 pub(super) fn connections(
     listener: TcpListener,
+    tls: Option<Arc<Tls>>,
     tasks: TaskTracker,
 ) -> impl Stream<Item = Result<Connection, Infallible>> {
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    stream::unfold((listener, slots, tasks), async move |(listener, slots, tasks)| {
+    stream::unfold((listener, slots, tasks, tls), async move |(listener, slots, tasks, tls)| {
         let slot = Arc::clone(&slots).acquire_owned().await.ok()?;
         let stream = accept(&listener).await;
+        let peer = stream.connect_info();
+        let stream = match &tls {
+            None => Wire::Plain(stream),
+            Some(tls) => Wire::Handshake(Box::pin(Arc::clone(tls).handshake(stream))),
+        };
         let connection = Connection {
             stream,
+            peer,
             greeting: Some(Greeting {
                 deadline: Box::pin(tokio::time::sleep(GREETING_WITHIN)),
                 missing: GREETING_BYTES,
@@ -45,7 +56,7 @@ pub(super) fn connections(
             _slot: slot,
             _task: tasks.token(),
         };
-        Some((Ok(connection), (listener, slots, tasks)))
+        Some((Ok(connection), (listener, slots, tasks, tls)))
     })
 }
 
@@ -68,12 +79,43 @@ async fn accept(listener: &TcpListener) -> TcpStream {
 
 /// An accepted connection and its place among all.
 pub(super) struct Connection {
-    stream: TcpStream,
+    stream: Wire,
+    peer: TcpConnectInfo,
     /// Set until the client has begun.
     greeting: Option<Greeting>,
     _slot: OwnedSemaphorePermit,
     _task: TaskTrackerToken,
 }
+
+/// What carries the bytes. The time of a handshake is that of the greeting.
+enum Wire {
+    Plain(TcpStream),
+    Handshake(BoxFuture<'static, io::Result<TlsStream<TcpStream>>>),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Wire {
+    /// The stream, once there is one.
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Ready<'_>>> {
+        if let Self::Handshake(handshake) = self {
+            let stream = ready!(handshake.as_mut().poll(context))?;
+            *self = Self::Tls(Box::new(stream));
+        }
+        match self {
+            Self::Plain(stream) => Poll::Ready(Ok(Pin::new(stream))),
+            Self::Tls(stream) => Poll::Ready(Ok(Pin::new(stream.as_mut()))),
+            Self::Handshake(_) => Poll::Pending,
+        }
+    }
+}
+
+/// A stream whose handshake, if it needs one, is done.
+type Ready<'a> = Pin<&'a mut (dyn Duplex + Unpin)>;
+
+/// Reads and writes.
+trait Duplex: AsyncRead + AsyncWrite {}
+impl Duplex for TcpStream {}
+impl Duplex for TlsStream<TcpStream> {}
 
 struct Greeting {
     deadline: Pin<Box<Sleep>>,
@@ -84,7 +126,7 @@ impl Connected for Connection {
     type ConnectInfo = TcpConnectInfo;
 
     fn connect_info(&self) -> TcpConnectInfo {
-        self.stream.connect_info()
+        self.peer.clone()
     }
 }
 
@@ -101,7 +143,7 @@ impl AsyncRead for Connection {
             return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
         }
         let before = buffer.filled().len();
-        ready!(Pin::new(&mut this.stream).poll_read(context, buffer))?;
+        ready!(ready!(this.stream.poll_ready(context))?.poll_read(context, buffer))?;
         let read = buffer.filled().len() - before;
         if let Some(greeting) = &mut this.greeting {
             greeting.missing = greeting.missing.saturating_sub(read);
@@ -119,7 +161,7 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write(context, bytes)
+        ready!(self.get_mut().stream.poll_ready(context))?.poll_write(context, bytes)
     }
 
     fn poll_write_vectored(
@@ -127,19 +169,23 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().stream).poll_write_vectored(context, slices)
+        ready!(self.get_mut().stream.poll_ready(context))?.poll_write_vectored(context, slices)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
+        match &self.stream {
+            Wire::Plain(stream) => stream.is_write_vectored(),
+            Wire::Handshake(_) => true,
+            Wire::Tls(stream) => stream.is_write_vectored(),
+        }
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(context)
+        ready!(self.get_mut().stream.poll_ready(context))?.poll_flush(context)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(context)
+        ready!(self.get_mut().stream.poll_ready(context))?.poll_shutdown(context)
     }
 }
 
@@ -159,7 +205,7 @@ mod tests {
         let mut client = TcpStream::connect(address).await.expect("connection");
         client.write_all(&vec![b'x'; greeting]).await.expect("greeting");
         let tasks = TaskTracker::new();
-        let mut incoming = pin!(connections(listener, tasks.clone()));
+        let mut incoming = pin!(connections(listener, None, tasks.clone()));
         let mut connection = incoming.next().await.expect("one").expect("connection");
         assert_eq!(tasks.len(), 1);
         let mut buffer = vec![0; greeting];

@@ -21,6 +21,7 @@ mod harness_test;
 #[cfg(test)]
 mod watch_test;
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,14 +40,17 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::Request;
+use tonic::metadata::MetadataValue;
 use tonic::transport::Server;
 use tonic::transport::server::Router;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::server::Builder as Reflection;
 
 use crate::domain::actor::Actor;
+use crate::door::tls::Tls;
 use crate::service::Service;
 use crate::service::error::Error;
+use crate::service::limit::Address;
 use crate::service::subscribe::Cursor;
 use crate::service::view::MessageView;
 
@@ -62,6 +66,9 @@ const HEADER_BYTES_MAX: u32 = 16 * 1024;
 const PING_AFTER: Duration = Duration::from_secs(30);
 /// How long a ping may take before the connection is closed.
 const PONG_WITHIN: Duration = Duration::from_secs(10);
+
+/// Stands for a peer that left before it could be asked: all of them share one limit.
+const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// What tests make short.
 #[derive(Clone, Copy, Debug)]
@@ -95,11 +102,12 @@ pub enum ServeError {
 /// Broken descriptors, or a failure of the server itself; never a failure of one connection.
 pub async fn serve(
     listener: TcpListener,
+    tls: Option<Arc<Tls>>,
     service: Arc<Service>,
     stop: CancellationToken,
     tasks: TaskTracker,
 ) -> Result<(), ServeError> {
-    serve_with(listener, service, stop, tasks, Timing::default()).await
+    serve_with(listener, tls, service, stop, tasks, Timing::default()).await
 }
 
 /// [`serve`] with other times.
@@ -108,6 +116,7 @@ pub async fn serve(
 /// As [`serve`].
 pub async fn serve_with(
     listener: TcpListener,
+    tls: Option<Arc<Tls>>,
     service: Arc<Service>,
     stop: CancellationToken,
     tasks: TaskTracker,
@@ -115,7 +124,7 @@ pub async fn serve_with(
 ) -> Result<(), ServeError> {
     let door = Arc::new(Door { service, stop: stop.clone(), timing });
     let router = router(&door)?;
-    let incoming = incoming::connections(listener, tasks);
+    let incoming = incoming::connections(listener, tls, tasks);
     let stopped = stop.cancelled_owned();
     router.serve_with_incoming_shutdown(incoming, stopped).await.map_err(ServeError::Transport)
 }
@@ -176,6 +185,15 @@ impl Door {
     /// A place in the journal of this store.
     fn cursor(&self, position: u64) -> v1::Cursor {
         wire::cursor(Cursor { epoch: self.service.epoch(), position })
+    }
+
+    /// The address a caller is counted by.
+    fn address<T>(&self, request: &Request<T>) -> Address {
+        let Some(peer) = request.remote_addr() else { return Address::from(NOBODY) };
+        let forwarded = request.metadata().get_all("x-forwarded-for").iter();
+        let lines: Vec<&[u8]> = forwarded.map(MetadataValue::as_encoded_bytes).collect();
+        let proxies = &self.service.settings().proxies;
+        Address::from(proxies.client(peer.ip(), lines.into_iter()))
     }
 
     fn message(&self, view: &MessageView) -> v1::Message {

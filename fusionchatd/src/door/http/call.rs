@@ -17,9 +17,9 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::actor::{Actor, Who};
 use crate::domain::id::ClientId;
-use crate::service::Service;
 use crate::service::error::{Error, Kind};
 use crate::service::limit::Address;
+use crate::service::{Service, Settings};
 
 use super::route::Route;
 use super::wire::Audience;
@@ -40,6 +40,7 @@ const IDEMPOTENCY_KEY: &str = "idempotency-key";
 #[derive(Debug)]
 pub struct Call {
     door: Arc<Door>,
+    settings: Arc<Settings>,
     parts: Parts,
     params: Vec<(String, String)>,
     token: String,
@@ -80,7 +81,8 @@ impl Call {
         } else {
             Bytes::new()
         };
-        Ok(Self { door, parts, params, token, actor, body })
+        let settings = door.service.settings();
+        Ok(Self { door, settings, parts, params, token, actor, body })
     }
 
     /// The use cases.
@@ -90,7 +92,7 @@ impl Call {
 
     /// Where visitors reach the daemon.
     pub(super) fn public_url(&self) -> &str {
-        &self.door.service.settings().public_url
+        &self.settings.public_url
     }
 
     /// Who asks.

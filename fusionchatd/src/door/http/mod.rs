@@ -26,6 +26,8 @@ mod word;
 
 #[cfg(test)]
 mod http_test;
+#[cfg(test)]
+mod proxy_test;
 
 use std::convert::Infallible;
 use std::io;
@@ -36,19 +38,21 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use http::header::{CONNECTION, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
-use crate::service::Service;
+use crate::door::tls::Tls;
 use crate::service::error::Error;
 use crate::service::limit::Address;
 use crate::service::token::{KEY_PREFIX, SESSION_PREFIX, VISITOR_PREFIX};
+use crate::service::{Service, Settings};
 
 use seat::{Seat, Seats};
 
@@ -56,6 +60,10 @@ use seat::{Seat, Seats};
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// The most header lines of a request.
 const HEADERS_MAX: usize = 100;
+/// The most connections of one trusted proxy: its clients are counted one by one.
+const PROXY_CONNECTIONS_MAX: u32 = 16_384;
+/// In which a trusted proxy names its client.
+const FORWARDED_FOR: &str = "x-forwarded-for";
 /// Names of query parameters that would carry a secret.
 const SECRET_PARAMETERS: [&str; 6] =
     ["token", "access_token", "api_key", "apikey", "authorization", "session"];
@@ -80,6 +88,10 @@ pub struct HttpOptions {
     pub close_timeout: Duration,
     /// How long requests under way may take when the daemon stops.
     pub drain_timeout: Duration,
+    /// How long a TLS handshake may take.
+    pub handshake_timeout: Duration,
+    /// Speaks TLS, if it shall.
+    pub tls: Option<Arc<Tls>>,
     /// How long to wait when the system gives no further connections.
     pub accept_backoff: Duration,
 }
@@ -95,6 +107,8 @@ impl Default for HttpOptions {
             typing_interval: Duration::from_secs(2),
             close_timeout: Duration::from_secs(1),
             drain_timeout: Duration::from_secs(5),
+            handshake_timeout: Duration::from_secs(10),
+            tls: None,
             accept_backoff: Duration::from_millis(50),
         }
     }
@@ -116,9 +130,10 @@ pub(crate) struct Door {
 /// The other end of a connection.
 #[derive(Clone, Debug)]
 pub(crate) struct Peer {
-    /// What it is counted by.
+    /// What it is counted by: the client's address where a trusted proxy names it.
     pub(crate) address: Address,
-    /// Its place among the connections of its address, kept as long as the connection lives.
+    /// Its place among the connections of its address, kept as long as the connection lives. A client behind a
+    /// proxy has one as long as its request or its socket lasts.
     pub(crate) seat: Arc<Seat>,
 }
 
@@ -131,7 +146,6 @@ pub async fn serve(
     tasks: TaskTracker,
 ) {
     let seats = Arc::new(Seats::default());
-    let max = service.settings().limits.sockets_per_address;
     let door = Arc::new(Door { service, options, stop, tasks });
     let router = route::router(&door);
     loop {
@@ -141,13 +155,21 @@ pub async fn serve(
         };
         match accepted {
             Ok((stream, from)) => {
+                let settings = door.service.settings();
                 let address = Address::from(from.ip());
+                let max = if settings.proxies.trusts(from.ip()) {
+                    PROXY_CONNECTIONS_MAX
+                } else {
+                    settings.limits.sockets_per_address
+                };
                 let Some(seat) = seats.take(address, max) else {
-                    turn_away(&stream);
+                    if door.options.tls.is_none() {
+                        turn_away(&stream);
+                    }
                     continue;
                 };
-                let peer = Peer { address, seat };
-                door.tasks.spawn(converse(Arc::clone(&door), router.clone(), stream, from, peer));
+                let guest = Guest { from, seats: Arc::clone(&seats), peer: Peer { address, seat } };
+                door.tasks.spawn(greet(Arc::clone(&door), router.clone(), stream, guest));
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -180,20 +202,71 @@ fn turn_away(stream: &TcpStream) {
     let _ = stream.try_write(answer.as_bytes());
 }
 
-async fn converse(
-    door: Arc<Door>,
-    router: Router,
-    stream: TcpStream,
+/// A connection and what its requests are counted with.
+#[derive(Clone, Debug)]
+struct Guest {
     from: SocketAddr,
+    seats: Arc<Seats>,
     peer: Peer,
-) {
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!("{from}: {error}");
+}
+
+impl Guest {
+    /// Who sends a request: the other end itself, or the client that a trusted proxy names; none if that client has
+    /// too many connections.
+    fn peer(&self, settings: &Settings, headers: &HeaderMap) -> Option<Peer> {
+        if !settings.proxies.trusts(self.from.ip()) {
+            return Some(self.peer.clone());
+        }
+        let lines = headers.get_all(FORWARDED_FOR).iter().map(HeaderValue::as_bytes);
+        let lines: Vec<&[u8]> = lines.collect();
+        let client = settings.proxies.client(self.from.ip(), lines.into_iter());
+        if settings.proxies.trusts(client) {
+            return Some(self.peer.clone());
+        }
+        let address = Address::from(client);
+        let seat = self.seats.take(address, settings.limits.sockets_per_address)?;
+        Some(Peer { address, seat })
     }
+}
+
+/// The handshake, if there is one, and then the requests.
+async fn greet(door: Arc<Door>, router: Router, stream: TcpStream, guest: Guest) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!("{}: {error}", guest.from);
+    }
+    let Some(tls) = &door.options.tls else {
+        return converse(door, router, stream, guest).await;
+    };
+    // Boxed: what a handshake needs is not kept while the connection lives.
+    let handshake = Box::pin(Arc::clone(tls).handshake(stream));
+    let handshake = tokio::time::timeout(door.options.handshake_timeout, handshake);
+    let shaken = tokio::select! {
+        () = door.stop.cancelled() => return,
+        shaken = handshake => shaken,
+    };
+    match shaken {
+        Ok(Ok(stream)) => converse(door, router, stream, guest).await,
+        Ok(Err(error)) => tracing::debug!("{}: no TLS handshake: {error}", guest.from),
+        Err(_) => tracing::debug!("{}: the TLS handshake took too long", guest.from),
+    }
+}
+
+async fn converse<S>(door: Arc<Door>, router: Router, stream: S, guest: Guest)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let from = guest.from;
+    let own = Arc::clone(&door);
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(peer.clone());
+        let peer = guest.peer(&own.service.settings(), request.headers());
         let router = router.clone();
-        async move { Ok::<_, Infallible>(answer(router, request).await) }
+        async move {
+            let Some(peer) = peer else {
+                return Ok::<_, Infallible>(problem::of_error(&too_many_connections()));
+            };
+            request.extensions_mut().insert(peer);
+            Ok(answer(router, request).await)
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -241,6 +314,10 @@ fn has_secret(query: &str) -> bool {
     let by_value = [KEY_PREFIX, SESSION_PREFIX, VISITOR_PREFIX].iter().any(|it| query.contains(it));
     let mut names = query.split('&').map(|pair| pair.split('=').next().unwrap_or_default());
     by_value || names.any(|name| SECRET_PARAMETERS.iter().any(|it| name.eq_ignore_ascii_case(it)))
+}
+
+fn too_many_connections() -> Error {
+    Error::limited("rate_limited", "this address has too many connections", 10_000)
 }
 
 fn secret_in_url() -> Error {

@@ -335,7 +335,8 @@ impl Visitor {
             self.replay_to = self.replay_to.map(|_| 0);
         }
         self.conversation = Some(conversation);
-        let public_url = &self.door.service.settings().public_url;
+        let settings = self.door.service.settings();
+        let public_url = &settings.public_url;
         let message = MessageJson::new(view, public_url, Audience::Visitor);
         wire.send(&ToVisitor::Message(message)).await?;
         self.seq = view.message.seq;

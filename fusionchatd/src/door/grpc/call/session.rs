@@ -1,16 +1,10 @@
 //! Signing in, and who is signed in.
 
-use std::net::{IpAddr, Ipv4Addr};
-
 use fusionchat_proto::v1;
 use fusionchat_proto::v1::session_service_server::SessionService;
 use tonic::{Request, Response, Status};
 
 use crate::door::grpc::{Door, wire};
-use crate::service::limit::Address;
-
-/// Stands for a peer that left before it could be asked: all of them share one limit.
-const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 #[tonic::async_trait]
 impl SessionService for Door {
@@ -18,7 +12,7 @@ impl SessionService for Door {
         &self,
         request: Request<v1::CreateSessionRequest>,
     ) -> Result<Response<v1::CreateSessionResponse>, Status> {
-        let address = Address::from(request.remote_addr().map_or(NOBODY, |it| it.ip()));
+        let address = self.address(&request);
         let body = request.into_inner();
         let organization = wire::given(body.organization);
         let signed_in = self
@@ -36,7 +30,7 @@ impl SessionService for Door {
         &self,
         request: Request<v1::AcceptInviteRequest>,
     ) -> Result<Response<v1::AcceptInviteResponse>, Status> {
-        let address = Address::from(request.remote_addr().map_or(NOBODY, |it| it.ip()));
+        let address = self.address(&request);
         let body = request.into_inner();
         let signed_in = self.service.accept_invite(address, &body.code, body.password).await?;
         Ok(Response::new(v1::AcceptInviteResponse {

@@ -130,7 +130,8 @@ impl Live {
             Signal::Change(change) => {
                 let at = self.watcher.cursor();
                 let prev = std::mem::replace(&mut self.prev, at.position);
-                let public_url = &self.service.settings().public_url;
+                let settings = self.service.settings();
+                let public_url = &settings.public_url;
                 Frame::Change(wire::change(change, at, prev, public_url))
             }
             Signal::Typing(typing) => Frame::Typing(wire::typing(typing)),

@@ -1,0 +1,109 @@
+//! The configuration: its example, its documentation and its mistakes.
+
+use super::key::Key;
+use super::*;
+
+fn read(file: &str, environment: &[(&str, &str)]) -> Result<Config, Mistakes> {
+    let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+    Config::read(Some(file), environment)
+}
+
+#[test]
+fn the_example_is_the_defaults() {
+    let example = include_str!("../../../deploy/fusionchatd.toml");
+    let config = read(example, &[]).expect("the example has no mistake");
+    assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
+    for Key { name, .. } in KEYS {
+        let last = name.rsplit('.').next().unwrap_or(name);
+        assert!(example.contains(&format!("{last} = ")), "{name} is not in the example");
+    }
+}
+
+#[test]
+fn all_mistakes_are_reported_at_once() {
+    let file = "
+        dta = 'x'
+        [http]
+        listen = 'nowhere'
+        public_url = 'https://chat.example.com/path'
+        [limits]
+        message_burst = 0
+    ";
+    let mistakes = read(file, &[("FUSION_STOP_GRACE_MS", "soon")]).expect_err("mistakes").0;
+    let keys: Vec<_> = mistakes
+        .iter()
+        .filter_map(|it| it.split(": ").find(|it| !it.starts_with("line")))
+        .collect();
+    assert_eq!(
+        keys,
+        ["dta", "http.listen", "http.public_url", "limits.message_burst", "FUSION_STOP_GRACE_MS"]
+    );
+}
+
+#[test]
+fn the_environment_wins_over_the_file() {
+    let config = read(
+        "[grpc]\nlisten = '127.0.0.1:1'",
+        &[("FUSION_GRPC_LISTEN", "127.0.0.1:2"), ("FUSION_OTHER", "x"), ("HOME", "/")],
+    );
+    assert_eq!(config.map(|it| it.grpc_listen.port()), Ok(2));
+}
+
+#[test]
+fn the_documentation_has_every_setting_as_it_is() {
+    let documented = include_str!("../../../docs/configuration.md");
+    for Key { name, default, range, live, .. } in KEYS {
+        let default = if default.is_empty() { "none".to_owned() } else { format!("`{default}`") };
+        let live = if *live { "yes" } else { "restart" };
+        let row = format!("| `{name}` | {default} | {range} | {live} | ");
+        assert!(documented.contains(&row), "docs/configuration.md has no {row}");
+    }
+    let rows = documented.lines().filter(|line| line.starts_with("| `")).count();
+    assert_eq!(rows, KEYS.len(), "a row too many");
+}
+
+#[test]
+fn a_default_in_the_table_is_the_default() {
+    let defaults = KEYS.iter().filter(|key| !key.default.is_empty());
+    for Key { name, default, set, .. } in defaults {
+        let table = format!("x = {default}").parse::<toml::Table>().expect("TOML");
+        let mut config = Config::default();
+        set(&mut config, &table["x"]).expect("in range");
+        assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()), "{name}");
+    }
+}
+
+#[test]
+fn a_mistake_has_its_line_and_no_secret() {
+    let said = |file: &str| read(file, &[]).expect_err("a mistake").to_string();
+    assert!(said("[http]\n\nlisten = 1\n").starts_with("line 3: http.listen: "));
+    let secret = said("data = 'x'\nkey = 'hunter2\n");
+    assert!(secret.starts_with("line 2: ") && !secret.contains("hunter2"), "{secret}");
+}
+
+#[test]
+fn proxies_are_networks_or_addresses_and_metrics_stay_on_the_machine() {
+    let config = read("[http]\ntrusted_proxies = ['10.0.0.0/8', '::1']", &[]).expect("fine");
+    assert_eq!(config.trusted_proxies.len(), 2);
+    let config = read("", &[("FUSION_HTTP_TRUSTED_PROXIES", "10.0.0.0/8, ::1")]).expect("fine");
+    assert_eq!(config.trusted_proxies.len(), 2);
+    let mistakes = read(
+        "[http]\ntrusted_proxies = ['proxy']\n[metrics]\nlisten = '0.0.0.0:1'\n[tls]\ncert = 'x'",
+        &[],
+    );
+    assert_eq!(mistakes.expect_err("three").0.len(), 3);
+}
+
+#[test]
+fn files_that_cannot_be_read_are_mistakes_among_the_others() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("config.toml");
+    let missing = Config::load(Some(&path), std::iter::empty()).expect_err("no file").0;
+    assert!(missing[0].starts_with("cannot read "), "{missing:?}");
+    let file = "[stop]\ngrace_ms = 0\n[tls]\ncert = '/nowhere/c'\nkey = '/nowhere/k'\n";
+    std::fs::write(&path, file).expect("written");
+    let mistakes = Config::load(Some(&path), std::iter::empty()).expect_err("two").0;
+    assert_eq!(mistakes.len(), 2, "{mistakes:?}");
+    assert!(mistakes[0].starts_with("line 2: stop.grace_ms: "), "{mistakes:?}");
+    assert!(mistakes[1].starts_with("tls: cannot read /nowhere/c"), "{mistakes:?}");
+}

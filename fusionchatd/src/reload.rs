@@ -1,0 +1,91 @@
+//! Changing a running daemon: SIGHUP reads the configuration again, and the files of the certificates are looked at
+//! from time to time. What cannot be used leaves everything as it was.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::signal::unix::Signal;
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Config, Doors, Mistakes};
+use crate::door::tls::Tls;
+use crate::log::Filter;
+use crate::service::Service;
+
+/// What a reload changes.
+pub(crate) struct Reload {
+    /// The configuration file, if there is one.
+    pub(crate) path: Option<PathBuf>,
+    /// The configuration in force.
+    pub(crate) config: Config,
+    /// TLS of the doors.
+    pub(crate) doors: Doors,
+    /// The use cases.
+    pub(crate) service: Arc<Service>,
+    /// The log's filter.
+    pub(crate) filter: Filter,
+}
+
+impl Reload {
+    /// Serves SIGHUP and looks at the certificates until `stop`.
+    pub(crate) async fn run(mut self, mut hangup: Signal, stop: CancellationToken) {
+        let mut look = tokio::time::interval(self.config.tls_look);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = hangup.recv() => self.reload(),
+                _ = look.tick() => self.look(),
+            }
+        }
+    }
+
+    /// Reads everything again and takes it, or says what is wrong and changes nothing.
+    fn reload(&mut self) {
+        match Config::load(self.path.as_deref(), std::env::vars()) {
+            Ok((config, doors)) => self.take(config, &doors),
+            Err(Mistakes(mistakes)) => {
+                let file = self.path.as_ref().map(|it| it.display().to_string());
+                for mistake in &mistakes {
+                    tracing::error!(file, reason = %mistake, "configuration not reloaded");
+                }
+                if mistakes.iter().any(|it| it.starts_with("tls: ")) {
+                    self.each(Tls::count_failure);
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, config: Config, doors: &Doors) {
+        for ((name, old), (_, new)) in self.config.fixed().into_iter().zip(config.fixed()) {
+            if old != new {
+                tracing::warn!(setting = name, %old, %new, "needs a restart; the old one stays");
+            }
+        }
+        for (ours, theirs) in [(&self.doors.http, &doors.http), (&self.doors.grpc, &doors.grpc)] {
+            if let (Some(ours), Some(theirs)) = (ours, theirs) {
+                ours.adopt(theirs);
+            }
+        }
+        self.service.reconfigure(config.settings());
+        if let Err(error) = self.filter.reload(EnvFilter::new(&config.log_filter)) {
+            tracing::warn!(%error, "the log's filter could not be changed");
+        }
+        self.config.take_live(config);
+        tracing::info!("configuration reloaded");
+    }
+
+    fn look(&self) {
+        self.each(|tls| match tls.look() {
+            Ok(true) => tracing::info!(door = tls.name(), "certificate renewed"),
+            Ok(false) => {}
+            Err(error) => {
+                tracing::error!(door = tls.name(), reason = %error, "certificate not renewed");
+            }
+        });
+    }
+
+    fn each(&self, act: impl Fn(&Tls)) {
+        self.doors.http.iter().chain(&self.doors.grpc).for_each(|tls| act(tls));
+    }
+}
