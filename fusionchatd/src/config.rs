@@ -76,6 +76,9 @@ const KEYS: &[(&str, Setter)] = &[
     ("assistant.timeout_ms", |config, value| {
         delay(value, 3_600_000).map(|it| config.delays.assistant_ms = it)
     }),
+    ("staff.absence_ms", |config, value| {
+        delay(value, 86_400_000).map(|it| config.delays.absence_ms = it)
+    }),
     ("stop.grace_ms", |config, value| {
         number(value, 1, 600_000).map(|it| config.grace = Duration::from_millis(it))
     }),

@@ -69,6 +69,7 @@ pub(crate) fn user(user: &v1::User) -> Map<String, Value> {
         .option("availability", names::availability(user.availability))
         .put("createdAt", user.created_at)
         .option("invitedUntil", user.invited_until)
+        .option("disabledAt", user.disabled_at)
         .0
 }
 

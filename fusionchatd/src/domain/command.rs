@@ -56,6 +56,34 @@ pub enum Command {
         /// The hash of its token.
         token: Hidden<[u8; 32]>,
     },
+    /// Give a member of staff another name or role.
+    EditUser {
+        /// Whom.
+        user: UserId,
+        /// Their name from now on, if it changes.
+        name: Option<String>,
+        /// Their role from now on, if it changes.
+        role: Option<Role>,
+    },
+    /// Give them a new one-time code; their password and sessions end.
+    ResetUser {
+        /// Whom.
+        user: UserId,
+        /// The hash of the code.
+        code: Hidden<[u8; 32]>,
+    },
+    /// Let them do nothing here any more, or let them in again.
+    DisableUser {
+        /// Whom.
+        user: UserId,
+        /// Which of the two.
+        disabled: bool,
+    },
+    /// Let a conversation go whose assignee is away or disabled.
+    LeaveAbsent {
+        /// Which.
+        conversation: ConversationId,
+    },
     /// Change the actor's own availability.
     SetAvailability {
         /// Whose.
@@ -209,6 +237,10 @@ impl Command {
             | Self::CreateUser { .. }
             | Self::InviteUser { .. }
             | Self::AcceptInvite { .. }
+            | Self::EditUser { .. }
+            | Self::ResetUser { .. }
+            | Self::DisableUser { .. }
+            | Self::LeaveAbsent { .. }
             | Self::SetAvailability { .. }
             | Self::CreateInbox { .. }
             | Self::EditInbox { .. }

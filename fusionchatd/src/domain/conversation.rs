@@ -205,7 +205,12 @@ impl Conversation {
             | EntryKind::ArticlePut
             | EntryKind::ArticleDeleted
             | EntryKind::UserInvited
-            | EntryKind::InviteAccepted => {}
+            | EntryKind::InviteAccepted
+            | EntryKind::UserEdited
+            | EntryKind::UserReset
+            | EntryKind::UserDisabled
+            | EntryKind::UserEnabled
+            | EntryKind::AbsenceTimed => {}
         }
         if entry.kind != EntryKind::MarkMoved {
             self.last_seq = entry.seq.unwrap_or(self.last_seq);

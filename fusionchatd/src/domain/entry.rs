@@ -37,6 +37,16 @@ pub enum EntryKind {
     /// An inbox was changed. Its code is the [`AssistantMode`](super::inbox::AssistantMode) it has now, its detail
     /// names what was changed.
     InboxEdited = 17,
+    /// A member of staff got another name or role.
+    UserEdited = 13,
+    /// They got a new one-time code; their password and sessions ended.
+    UserReset = 14,
+    /// They can do nothing here any more; their sessions and keys ended.
+    UserDisabled = 15,
+    /// They can sign in again.
+    UserEnabled = 16,
+    /// The timer of somebody who is away or disabled has done its work, or was set again.
+    AbsenceTimed = 18,
     /// A conversation started.
     ConversationStarted = 20,
     /// A visitor, agent or the assistant said something.
@@ -61,7 +71,7 @@ pub enum EntryKind {
 
 impl EntryKind {
     /// Every kind, for codecs and tables.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 28] = [
         Self::OrganizationCreated,
         Self::UserCreated,
         Self::AvailabilityChanged,
@@ -75,6 +85,11 @@ impl EntryKind {
         Self::UserInvited,
         Self::InviteAccepted,
         Self::InboxEdited,
+        Self::UserEdited,
+        Self::UserReset,
+        Self::UserDisabled,
+        Self::UserEnabled,
+        Self::AbsenceTimed,
         Self::ConversationStarted,
         Self::MessagePosted,
         Self::NoteAdded,
@@ -103,6 +118,11 @@ impl EntryKind {
             Self::UserInvited => "UserInvited",
             Self::InviteAccepted => "InviteAccepted",
             Self::InboxEdited => "InboxEdited",
+            Self::UserEdited => "UserEdited",
+            Self::UserReset => "UserReset",
+            Self::UserDisabled => "UserDisabled",
+            Self::UserEnabled => "UserEnabled",
+            Self::AbsenceTimed => "AbsenceTimed",
             Self::ConversationStarted => "ConversationStarted",
             Self::MessagePosted => "MessagePosted",
             Self::NoteAdded => "NoteAdded",

@@ -51,6 +51,10 @@ pub struct Facts {
     pub user: Option<User>,
     /// Whether the name or path of the command is taken, by the code of what is taken.
     pub taken: Option<&'static str>,
+    /// Who holds the conversation.
+    pub assignee: Option<User>,
+    /// Whether another admin than that user can act.
+    pub other_admin: bool,
     /// The hash of that user's one-time code, if one is out.
     pub code: Option<Hidden<[u8; 32]>>,
     /// The key it names.

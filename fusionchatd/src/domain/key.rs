@@ -25,6 +25,8 @@ pub struct Key {
     pub expires_at: Option<Time>,
     /// When it was revoked.
     pub revoked_at: Option<Time>,
+    /// The position at which it was created.
+    pub position: u64,
 }
 
 impl Key {

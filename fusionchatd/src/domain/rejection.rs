@@ -95,6 +95,12 @@ pub enum Rejection {
         /// What the original made, e.g. `message 3 of conversation 1007`.
         original: String,
     },
+    /// The organization would be left without an admin who can act.
+    #[error("this is the last admin")]
+    LastAdmin,
+    /// The member of staff cannot do anything here.
+    #[error("this user is disabled")]
+    UserDisabled,
     /// A one-time code that is wrong, used or expired: the three are not told apart.
     #[error("this invitation does not work")]
     BadInvite,
@@ -129,6 +135,8 @@ impl Rejection {
             Self::AssistantOff => "assistant_off",
             Self::StaleTurn { .. } => "stale_turn",
             Self::ClientIdReused { .. } => "client_id_reused",
+            Self::LastAdmin => "last_admin",
+            Self::UserDisabled => "user_disabled",
             Self::BadInvite => "bad_invite",
             Self::Taken { .. } => "taken",
         }
@@ -154,6 +162,8 @@ impl Rejection {
             Self::NotMember => "add them with: fusionctl inbox edit INBOX --add-member USER",
             Self::NewerConversation { .. } => "go on in that one",
             Self::ClientIdReused { .. } => "make a new clientId for a new command",
+            Self::LastAdmin => "make somebody else an admin first, who has a password",
+            Self::UserDisabled => "enable them first",
             Self::BadInvite => "ask an admin for a new one",
             Self::Invalid { .. }
             | Self::EmptyMessage

@@ -25,6 +25,8 @@ pub struct Session {
     pub expires_at: Time,
     /// When it was ended.
     pub ended_at: Option<Time>,
+    /// For a member of staff: the position at which it started.
+    pub position: u64,
 }
 
 impl Session {

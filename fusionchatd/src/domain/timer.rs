@@ -10,11 +10,13 @@ use super::Time;
 pub enum TimerKind {
     /// The assistant has not answered. Its subject is a conversation, as that of all kinds below 64.
     Assistant = 1,
+    /// Somebody has been away for too long, or was disabled. Its subject is a user, as that of all kinds from 64 on.
+    Absent = 64,
 }
 
 impl TimerKind {
     /// Every kind.
-    pub const ALL: [Self; 1] = [Self::Assistant];
+    pub const ALL: [Self; 2] = [Self::Assistant, Self::Absent];
 
     /// The kind of a stored number.
     pub fn from_code(code: u8) -> Option<Self> {
@@ -47,10 +49,12 @@ pub struct Due {
 pub struct Delays {
     /// The assistant's answer: then a person is asked.
     pub assistant_ms: i64,
+    /// Away: then the conversations in which the visitor waits go to others.
+    pub absence_ms: i64,
 }
 
 impl Default for Delays {
     fn default() -> Self {
-        Self { assistant_ms: 75_000 }
+        Self { assistant_ms: 75_000, absence_ms: 5 * 60 * 1000 }
     }
 }

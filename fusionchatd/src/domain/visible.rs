@@ -56,6 +56,11 @@ fn is_public(kind: EntryKind) -> bool {
         | EntryKind::ArticlePut
         | EntryKind::ArticleDeleted
         | EntryKind::UserInvited
-        | EntryKind::InviteAccepted => false,
+        | EntryKind::InviteAccepted
+        | EntryKind::UserEdited
+        | EntryKind::UserReset
+        | EntryKind::UserDisabled
+        | EntryKind::UserEnabled
+        | EntryKind::AbsenceTimed => false,
     }
 }

@@ -92,7 +92,7 @@ impl Daemon {
             1_790_000_000_000 + i64::try_from(started.elapsed().as_millis()).unwrap_or(i64::MAX)
         });
         let settings = Settings {
-            delays: Delays { assistant_ms: 60_000 },
+            delays: Delays { assistant_ms: 60_000, ..Delays::default() },
             mark_interval_ms: 1,
             public_url: "https://chat.example".to_owned(),
             limits,

@@ -94,7 +94,7 @@ impl Service {
                 grants: Grants::Operator,
             });
         };
-        let user = rows.user(owner).await?.ok_or_else(ended)?;
+        let user = rows.user(owner).await?.filter(|it| it.admits_key(&key)).ok_or_else(ended)?;
         Ok(Actor {
             organization,
             who: Who::Key { key: id, owner },
@@ -110,7 +110,8 @@ impl Service {
         let session = rows.session(pointer.session()).await?;
         let staff = |it: &Session| it.inbox.is_none() && it.is_live(self.now());
         let session = session.filter(staff).ok_or_else(ended)?;
-        let user = rows.user(session.user).await?.ok_or_else(ended)?;
+        let user = rows.user(session.user).await?;
+        let user = user.filter(|it| it.admits_session(&session)).ok_or_else(ended)?;
         Ok(Actor {
             organization: pointer.organization,
             who: Who::Agent { user: user.id, session: session.id },
@@ -163,9 +164,10 @@ impl Service {
             self.passwords.verify(password, None).await?;
             return Err(wrong_credentials());
         }
-        for (place, user, hash) in candidates {
+        for (place, user, enabled, hash) in candidates {
+            // Whoever is disabled is told no sooner than whoever mistyped.
             let phc = hash.as_ref().map(|it| it.0.as_str());
-            if self.passwords.verify(password.clone(), phc).await? {
+            if self.passwords.verify(password.clone(), phc).await? && enabled {
                 verified.push((place, user));
             }
         }
@@ -210,7 +212,7 @@ impl Service {
         &self,
         email: &str,
         organization: Option<&str>,
-    ) -> Result<Vec<(OrganizationId, UserId, Option<PasswordHash>)>, Error> {
+    ) -> Result<Vec<(OrganizationId, UserId, bool, Option<PasswordHash>)>, Error> {
         let global = Rows::new(self.engine.as_ref(), OPERATOR_ORGANIZATION);
         let mut found = Vec::new();
         if let Some(text) = organization {
@@ -227,7 +229,8 @@ impl Service {
             let user = UserId(pointer.subject);
             let rows = Rows::new(self.engine.as_ref(), pointer.organization);
             let hash = rows.row(&table::password(pointer.organization, user)).await?;
-            candidates.push((pointer.organization, user, hash));
+            let enabled = rows.user(user).await?.is_some_and(|it| it.disabled_at.is_none());
+            candidates.push((pointer.organization, user, enabled, hash));
         }
         Ok(candidates)
     }
@@ -269,6 +272,7 @@ impl Service {
             created_at: now,
             expires_at: now + STAFF_SESSION_MS,
             ended_at: None,
+            position: 0,
         };
         Ok((session, token::new_session()?))
     }

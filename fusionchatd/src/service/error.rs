@@ -159,6 +159,8 @@ impl From<Rejection> for Error {
             | Rejection::NewerConversation { .. }
             | Rejection::StaleTurn { .. }
             | Rejection::ClientIdReused { .. }
+            | Rejection::LastAdmin
+            | Rejection::UserDisabled
             | Rejection::Taken { .. } => Kind::Conflict,
         };
         let mut error =
@@ -193,6 +195,8 @@ impl From<Rejection> for Error {
             | Rejection::MessageFirst
             | Rejection::AssistantOff
             | Rejection::BadInvite
+            | Rejection::LastAdmin
+            | Rejection::UserDisabled
             | Rejection::Taken { .. } => {}
         }
         error

@@ -390,6 +390,9 @@ async fn note_effects(
             | EntryKind::SessionEnded
             | EntryKind::InboxCreated
             | EntryKind::InboxEdited
+            | EntryKind::UserEdited
+            | EntryKind::UserReset
+            | EntryKind::UserDisabled
     );
     decided.articles_changed |= matches!(kind, EntryKind::ArticlePut | EntryKind::ArticleDeleted);
     decided.timers_set |= event.entry.due.is_some();

@@ -9,7 +9,7 @@ use crate::domain::hidden::Hidden;
 use crate::domain::id::{ArticleId, ConversationId, UserId};
 use crate::domain::message::SenderType;
 use crate::domain::timer::TimerKind;
-use crate::domain::user::Role;
+use crate::domain::user::{Role, User};
 use crate::store::table;
 
 use super::error::Error;
@@ -47,7 +47,23 @@ pub(super) async fn gather(
                 facts.taken = taken(rows, &table::inbox_name(organization, name), "name").await?;
             }
         }
-        Command::SetAvailability { user, .. } => facts.user = rows.user(*user).await?,
+        Command::EditUser { user, name, .. } => {
+            gather_staff(rows, *user, &mut facts).await?;
+            let key = |name: &str| table::user_name(organization, name.trim());
+            if let Some(name) = name.as_deref()
+                && rows.pointer(&key(name)).await?.is_some_and(|it| it.subject != user.0)
+            {
+                facts.taken = Some("name");
+            }
+        }
+        Command::DisableUser { user, .. } => gather_staff(rows, *user, &mut facts).await?,
+        Command::LeaveAbsent { conversation } => {
+            gather_conversation(rows, *conversation, &mut facts).await?;
+            facts.assignee = assignee(rows, &facts).await?;
+        }
+        Command::ResetUser { user, .. } | Command::SetAvailability { user, .. } => {
+            facts.user = rows.user(*user).await?;
+        }
         Command::CreateKey { .. } | Command::StartSession { .. } => {}
         Command::RevokeKey { key } => facts.key = rows.api_key(*key).await?,
         Command::EndSession { session } => facts.session = rows.session(*session).await?,
@@ -61,14 +77,15 @@ pub(super) async fn gather(
         Command::VisitorMessage { visitor, .. }
         | Command::VisitorWish { visitor, .. }
         | Command::VisitorEnd { visitor, .. } => gather_visitor(rows, visitor, &mut facts).await?,
-        Command::Staff { conversation, act, .. } => {
+        Command::Staff { agent, conversation, act, .. } => {
             gather_conversation(rows, *conversation, &mut facts).await?;
-            gather_act(rows, act, &mut facts).await?;
+            gather_act(rows, *agent, act, &mut facts).await?;
         }
         Command::Assistant { conversation, .. } => {
             gather_conversation(rows, *conversation, &mut facts).await?;
         }
         Command::Timer(timer) => match timer.kind {
+            TimerKind::Absent => facts.user = rows.user(UserId(timer.subject)).await?,
             TimerKind::Assistant => {
                 gather_conversation(rows, ConversationId(timer.subject), &mut facts).await?;
             }
@@ -91,10 +108,16 @@ pub(super) async fn gather(
 }
 
 /// What an act of staff needs beside the conversation.
-async fn gather_act(rows: &Rows<'_>, act: &StaffAct, facts: &mut Facts) -> Result<(), Error> {
+async fn gather_act(
+    rows: &Rows<'_>,
+    agent: UserId,
+    act: &StaffAct,
+    facts: &mut Facts,
+) -> Result<(), Error> {
     match act {
         StaffAct::Claim { to, .. } => facts.user = rows.user(*to).await?,
         StaffAct::Reopen => {
+            facts.user = rows.user(agent).await?;
             if let Some(header) = &facts.conversation {
                 facts.latest = rows.latest_of(header.visitor, header.inbox).await?;
             }
@@ -135,6 +158,22 @@ async fn unread_after(
     Ok(Some(unread as u64))
 }
 
+/// A member of staff, and whether another admin than they can act.
+async fn gather_staff(rows: &Rows<'_>, user: UserId, facts: &mut Facts) -> Result<(), Error> {
+    facts.user = rows.user(user).await?;
+    let staff = rows.staff().await?;
+    facts.other_admin = staff.iter().any(|it| it.id != user && it.is_acting_admin());
+    Ok(())
+}
+
+/// Who holds the conversation.
+async fn assignee(rows: &Rows<'_>, facts: &Facts) -> Result<Option<User>, Error> {
+    match facts.conversation.as_ref().and_then(|it| it.assignee) {
+        Some(assignee) => rows.user(assignee).await,
+        None => Ok(None),
+    }
+}
+
 async fn taken(
     rows: &Rows<'_>,
     key: &crate::store::Key,
@@ -154,6 +193,7 @@ async fn gather_visitor(
         facts.session = rows.session(session.id).await?;
     }
     facts.conversation = rows.latest_of(visitor.user, visitor.inbox).await?;
+    facts.assignee = assignee(rows, facts).await?;
     if let Some(escalation) = facts.conversation.as_ref().and_then(|it| it.escalation) {
         facts.escalation = rows.escalation(escalation).await?;
     }

@@ -34,6 +34,8 @@ mod mark;
 mod write;
 
 #[cfg(test)]
+mod absence_test;
+#[cfg(test)]
 mod auth_test;
 #[cfg(test)]
 mod conversation_test;

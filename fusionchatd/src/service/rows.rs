@@ -15,7 +15,7 @@ use crate::domain::key::Key as ApiKey;
 use crate::domain::message::{Message, Note};
 use crate::domain::organization::Organization;
 use crate::domain::session::Session;
-use crate::domain::user::{Availability, User};
+use crate::domain::user::User;
 use crate::store::record::{Head, Pointer, Record};
 use crate::store::{Batch, Direction, Engine, Key, Range, Value, table};
 
@@ -209,7 +209,7 @@ impl<'e> Rows<'e> {
     /// The staff who take conversations.
     pub async fn accepting(&self) -> Result<BTreeSet<UserId>, Error> {
         let staff = self.staff().await?.into_iter();
-        let accepting = staff.filter(|user| user.availability == Availability::Accepting);
+        let accepting = staff.filter(User::is_accepting);
         Ok(accepting.map(|user| user.id).collect())
     }
 

@@ -12,7 +12,7 @@ use crate::store::{Direction, table};
 use super::Service;
 use super::digest::Digest;
 use super::error::Error;
-use super::rows::PAGE_MAX;
+use super::rows::{PAGE_MAX, Rows};
 
 /// How many sessions are looked at for a list of the newest.
 const SESSIONS_READ_MAX: usize = 2_000;
@@ -36,7 +36,9 @@ impl Service {
             let Some((last, _)) = page.last() else { break };
             range.end = last.clone();
             for (_, pointer) in page {
-                sessions.extend(rows.session(pointer.session()).await?);
+                if let Some(session) = rows.session(pointer.session()).await? {
+                    sessions.push(with_end(&rows, session).await?);
+                }
             }
         }
         sessions.sort_by_key(|it| std::cmp::Reverse((it.created_at, it.id)));
@@ -72,4 +74,11 @@ impl Service {
         self.execute(actor, client_id, digest, Command::EndSession { session }).await?;
         self.rows(actor).session(session).await?.ok_or_else(Error::not_found)
     }
+}
+
+/// A session with its end, also where all of its user's ended together.
+async fn with_end(rows: &Rows<'_>, session: Session) -> Result<Session, Error> {
+    let cut = rows.user(session.user).await?.and_then(|it| it.sessions_cut);
+    let cut = cut.filter(|cut| session.position <= cut.position).map(|cut| cut.at);
+    Ok(Session { ended_at: session.ended_at.or(cut), ..session })
 }

@@ -7,8 +7,9 @@ use uuid::Uuid;
 use crate::domain::actor::{Actor, Permission};
 use crate::domain::command::{Command, StaffAct};
 use crate::domain::conversation::{Conversation, Status};
-use crate::domain::id::{ClientId, ConversationId, EscalationId, OPERATOR_ORGANIZATION};
+use crate::domain::id::{ClientId, ConversationId, EscalationId, OPERATOR_ORGANIZATION, UserId};
 use crate::domain::timer::{Due, Timer, TimerKind};
+use crate::domain::user::User;
 use crate::store::record::{Number, Pointer, Record};
 use crate::store::{Batch, Direction, Key, StoreError, table};
 
@@ -23,6 +24,11 @@ use super::{Service, require};
 pub const TIMERS_AT_ONCE: u32 = 64;
 /// How many pages of the queue are read for one page of what the actor reaches.
 const QUEUE_READS_MAX: usize = 50;
+
+/// How many conversations of somebody absent are let go of at once.
+const ABSENT_PAGE: u32 = 64;
+/// The most such pages of one firing.
+const ABSENT_PAGES_MAX: usize = 1_000;
 
 impl Service {
     /// Waits until a timer has been set.
@@ -51,6 +57,9 @@ impl Service {
             return self.forget(key, turn).await;
         };
         let actor = Actor::system(organization);
+        if kind == TimerKind::Absent {
+            self.leave_absent(&actor, UserId(subject)).await?;
+        }
         let command = Command::Timer(Timer { kind, subject, turn: turn.0 });
         let digest = Digest::of("timer").finish();
         if let Err(error) = self.execute(&actor, None, digest, command).await
@@ -64,6 +73,31 @@ impl Service {
             return Ok(());
         }
         self.forget(key, turn).await
+    }
+
+    /// Escalates the conversations of somebody who is away or disabled, page by page. One that cannot be let go of
+    /// for a moment fails the whole: the timer stays and fires again.
+    async fn leave_absent(self: &Arc<Self>, actor: &Actor, user: UserId) -> Result<(), Error> {
+        let rows = Rows::new(self.engine.as_ref(), actor.organization);
+        let found = rows.user(user).await?;
+        if !found.is_some_and(|it| it.is_absent(self.now())) {
+            return Ok(());
+        }
+        let mut range = table::all_by_assignee(actor.organization, user);
+        for _ in 0..ABSENT_PAGES_MAX {
+            let page = rows.list::<Pointer>(&range, Direction::Forward, ABSENT_PAGE).await?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            range = table::after(&range, last);
+            let left = page.iter().map(|(_, held)| {
+                let command = Command::LeaveAbsent { conversation: ConversationId(held.subject) };
+                self.execute(actor, None, Digest::of("leave_absent").finish(), command)
+            });
+            // All of them first: one that fails must not keep the others waiting.
+            for left in futures::future::join_all(left).await {
+                left?;
+            }
+        }
+        Err(Error::unavailable("unavailable", "somebody absent holds too many conversations"))
     }
 
     /// Removes a timer that its subject knows nothing of: it would come first in every sweep.
@@ -133,6 +167,10 @@ impl Service {
 /// The timers that the subject of one waits for.
 async fn timers_of(rows: &Rows<'_>, kind: TimerKind, subject: Uuid) -> Result<Vec<Due>, Error> {
     match kind {
+        TimerKind::Absent => {
+            let user = rows.user(UserId(subject)).await?;
+            Ok(user.iter().flat_map(User::timers).map(|(due, _)| due).collect())
+        }
         TimerKind::Assistant => {
             let header = rows.conversation(ConversationId(subject)).await?;
             Ok(header.iter().flat_map(Conversation::timers).collect())

@@ -48,6 +48,15 @@ pub struct InviteUser {
     pub role: Role,
 }
 
+/// What changes of a member of staff.
+#[derive(Clone, Debug, Default)]
+pub struct EditUser {
+    /// Their name from now on.
+    pub name: Option<String>,
+    /// Their role from now on.
+    pub role: Option<Role>,
+}
+
 /// A one-time code, shown once.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Invite {
@@ -132,6 +141,71 @@ impl Service {
     pub async fn list_users(&self, actor: &Actor) -> Result<Vec<User>, Error> {
         require(actor, Permission::ReadUsers)?;
         self.rows(actor).staff().await
+    }
+
+    /// A member of staff by name, e-mail or id.
+    pub async fn get_user(&self, actor: &Actor, text: &str) -> Result<User, Error> {
+        require(actor, Permission::ReadUsers)?;
+        self.find_staff(actor, text).await
+    }
+
+    /// Gives a member of staff another name or role.
+    pub async fn edit_user(
+        self: &Arc<Self>,
+        actor: &Actor,
+        client_id: Option<ClientId>,
+        text: &str,
+        edit: EditUser,
+    ) -> Result<User, Error> {
+        require(actor, Permission::WriteUsers)?;
+        let user = self.find_staff(actor, text).await?.id;
+        let EditUser { name, role } = edit;
+        let digest = Digest::of("edit_user")
+            .bytes(user.bytes())
+            .text(name.as_deref().unwrap_or_default())
+            .number(role.map_or(u64::MAX, |it| it as u64))
+            .finish();
+        let name = name.as_deref().map(name::shown).transpose()?;
+        let command = Command::EditUser { user, name, role };
+        let answer = self.execute(actor, client_id, digest, command).await?;
+        self.user_of(actor, answer.refs.subject).await
+    }
+
+    /// Gives a member of staff a new one-time code, shown once; their password and sessions end. Their keys do not:
+    /// those are revoked one by one, or all of them by disabling the user.
+    pub async fn reset_user(
+        self: &Arc<Self>,
+        actor: &Actor,
+        client_id: Option<ClientId>,
+        text: &str,
+    ) -> Result<(User, Option<Invite>), Error> {
+        require(actor, Permission::WriteUsers)?;
+        let user = self.find_staff(actor, text).await?.id;
+        let digest = Digest::of("reset_user").bytes(user.bytes()).finish();
+        let code = token::new_invite()?;
+        let command = Command::ResetUser { user, code: Hidden(token::hash(&code)) };
+        let answer = self.execute(actor, client_id, digest, command).await?;
+        let user = self.user_of(actor, answer.refs.subject).await?;
+        let shown = user.invited_until.filter(|_| !answer.repeated);
+        Ok((user, shown.map(|expires_at| Invite { code, expires_at })))
+    }
+
+    /// Lets a member of staff do nothing here any more, or lets them in again. Disabling ends their sessions and keys
+    /// for good, and their open streams within a second; the conversations they hold wait in the queue again.
+    pub async fn disable_user(
+        self: &Arc<Self>,
+        actor: &Actor,
+        client_id: Option<ClientId>,
+        text: &str,
+        disabled: bool,
+    ) -> Result<User, Error> {
+        require(actor, Permission::WriteUsers)?;
+        let user = self.find_staff(actor, text).await?.id;
+        let digest =
+            Digest::of("disable_user").bytes(user.bytes()).number(u64::from(disabled)).finish();
+        let command = Command::DisableUser { user, disabled };
+        let answer = self.execute(actor, client_id, digest, command).await?;
+        self.user_of(actor, answer.refs.subject).await
     }
 
     /// Changes the actor's own availability.

@@ -200,7 +200,12 @@ async fn assemble(rows: &Rows<'_>, entry: Entry, parts: Parts) -> Result<Change,
         EntryKind::UserCreated
         | EntryKind::AvailabilityChanged
         | EntryKind::UserInvited
-        | EntryKind::InviteAccepted => match entry.subject {
+        | EntryKind::InviteAccepted
+        | EntryKind::UserEdited
+        | EntryKind::UserReset
+        | EntryKind::UserDisabled
+        | EntryKind::UserEnabled
+        | EntryKind::AbsenceTimed => match entry.subject {
             Some(id) => rows.user(UserId(id)).await?,
             None => None,
         },

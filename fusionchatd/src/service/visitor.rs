@@ -294,6 +294,7 @@ fn stored(claims: &VisitorClaims) -> Session {
         created_at: claims.created_at,
         expires_at: claims.expires_at,
         ended_at: None,
+        position: 0,
     }
 }
 

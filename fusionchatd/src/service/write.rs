@@ -136,6 +136,12 @@ fn write_timers(rows: &mut Rows<'_>, subject: Uuid, were: &Timers, are: &Timers)
 async fn write_user(rows: &mut Rows<'_>, user: &User) -> Result<(), Error> {
     let organization = rows.organization();
     if user.is_staff() {
+        let before = rows.user(user.id).await?;
+        if let Some(name) = before.as_ref().and_then(|it| it.name.as_ref()) {
+            rows.delete(table::user_name(organization, name));
+        }
+        let were = before.as_ref().map(|it| it.timers().collect()).unwrap_or_default();
+        write_timers(rows, user.id.0, &were, &user.timers().collect());
         let row = pointer(organization, user.id.0);
         if let Some(name) = &user.name {
             rows.put(table::user_name(organization, name), &row);
@@ -161,6 +167,7 @@ async fn write_credential(
     let password = table::password(organization, user);
     match credential {
         Credential::Same => {}
+        Credential::NoCode => forget_code(rows, user).await?,
         Credential::Password(hash) => {
             forget_code(rows, user).await?;
             rows.put(password, &PasswordHash(hash.0.clone()));

@@ -149,6 +149,23 @@ const CASES: &[Case] = &[
     case!("KeyService/RevokeKey", "key", |_: &Side, named: &Side| {
         body!(RevokeKeyRequest { client_id: client_id(), key_id: named.key.clone() })
     }),
+    case!("UserService/GetUser", "user by id", |_: &Side, named: &Side| {
+        body!(GetUserRequest { user: named.user.clone() })
+    }),
+    case!("UserService/EditUser", "user by id", |_: &Side, named: &Side| {
+        let user = named.user.clone();
+        v1::EditUserRequest { client_id: client_id(), user, ..Default::default() }.encode_to_vec()
+    }),
+    case!("UserService/ResetUser", "user by id", |_: &Side, named: &Side| {
+        body!(ResetUserRequest { client_id: client_id(), user: named.colleague.clone() })
+    }),
+    case!("UserService/DisableUser", "colleague", |_: &Side, named: &Side| {
+        let user = named.colleague.clone();
+        body!(DisableUserRequest { client_id: client_id(), user: user })
+    }),
+    case!("UserService/EnableUser", "user by id", |_: &Side, named: &Side| {
+        body!(EnableUserRequest { client_id: client_id(), user: named.colleague.clone() })
+    }),
     case!("SessionService/EndSession", "session", |_: &Side, named: &Side| {
         body!(EndSessionRequest { client_id: client_id(), session_id: named.session.clone() })
     }),

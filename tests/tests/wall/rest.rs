@@ -39,6 +39,17 @@ macro_rules! conversation {
     };
 }
 
+/// A route about a member of staff.
+macro_rules! user {
+    ($route:literal, $step:literal, $body:expr) => {
+        Case {
+            route: $route,
+            caller: Caller::Key,
+            request: |_, named| (format!(concat!("/api/users/{}", $step), named.colleague), $body),
+        }
+    };
+}
+
 const CASES: &[Case] = &[
     Case {
         route: "POST /api/auth/session",
@@ -107,6 +118,11 @@ const CASES: &[Case] = &[
         caller: Caller::Key,
         request: |_, named| (format!("/api/articles/{}", named.article), None),
     },
+    user!("GET /api/users/{ref}", "", None),
+    user!("PUT /api/users/{ref}", "", Some(json!({ "role": "agent" }))),
+    user!("POST /api/users/{ref}/reset", "/reset", Some(json!({}))),
+    user!("POST /api/users/{ref}/disable", "/disable", Some(json!({}))),
+    user!("POST /api/users/{ref}/enable", "/enable", Some(json!({}))),
     conversation!("GET /api/conversations/{ref}", Visitor, visitor_conversation, "", None),
     conversation!(
         "GET /api/conversations/{ref}/messages",

@@ -19,6 +19,8 @@ pub(crate) struct Side {
     pub(crate) key: String,
     pub(crate) session: String,
     pub(crate) user: String,
+    /// An agent who was invited.
+    pub(crate) colleague: String,
     /// A visitor's token, and the conversation that visitor has.
     pub(crate) visitor: String,
     pub(crate) visitor_conversation: String,
@@ -44,13 +46,14 @@ impl Side {
             key: id(4),
             session: id(5),
             user: id(6),
+            colleague: id(8),
             visitor: String::new(),
             visitor_conversation: id(7),
         }
     }
 
     /// Every id, to look for in answers that must not have them.
-    pub(crate) fn ids(&self) -> [&str; 7] {
+    pub(crate) fn ids(&self) -> [&str; 8] {
         [
             &self.inbox,
             &self.conversation,
@@ -58,6 +61,7 @@ impl Side {
             &self.key,
             &self.session,
             &self.user,
+            &self.colleague,
             &self.visitor_conversation,
         ]
     }
@@ -110,6 +114,13 @@ pub(crate) async fn tenant(daemon: &Daemon, name: &str) -> Result<Tenant> {
         ttl_ms: None,
     };
     let spare = key.keys().create_key(request).await?.into_inner().key;
+    let request = v1::InviteUserRequest {
+        client_id: client_id(),
+        email: format!("agent@{name}.example"),
+        name: String::new(),
+        role: v1::Role::Agent.into(),
+    };
+    let colleague = key.users().invite_user(request).await?.into_inner().user;
     let open = daemon.rest_with(None)?;
     let body = json!({ "email": email(name), "password": PASSWORD, "organization": name });
     open.post("/api/auth/session", &body).await?.expect(201)?;
@@ -128,6 +139,7 @@ pub(crate) async fn tenant(daemon: &Daemon, name: &str) -> Result<Tenant> {
         article: article.context("an article")?.id,
         key: spare.context("a key")?.id,
         session: sessions.first().context("a session")?.id.clone(),
+        colleague: colleague.context("a user")?.id,
         user: made.admin.context("an admin")?.id,
         visitor: token,
         visitor_conversation: own["conversation"]["id"].as_str().context("an id")?.to_owned(),

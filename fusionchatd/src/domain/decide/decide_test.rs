@@ -339,6 +339,7 @@ fn the_first_message_creates_everything_at_once() {
         created_at: START,
         expires_at: START + 1,
         ended_at: None,
+        position: 0,
     };
     let message = |locale: &str| Command::VisitorMessage {
         visitor: Visitor {

@@ -5,11 +5,13 @@ use crate::domain::command::Command;
 use crate::domain::entry::EntryKind;
 use crate::domain::event::Content;
 use crate::domain::facts::Facts;
+use crate::domain::hidden::Hidden;
 use crate::domain::id::{ArticleId, KeyId};
 use crate::domain::key::{Key, SCOPES_MAX};
 use crate::domain::name;
 use crate::domain::organization::Organization;
 use crate::domain::rejection::Rejection;
+use crate::domain::session::Session;
 
 use super::script::Script;
 use super::{Decision, Refs, inbox};
@@ -41,10 +43,7 @@ pub(super) fn decide(
         }
         Command::CreateKey { .. } => create_key(&mut script, command)?,
         Command::RevokeKey { key } => revoke_key(&mut script, facts, *key)?,
-        Command::StartSession { session, token } => {
-            let entry = script.entry(EntryKind::SessionStarted);
-            put(&mut script, entry, session.id.0, Content::Session(session.clone(), *token))
-        }
+        Command::StartSession { session, token } => start_session(&mut script, session, *token),
         Command::EndSession { session } => {
             let found = facts.session.as_ref().ok_or(Rejection::NotFound)?;
             if found.ended_at.is_none() {
@@ -62,6 +61,10 @@ pub(super) fn decide(
         Command::CreateUser { .. }
         | Command::InviteUser { .. }
         | Command::AcceptInvite { .. }
+        | Command::EditUser { .. }
+        | Command::ResetUser { .. }
+        | Command::DisableUser { .. }
+        | Command::LeaveAbsent { .. }
         | Command::SetAvailability { .. }
         | Command::VisitorMessage { .. }
         | Command::VisitorWish { .. }
@@ -86,6 +89,17 @@ pub(super) fn put(
     Refs { subject: Some(subject), ..Refs::default() }
 }
 
+/// Starts a session of a member of staff.
+pub(super) fn start_session(
+    script: &mut Script<'_>,
+    session: &Session,
+    token: Hidden<[u8; 32]>,
+) -> Refs {
+    let entry = script.entry(EntryKind::SessionStarted);
+    let session = Session { position: entry.position, ..session.clone() };
+    put(script, entry, session.id.0, Content::Session(session, token))
+}
+
 fn create_key(script: &mut Script<'_>, command: &Command) -> Result<Refs, Rejection> {
     let Command::CreateKey { id, name, scopes, owner, expires_at, secret } = command else {
         return Err(Rejection::NotFound);
@@ -99,6 +113,7 @@ fn create_key(script: &mut Script<'_>, command: &Command) -> Result<Refs, Reject
             detail: "a key has 1 to 32 scopes, `*` or names such as conversation:read".to_owned(),
         });
     }
+    let entry = script.entry(EntryKind::KeyCreated);
     let key = Key {
         id: *id,
         organization: script.organization,
@@ -108,8 +123,8 @@ fn create_key(script: &mut Script<'_>, command: &Command) -> Result<Refs, Reject
         created_at: script.moment.now,
         expires_at: *expires_at,
         revoked_at: None,
+        position: entry.position,
     };
-    let entry = script.entry(EntryKind::KeyCreated);
     Ok(put(script, entry, id.0, Content::Key(key, *secret)))
 }
 

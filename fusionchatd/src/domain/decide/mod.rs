@@ -15,6 +15,8 @@ mod replay_test;
 mod script;
 mod staff;
 mod user;
+#[cfg(test)]
+mod user_test;
 mod visitor;
 #[cfg(test)]
 mod world;
@@ -77,6 +79,9 @@ pub fn decide(
         Command::CreateUser { .. }
         | Command::InviteUser { .. }
         | Command::AcceptInvite { .. }
+        | Command::EditUser { .. }
+        | Command::ResetUser { .. }
+        | Command::DisableUser { .. }
         | Command::SetAvailability { .. } => user::decide(script, facts, command),
         Command::VisitorMessage { visitor, conversation, content } => {
             visitor::message(script, facts, visitor, *conversation, content)
@@ -94,9 +99,11 @@ pub fn decide(
             assistant::act(script, facts, *turn, act)
         }
         Command::Timer(timer) => match timer.kind {
+            TimerKind::Absent => user::absence_over(script, facts, timer.turn),
             TimerKind::Assistant => assistant::timeout(script, facts, timer.turn),
         },
         Command::Settle { conversation: _ } => staff::settle(script, facts),
+        Command::LeaveAbsent { conversation: _ } => staff::leave_absent(script, facts),
         Command::Mark { side, seq, conversation: _ } => staff::mark(script, facts, *side, *seq),
     }
 }

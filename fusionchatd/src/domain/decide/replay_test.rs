@@ -8,12 +8,13 @@ use proptest::sample;
 
 use crate::domain::conversation::{Conversation, FIRST_NUMBER, Handler, Status};
 use crate::domain::entry::{Entry, EntryKind};
-use crate::domain::id::ConversationId;
+use crate::domain::id::{ConversationId, UserId};
 use crate::domain::message::SenderType;
+use crate::domain::user::{Availability, Role, User};
 
 use super::world::{ORGANIZATION, World};
 
-const STEPS: [&str; 34] = [
+const STEPS: [&str; 48] = [
     "visitor says",
     "visitor says",
     "visitor says",
@@ -48,6 +49,20 @@ const STEPS: [&str; 34] = [
     "M takes",
     "M releases",
     "M resolves",
+    "A goes away",
+    "A is busy",
+    "A comes back",
+    "absence A",
+    "wait 300000",
+    "M disables A",
+    "M enables A",
+    "M promotes A",
+    "M demotes A",
+    "M resets A",
+    "B goes away",
+    "absence B",
+    "M disables B",
+    "A disables M",
 ];
 
 fn steps() -> impl Strategy<Value = Vec<&'static str>> {
@@ -77,6 +92,7 @@ proptest! {
             assert!(open <= 1, "{open} conversations of one visitor are open after {step}");
         }
         check_journal(&world);
+        check_staff(&world);
     }
 }
 
@@ -124,6 +140,32 @@ fn check_wait(header: &Conversation, waited: Option<i64>, entries: &[Entry], ste
     });
     if waited.is_some() && !ends {
         assert_eq!(header.waiting_since, waited, "after {step}");
+    }
+}
+
+/// Replaying the journal gives the staff's rows, and nobody absent keeps a visitor waiting.
+fn check_staff(world: &World) {
+    let mut replayed: BTreeMap<_, _> = World::new().staff().map(|it| (it.id, it.clone())).collect();
+    for entry in &world.entries {
+        if let Some(user) = entry.subject.and_then(|id| replayed.get_mut(&UserId(id))) {
+            user.apply(entry);
+        }
+    }
+    let stored: BTreeMap<_, _> = world.staff().map(|it| (it.id, it.clone())).collect();
+    assert_eq!(replayed, stored, "replaying the journal gives the staff");
+    let admin = |it: &User| it.role == Role::Admin && it.disabled_at.is_none();
+    assert!(stored.values().any(admin), "an admin is left");
+    for user in stored.values() {
+        let away = user.availability == Availability::Away || user.disabled_at.is_some();
+        assert_eq!(user.absence.is_some(), away, "{user:?}");
+        let waiting = |it: &&Conversation| {
+            let asked = it.last_sender == SenderType::User || user.disabled_at.is_some();
+            it.assignee == Some(user.id) && asked
+        };
+        if user.is_absent(world.now) && world.headers.values().any(|it| waiting(&it)) {
+            let due = user.timers().next();
+            assert!(due.is_some(), "no chat waits on somebody absent alone: {user:?}");
+        }
     }
 }
 

@@ -178,7 +178,12 @@ impl<'a> Script<'a> {
             | EntryKind::ArticlePut
             | EntryKind::ArticleDeleted
             | EntryKind::UserInvited
-            | EntryKind::InviteAccepted => return Content::None,
+            | EntryKind::InviteAccepted
+            | EntryKind::UserEdited
+            | EntryKind::UserReset
+            | EntryKind::UserDisabled
+            | EntryKind::UserEnabled
+            | EntryKind::AbsenceTimed => return Content::None,
         };
         Content::Message(Message {
             id: MessageId(Uuid::from_u128(

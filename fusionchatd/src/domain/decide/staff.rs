@@ -14,7 +14,7 @@ use crate::domain::user::Role;
 
 use super::assistant::NO_ASSISTANT;
 use super::script::{Said, Script, about};
-use super::{Decision, Refs};
+use super::{Decision, Refs, user};
 
 /// Decides what a member of staff does.
 pub(super) fn act(
@@ -61,6 +61,28 @@ pub(super) fn settle(mut script: Script<'_>, facts: &Facts) -> Result<Decision, 
         script.escalate(&mut conversation, kind, "not_a_member", None, staffed);
     }
     Ok(script.finish(about(&conversation)))
+}
+
+/// Lets a conversation go whose assignee is not there: disabled, or away for long with the visitor's message last.
+pub(super) fn leave_absent(mut script: Script<'_>, facts: &Facts) -> Result<Decision, Rejection> {
+    let mut conversation = facts.conversation.as_ref().ok_or(Rejection::NotFound)?.clone();
+    leave_to_others(&mut script, facts, &mut conversation);
+    Ok(script.finish(about(&conversation)))
+}
+
+/// The same as part of another command.
+pub(super) fn leave_to_others(
+    script: &mut Script<'_>,
+    facts: &Facts,
+    conversation: &mut Conversation,
+) {
+    let Some(assignee) = &facts.assignee else { return };
+    let waits = conversation.last_sender == SenderType::User || assignee.disabled_at.is_some();
+    if conversation.assignee == Some(assignee.id) && waits && assignee.is_absent(script.moment.now)
+    {
+        let kind = EntryKind::Escalated;
+        script.escalate(conversation, kind, "agent_absent", None, facts.staffed);
+    }
 }
 
 /// A mark that only grows and never passes the last message.
@@ -170,8 +192,11 @@ fn claim(
     to: UserId,
     take_it: bool,
 ) -> Result<Decision, Rejection> {
-    let user = facts.user.as_ref().filter(|user| user.id == to && user.is_staff());
-    let user = user.ok_or(Rejection::NotFound)?;
+    let holder = facts.user.as_ref().filter(|it| it.id == to && it.is_staff());
+    let user = holder.ok_or(Rejection::NotFound)?;
+    if user.disabled_at.is_some() {
+        return Err(Rejection::UserDisabled);
+    }
     let inbox = facts.inbox.as_ref().ok_or(Rejection::NotFound)?;
     if user.role != Role::Admin && !inbox.has_member(to) {
         return Err(Rejection::NotMember);
@@ -182,7 +207,10 @@ fn claim(
         (Status::Open | Status::Escalated, Some((by, since))) if !take_it => {
             return Err(Rejection::AlreadyClaimed { by, since });
         }
-        (Status::Open | Status::Escalated, _) => take(&mut script, facts, &mut conversation, to),
+        (Status::Open | Status::Escalated, _) => {
+            take(&mut script, facts, &mut conversation, to);
+            user::watch_absent(&mut script, holder);
+        }
     }
     let subject = facts.escalation.as_ref().map(|it| it.id.0);
     Ok(script.finish(Refs { subject, ..about(&conversation) }))
@@ -315,5 +343,6 @@ fn reopen(
     entry.code = Handler::Agent as u32;
     entry.other = Some(agent.0);
     script.tell(&mut conversation, entry, &[("user", agent.to_string())], None);
+    user::watch_absent(&mut script, facts.user.as_ref().filter(|it| it.id == agent));
     Ok(script.finish(about(&conversation)))
 }

@@ -15,6 +15,7 @@ use crate::domain::user::{Availability, Credential, Role, User};
 
 use super::assistant::NO_ASSISTANT;
 use super::script::{Said, Script, about};
+use super::staff::leave_to_others;
 use super::{Decision, Refs};
 
 /// A visitor's message starts, continues or reopens their conversation of the inbox.
@@ -52,6 +53,7 @@ pub(super) fn message(
         let kind = EntryKind::Released;
         script.escalate(&mut conversation, kind, "not_a_member", None, facts.staffed);
     }
+    leave_to_others(&mut script, facts, &mut conversation);
     Ok(script.finish(Refs { seq: Some(seq), ..about(&conversation) }))
 }
 
@@ -160,6 +162,10 @@ fn start(
             availability: Availability::Away,
             created_at: script.moment.now,
             invited_until: None,
+            disabled_at: None,
+            absence: None,
+            sessions_cut: None,
+            keys_cut: None,
         };
         let mut entry = script.entry(EntryKind::UserCreated);
         entry.subject = Some(visitor.user.0);

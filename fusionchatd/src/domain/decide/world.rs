@@ -13,6 +13,7 @@ use crate::domain::entry::{Entry, EntryKind};
 use crate::domain::escalation::Escalation;
 use crate::domain::event::{Content, Event};
 use crate::domain::facts::{Facts, IDS_PER_COMMAND, Moment};
+use crate::domain::hidden::Hidden;
 use crate::domain::id::{ConversationId, EscalationId, InboxId, OrganizationId, SessionId, UserId};
 use crate::domain::inbox::{AssistantMode, Inbox};
 use crate::domain::message::{Message, SenderType};
@@ -64,6 +65,10 @@ impl World {
             availability: Availability::Accepting,
             created_at: START,
             invited_until: None,
+            disabled_at: None,
+            absence: None,
+            sessions_cut: None,
+            keys_cut: None,
         };
         Self {
             now: START,
@@ -129,6 +134,7 @@ impl World {
             ("assistant", "on") => self.assistant = AssistantMode::On,
             ("members", names) => self.members = names.split(' ').map(staff).collect(),
             ("wait", ms) => self.now += ms.parse::<Time>().expect("milliseconds"),
+            ("absence", who) => return self.absence(staff(who)),
             (days, "days") => self.now += DAY_MS * days.parse::<Time>().expect("days"),
             _ => {
                 let (actor, command) = self.command(who, what);
@@ -178,8 +184,32 @@ impl World {
                 let side = if who == "visitor" { Side::Visitor } else { Side::Staff };
                 (as_visitor(), Command::Mark { conversation, side, seq })
             }
-            (who, what) => (as_staff(who), self.staff_command(who, what)),
+            (who, what) => {
+                let command = desk_command(who, what);
+                (as_staff(who), command.unwrap_or_else(|| self.staff_command(who, what)))
+            }
         }
+    }
+
+    /// What the sweep does when the timer of somebody absent is due: their conversations, then the timer itself.
+    fn absence(&mut self, user: UserId) -> Result<Decision, Rejection> {
+        let due = self.user(user).timers().find(|(due, _)| due.at <= self.now);
+        let Some((_, turn)) = due else { return Ok(Decision::default()) };
+        let held: Vec<_> = self.headers.values().filter(|it| it.assignee == Some(user)).collect();
+        let actor = Actor::system(ORGANIZATION);
+        for conversation in held.into_iter().map(|it| it.id).collect::<Vec<_>>() {
+            self.run(&actor, &Command::LeaveAbsent { conversation })?;
+        }
+        let timer = Timer { kind: TimerKind::Absent, subject: user.0, turn };
+        self.run(&actor, &Command::Timer(timer))
+    }
+
+    pub(super) fn user(&self, id: UserId) -> &User {
+        self.users.iter().find(|it| it.id == id).expect("somebody")
+    }
+
+    pub(super) fn staff(&self) -> impl Iterator<Item = &User> {
+        self.users.iter().filter(|it| it.is_staff())
     }
 
     fn staff_command(&self, who: &str, what: &str) -> Command {
@@ -213,7 +243,7 @@ impl World {
             position: self.entries.len() as u64 + 1,
             next_number: self.next_number,
             ids: std::array::from_fn(|at| Uuid::from_u128(base + at as u128)),
-            delays: Delays { assistant_ms: TIMEOUT_MS },
+            delays: Delays { assistant_ms: TIMEOUT_MS, ..Delays::default() },
         };
         let decision = decide(&moment, actor, &self.facts(command), None, command)?;
         for event in &decision.events {
@@ -226,6 +256,7 @@ impl World {
         let named = if let Command::Staff { conversation, .. }
         | Command::Assistant { conversation, .. }
         | Command::Settle { conversation }
+        | Command::LeaveAbsent { conversation }
         | Command::Mark { conversation, .. } = command
         {
             Some(*conversation)
@@ -235,10 +266,7 @@ impl World {
             self.latest
         };
         let conversation = named.and_then(|id| self.headers.get(&id)).cloned();
-        let mut user = VISITOR;
-        if let Command::Staff { act: StaffAct::Claim { to, .. }, .. } = command {
-            user = *to;
-        }
+        let user = whom(command);
         let mut unread_after = None;
         if let Command::Mark { seq, conversation, .. } = command {
             let after = |it: &&Message| {
@@ -249,7 +277,10 @@ impl World {
             unread_after = Some(self.messages.iter().filter(after).count() as u64);
         }
         let live = conversation.as_ref().and_then(|it| it.escalation);
+        let holder = conversation.as_ref().and_then(|it| it.assignee);
         Facts {
+            assignee: holder.map(|id| self.user(id).clone()),
+            other_admin: self.staff().any(|it| it.id != user && it.is_acting_admin()),
             escalation: live.and_then(|id| self.escalations.get(&id)).cloned(),
             conversation,
             latest: self.latest.and_then(|id| self.headers.get(&id)).cloned(),
@@ -293,9 +324,45 @@ impl World {
             self.messages.push(message.clone());
         }
         if let Content::User(user, _) = &event.content {
+            self.users.retain(|it| it.id != user.id);
             self.users.push(user.clone());
         }
     }
+}
+
+/// Whom a command names.
+fn whom(command: &Command) -> UserId {
+    if let Command::Staff { act: StaffAct::Claim { to: user, .. }, .. }
+    | Command::Staff { act: StaffAct::Reopen, agent: user, .. }
+    | Command::SetAvailability { user, .. }
+    | Command::EditUser { user, .. }
+    | Command::ResetUser { user, .. }
+    | Command::DisableUser { user, .. } = command
+    {
+        *user
+    } else if let Command::Timer(Timer { kind: TimerKind::Absent, subject, .. }) = command {
+        UserId(*subject)
+    } else {
+        VISITOR
+    }
+}
+
+/// What staff do apart from any conversation.
+fn desk_command(who: &str, what: &str) -> Option<Command> {
+    let set = |availability| Command::SetAvailability { user: staff(who), availability };
+    let edit = |whom, role| Command::EditUser { user: staff(whom), name: None, role: Some(role) };
+    let switch = |whom, disabled| Command::DisableUser { user: staff(whom), disabled };
+    Some(match what.rsplit_once(' ') {
+        Some(("goes", "away")) => set(Availability::Away),
+        Some(("is", "busy")) => set(Availability::Busy),
+        Some(("comes", "back")) => set(Availability::Accepting),
+        Some(("promotes", whom)) => edit(whom, Role::Admin),
+        Some(("demotes", whom)) => edit(whom, Role::Agent),
+        Some(("resets", whom)) => Command::ResetUser { user: staff(whom), code: Hidden([7; 32]) },
+        Some(("disables", whom)) => switch(whom, true),
+        Some(("enables", whom)) => switch(whom, false),
+        Some(_) | None => return None,
+    })
 }
 
 pub(super) fn as_visitor() -> Actor {

@@ -109,7 +109,7 @@ impl Desk {
     pub(super) async fn open_with(timing: Timing) -> Self {
         let engine = open("memory:", &OpenOptions::default()).await.expect("store");
         let settings = Settings {
-            delays: Delays { assistant_ms: 10_000 },
+            delays: Delays { assistant_ms: 10_000, ..Delays::default() },
             mark_interval_ms: 1,
             public_url: "http://chat.test".to_owned(),
             limits: Limits::default(),

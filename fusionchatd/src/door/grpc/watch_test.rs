@@ -234,6 +234,47 @@ async fn a_stream_ends_with_its_key_while_others_go_on() {
 }
 
 #[tokio::test]
+async fn fault_89_the_streams_of_a_disabled_user_end_within_a_second() {
+    let desk = Desk::open().await;
+    let admin = desk.acme.admin_key.clone();
+    let (user, _, key) = desk.agent("agent2", None).await;
+    let request = v1::ResetUserRequest { client_id: client_id(), user: user.id.clone() };
+    let code_of = within(desk.users(&admin).reset_user(request)).await.expect("reset").into_inner();
+    let request = v1::AcceptInviteRequest {
+        code: code_of.code,
+        password: "correct horse battery".to_owned(),
+    };
+    let accepted = within(desk.sessions("").accept_invite(request)).await.expect("accepted");
+    let session = accepted.into_inner().token;
+    let mut by_key = watch(&desk, &key, None).await;
+    ready(&mut by_key).await;
+    let mut by_session = watch(&desk, &session, None).await;
+    ready(&mut by_session).await;
+    let mut ours = watch(&desk, &admin, None).await;
+    ready(&mut ours).await;
+
+    let request = v1::DisableUserRequest { client_id: client_id(), user: "agent2".to_owned() };
+    let before = std::time::Instant::now();
+    let disabled = within(desk.users(&admin).disable_user(request)).await.expect("disabled");
+    assert!(disabled.into_inner().user.is_some_and(|it| it.disabled_at.is_some()));
+    for frames in [&mut by_key, &mut by_session] {
+        let status = end(frames).await;
+        let told = (status.code(), code(&status));
+        assert_eq!(told, (Code::Unauthenticated, "session_ended".to_owned()));
+    }
+    assert!(before.elapsed() < std::time::Duration::from_secs(1));
+    let seen = change(&mut ours).await;
+    assert_eq!((seen.kind.as_str(), seen.user.map(|it| it.id)), ("UserDisabled", Some(user.id)));
+
+    let request = v1::EnableUserRequest { client_id: client_id(), user: "agent2".to_owned() };
+    within(desk.users(&admin).enable_user(request)).await.expect("enabled");
+    for token in [&key, &session] {
+        let who = within(desk.sessions(token).get_session(v1::GetSessionRequest {})).await;
+        assert_eq!(who.expect_err("ended for good").code(), Code::Unauthenticated);
+    }
+}
+
+#[tokio::test]
 async fn a_stream_ends_when_its_token_runs_out() {
     let desk = Desk::open_with(QUICK).await;
     let (_, _, secret) = desk.agent("agent2", Some(1_000)).await;

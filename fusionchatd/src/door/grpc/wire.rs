@@ -335,6 +335,7 @@ pub(super) fn user(user: &User) -> v1::User {
         availability: availability.into(),
         created_at: user.created_at,
         invited_until: user.invited_until,
+        disabled_at: user.disabled_at,
     }
 }
 

@@ -343,6 +343,8 @@ pub(super) struct UserJson<'a> {
     created_at: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     invited_until: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disabled_at: Option<i64>,
 }
 
 impl<'a> From<&'a User> for UserJson<'a> {
@@ -357,6 +359,7 @@ impl<'a> From<&'a User> for UserJson<'a> {
             availability: availability_word(user.availability),
             created_at: user.created_at,
             invited_until: user.invited_until,
+            disabled_at: user.disabled_at,
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::domain::inbox::{AssistantMode, Inbox};
 use crate::domain::key::Key;
 use crate::domain::organization::Organization;
 use crate::domain::session::Session;
-use crate::domain::user::{Availability, Role, User};
+use crate::domain::user::{Absence, Availability, Cut, Role, User};
 
 use super::{Record, id, maybe, uuid};
 
@@ -69,24 +69,42 @@ pub struct StoredUser {
     created_at: i64,
     #[prost(int64, optional, tag = "9")]
     invited_until: Option<i64>,
+    #[prost(int64, optional, tag = "10")]
+    disabled_at: Option<i64>,
+    #[prost(message, optional, tag = "11")]
+    absence: Option<StoredAbsence>,
+    #[prost(message, optional, tag = "12")]
+    sessions_cut: Option<StoredCut>,
+    #[prost(message, optional, tag = "13")]
+    keys_cut: Option<StoredCut>,
 }
 
-fn role(code: u32) -> Result<Role, &'static str> {
-    match code {
-        0 => Ok(Role::Admin),
-        1 => Ok(Role::Agent),
-        2 => Ok(Role::User),
-        _ => Err("unknown role"),
-    }
+#[derive(Clone, PartialEq, Message)]
+/// The stored form.
+pub(super) struct StoredAbsence {
+    #[prost(int64, tag = "1")]
+    from: i64,
+    #[prost(int64, optional, tag = "2")]
+    due: Option<i64>,
+    #[prost(uint64, tag = "3")]
+    turn: u64,
 }
 
-fn availability(code: u32) -> Result<Availability, &'static str> {
-    match code {
-        0 => Ok(Availability::Accepting),
-        1 => Ok(Availability::Busy),
-        2 => Ok(Availability::Away),
-        _ => Err("unknown availability"),
-    }
+#[derive(Clone, PartialEq, Message)]
+/// The stored form.
+pub(super) struct StoredCut {
+    #[prost(uint64, tag = "1")]
+    position: u64,
+    #[prost(int64, tag = "2")]
+    at: i64,
+}
+
+fn store_cut(cut: Cut) -> StoredCut {
+    StoredCut { position: cut.position, at: cut.at }
+}
+
+fn load_cut(it: StoredCut) -> Cut {
+    Cut { position: it.position, at: it.at }
 }
 
 impl Record for User {
@@ -104,6 +122,14 @@ impl Record for User {
             availability: self.availability as u32,
             created_at: self.created_at,
             invited_until: self.invited_until,
+            disabled_at: self.disabled_at,
+            absence: self.absence.map(|it| StoredAbsence {
+                from: it.from,
+                due: it.due,
+                turn: it.turn,
+            }),
+            sessions_cut: self.sessions_cut.map(store_cut),
+            keys_cut: self.keys_cut.map(store_cut),
         }
     }
 
@@ -114,10 +140,14 @@ impl Record for User {
             external_id: it.external_id,
             email: it.email,
             name: it.name,
-            role: role(it.role)?,
-            availability: availability(it.availability)?,
+            role: Role::from_code(it.role).ok_or("unknown role")?,
+            availability: Availability::from_code(it.availability).ok_or("unknown availability")?,
             created_at: it.created_at,
             invited_until: it.invited_until,
+            disabled_at: it.disabled_at,
+            absence: it.absence.map(|it| Absence { from: it.from, due: it.due, turn: it.turn }),
+            sessions_cut: it.sessions_cut.map(load_cut),
+            keys_cut: it.keys_cut.map(load_cut),
         })
     }
 }
@@ -197,6 +227,8 @@ pub struct StoredKey {
     expires_at: Option<i64>,
     #[prost(int64, optional, tag = "8")]
     revoked_at: Option<i64>,
+    #[prost(uint64, tag = "9")]
+    position: u64,
 }
 
 impl Record for Key {
@@ -213,6 +245,7 @@ impl Record for Key {
             created_at: self.created_at,
             expires_at: self.expires_at,
             revoked_at: self.revoked_at,
+            position: self.position,
         }
     }
 
@@ -226,6 +259,7 @@ impl Record for Key {
             created_at: it.created_at,
             expires_at: it.expires_at,
             revoked_at: it.revoked_at,
+            position: it.position,
         })
     }
 }
@@ -247,6 +281,8 @@ pub struct StoredSession {
     expires_at: i64,
     #[prost(int64, optional, tag = "7")]
     ended_at: Option<i64>,
+    #[prost(uint64, tag = "8")]
+    position: u64,
 }
 
 impl Record for Session {
@@ -262,6 +298,7 @@ impl Record for Session {
             created_at: self.created_at,
             expires_at: self.expires_at,
             ended_at: self.ended_at,
+            position: self.position,
         }
     }
 
@@ -274,6 +311,7 @@ impl Record for Session {
             created_at: it.created_at,
             expires_at: it.expires_at,
             ended_at: it.ended_at,
+            position: it.position,
         })
     }
 }

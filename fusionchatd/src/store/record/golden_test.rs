@@ -19,7 +19,7 @@ use crate::domain::key::Key;
 use crate::domain::message::{Message, Note, SenderType, Source, SystemLine};
 use crate::domain::organization::Organization;
 use crate::domain::session::Session;
-use crate::domain::user::{Availability, Role, User};
+use crate::domain::user::{Absence, Availability, Cut, Role, User};
 
 use super::{Daemon, Done, Head, Number, PasswordHash, Pointer, Record};
 
@@ -121,6 +121,10 @@ fn golden_bytes_of_the_desk() {
         availability: Availability::Away,
         created_at,
         invited_until: None,
+        disabled_at: None,
+        absence: None,
+        sessions_cut: None,
+        keys_cut: None,
     };
     golden(
         &user,
@@ -128,9 +132,18 @@ fn golden_bytes_of_the_desk() {
          7822036140622a0141300138024005",
     );
     golden(
-        &User { invited_until: Some(6), ..user },
+        &User { invited_until: Some(6), ..user.clone() },
         "11010a10020202020202020202020202020202021210010101010101010101010101010101011a01\
          7822036140622a01413001380240054806",
+    );
+    let absence = Some(Absence { from: 8, due: Some(9), turn: 10 });
+    let sessions_cut = Some(Cut { position: 11, at: 12 });
+    let keys_cut = Some(Cut { position: 13, at: 14 });
+    golden(
+        &User { disabled_at: Some(7), absence, sessions_cut, keys_cut, ..user },
+        "11010a10020202020202020202020202020202021210010101010101010101010101010101011a01\
+         7822036140622a014130013802400550075a060808100918\
+         0a6204080b100c6a04080d100e",
     );
     let inbox = Inbox {
         id: InboxId(id(3)),
@@ -166,11 +179,17 @@ fn golden_bytes_of_credentials_and_articles() {
         created_at,
         expires_at: Some(6),
         revoked_at: Some(7),
+        position: 0,
     };
     golden(
         &key,
         "13010a10040404040404040404040404040404041210010101010101010101010101010101011a02\
          636922012a2a1002020202020202020202020202020202300538064007",
+    );
+    golden(
+        &Key { position: 8, ..key },
+        "13010a10040404040404040404040404040404041210010101010101010101010101010101011a02\
+         636922012a2a10020202020202020202020202020202023005380640074808",
     );
     let session = Session {
         id: SessionId(id(5)),
@@ -180,11 +199,17 @@ fn golden_bytes_of_credentials_and_articles() {
         created_at,
         expires_at: 6,
         ended_at: Some(7),
+        position: 0,
     };
     golden(
         &session,
         "14010a10050505050505050505050505050505051210020202020202020202020202020202021a10\
          03030303030303030303030303030303220968747470733a2f2f61280530063807",
+    );
+    golden(
+        &Session { position: 8, ..session },
+        "14010a10050505050505050505050505050505051210020202020202020202020202020202021a10\
+         03030303030303030303030303030303220968747470733a2f2f612805300638074008",
     );
     let article = Article {
         id: ArticleId(id(6)),

@@ -5,7 +5,7 @@ use fusionchat_proto::v1::user_service_server::UserService;
 use tonic::{Request, Response, Status};
 
 use crate::door::grpc::{Door, wire};
-use crate::service::user::{CreateUser, InviteUser};
+use crate::service::user::{CreateUser, EditUser, InviteUser};
 
 #[tonic::async_trait]
 impl UserService for Door {
@@ -51,6 +51,61 @@ impl UserService for Door {
         let (actor, _) = self.open(request).await?;
         let users = self.service.list_users(&actor).await?;
         Ok(Response::new(v1::ListUsersResponse { users: users.iter().map(wire::user).collect() }))
+    }
+
+    async fn get_user(
+        &self,
+        request: Request<v1::GetUserRequest>,
+    ) -> Result<Response<v1::GetUserResponse>, Status> {
+        let (actor, body) = self.open(request).await?;
+        let user = self.service.get_user(&actor, &body.user).await?;
+        Ok(Response::new(v1::GetUserResponse { user: Some(wire::user(&user)) }))
+    }
+
+    async fn edit_user(
+        &self,
+        request: Request<v1::EditUserRequest>,
+    ) -> Result<Response<v1::EditUserResponse>, Status> {
+        let (actor, body) = self.open(request).await?;
+        let client_id = wire::client_id(&body.client_id)?;
+        let role = body.role.map(wire::role_of).transpose()?;
+        let edit = EditUser { name: body.name, role };
+        let user = self.service.edit_user(&actor, Some(client_id), &body.user, edit).await?;
+        Ok(Response::new(v1::EditUserResponse { user: Some(wire::user(&user)) }))
+    }
+
+    async fn reset_user(
+        &self,
+        request: Request<v1::ResetUserRequest>,
+    ) -> Result<Response<v1::ResetUserResponse>, Status> {
+        let (actor, body) = self.open(request).await?;
+        let client_id = wire::client_id(&body.client_id)?;
+        let (user, invite) = self.service.reset_user(&actor, Some(client_id), &body.user).await?;
+        Ok(Response::new(v1::ResetUserResponse {
+            expires_at: user.invited_until.unwrap_or(0),
+            user: Some(wire::user(&user)),
+            code: invite.map(|it| it.code).unwrap_or_default(),
+        }))
+    }
+
+    async fn disable_user(
+        &self,
+        request: Request<v1::DisableUserRequest>,
+    ) -> Result<Response<v1::DisableUserResponse>, Status> {
+        let (actor, body) = self.open(request).await?;
+        let client_id = wire::client_id(&body.client_id)?;
+        let user = self.service.disable_user(&actor, Some(client_id), &body.user, true).await?;
+        Ok(Response::new(v1::DisableUserResponse { user: Some(wire::user(&user)) }))
+    }
+
+    async fn enable_user(
+        &self,
+        request: Request<v1::EnableUserRequest>,
+    ) -> Result<Response<v1::EnableUserResponse>, Status> {
+        let (actor, body) = self.open(request).await?;
+        let client_id = wire::client_id(&body.client_id)?;
+        let user = self.service.disable_user(&actor, Some(client_id), &body.user, false).await?;
+        Ok(Response::new(v1::EnableUserResponse { user: Some(wire::user(&user)) }))
     }
 
     async fn set_availability(
