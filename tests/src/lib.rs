@@ -11,6 +11,7 @@ pub mod grpc;
 mod ports;
 pub mod program;
 pub mod rest;
+pub mod serve;
 pub mod source;
 pub mod stage;
 pub mod terminal;

@@ -15,6 +15,7 @@ pub mod inbox;
 pub mod key;
 pub mod knowledge;
 pub mod limit;
+pub mod metrics;
 pub mod organization;
 pub mod password;
 pub mod proxy;
@@ -102,6 +103,7 @@ pub struct Service {
     marks: mark::Marks,
     passwords: password::Passwords,
     connections: status::Connections,
+    metrics: metrics::Metrics,
     timers: Notify,
     tasks: TaskTracker,
 }
@@ -134,6 +136,7 @@ impl Service {
             marks: mark::Marks::default(),
             passwords: password::Passwords::default(),
             connections: status::Connections::default(),
+            metrics: metrics::Metrics::default(),
             timers: Notify::new(),
             tasks,
         }))
@@ -175,6 +178,11 @@ impl Service {
     /// Counts what is connected.
     pub fn connections(&self) -> &status::Connections {
         &self.connections
+    }
+
+    /// Counts what is done.
+    pub fn metrics(&self) -> &metrics::Metrics {
+        &self.metrics
     }
 
     /// The limits in force.

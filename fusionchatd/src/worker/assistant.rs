@@ -218,11 +218,12 @@ fn concerns(entry: &Entry) -> Option<ConversationId> {
 async fn work(service: &Arc<Service>, task: Task) {
     for _ in 0..ATTEMPTS_MAX {
         match attempt(service, task).await {
-            Ok(()) => return,
-            Err(error) if error.code == "stale_turn" => {}
+            Ok(()) => return service.metrics().assistant("done"),
+            Err(error) if error.code == "stale_turn" => service.metrics().assistant("stale"),
             Err(error) => {
                 // The conversation's timer hands the visitor to a person.
                 tracing::warn!(code = error.code, "the assistant could not answer");
+                service.metrics().assistant("failed");
                 return;
             }
         }

@@ -14,7 +14,9 @@ use crate::service::error::Error;
 
 use super::call::{self, Call};
 use super::widget;
-use super::{Door, article, auth, conversation, escalation, inbox, problem, server, user, visitor};
+use super::{
+    Door, article, auth, conversation, escalation, inbox, probe, problem, server, user, visitor,
+};
 
 /// What a route's work comes to.
 pub type Running = BoxFuture<'static, Result<Response<Body>, Error>>;
@@ -139,7 +141,10 @@ pub(super) fn router(door: &Arc<Door>) -> Router {
         router = router.route(route.path, on(route.verb.filter(), run));
     }
     let (frame, page, socket) = (Arc::clone(door), Arc::clone(door), Arc::clone(door));
+    let ready = Arc::clone(door);
     router
+        .route("/livez", get(async || probe::live()))
+        .route("/readyz", get(move || std::future::ready(probe::ready(&ready.service))))
         .route("/embed.js", get(widget::loader))
         .route("/w/assets/{file}", get(widget::asset))
         .route("/w/{inbox}", get(move |r| widget::frame(Arc::clone(&frame), r)))
