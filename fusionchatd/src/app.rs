@@ -45,6 +45,8 @@ pub struct Listeners {
     pub http: TcpListener,
     /// For gRPC.
     pub grpc: TcpListener,
+    /// For metrics, if they are served.
+    pub metrics: Option<TcpListener>,
     /// How they are encrypted.
     pub tls: Doors,
 }
@@ -61,7 +63,13 @@ impl App {
 
     /// Opens the doors and starts the workers.
     pub fn start(&self, listeners: Listeners) {
-        let Listeners { http, grpc, tls } = listeners;
+        let Listeners { http, grpc, metrics, tls } = listeners;
+        self.service.connections().say_tls(tls.http.is_some(), tls.grpc.is_some());
+        if let Some(listener) = metrics {
+            let (service, stop) = (Arc::clone(&self.service), self.stop.clone());
+            let tasks = self.tasks.clone();
+            self.tasks.spawn(door::http::serve_metrics(listener, service, stop, tasks));
+        }
         let workers = self.stop.child_token();
         self.tasks.spawn(worker::assistant::run(
             Arc::clone(&self.service),
@@ -106,6 +114,12 @@ impl App {
         };
         tracing::info!("stopping");
         self.service.connections().drain();
+        self.close(grace).await;
+        outcome
+    }
+
+    /// Ends the tasks and closes the store.
+    pub async fn close(self, grace: Duration) {
         self.stop.cancel();
         self.tasks.close();
         if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
@@ -115,7 +129,6 @@ impl App {
         if tokio::time::timeout(grace, self.engine.close()).await.is_err() {
             tracing::warn!("closing the store overran the grace time");
         }
-        outcome
     }
 }
 

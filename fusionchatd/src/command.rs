@@ -1,5 +1,6 @@
 //! The command line of the daemon.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -13,6 +14,8 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::app::{App, Listeners, system_time};
 use crate::config::{Config, Doors, Mistakes};
 use crate::demo::{self, DemoOptions};
+use crate::domain::name;
+use crate::init::{self, InitOptions, STORE};
 use crate::log;
 use crate::reload::Reload;
 
@@ -45,6 +48,33 @@ enum Action {
         /// Write addresses and credentials here (mode 0600) once everything is ready
         #[arg(long, value_name = "FILE")]
         ready_file: Option<PathBuf>,
+    },
+    /// Make a data directory: store, organization, inbox, one operator key and one invitation
+    ///
+    /// Example: fusionchatd init --data /var/lib/fusionchat --tenant acme --admin ana@acme.example
+    /// --origin https://shop.example
+    Init {
+        /// The directory; it is made, or must be empty
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// The organization's name: lower-case letters, digits and hyphens
+        #[arg(long, value_name = "NAME", value_parser = slug)]
+        tenant: String,
+        /// The e-mail of its first admin, who gets a one-time code
+        #[arg(long, value_name = "EMAIL", value_parser = email)]
+        admin: String,
+        /// A site that may embed the widget, as often as there are sites
+        #[arg(long, value_name = "URL", value_parser = origin)]
+        origin: Vec<String>,
+        /// The inbox's name
+        #[arg(long, value_name = "NAME", default_value = "web", value_parser = slug)]
+        inbox: String,
+        /// Where visitors will reach the daemon, as http.public_url
+        #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:4880", value_parser = origin)]
+        public_url: String,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
     },
     /// Serve a data directory
     ///
@@ -83,6 +113,11 @@ async fn run(action: Action, started: Instant) -> anyhow::Result<()> {
         Action::Demo { data, ci, free_ports, ready_file } => {
             demo::run(DemoOptions { data, ci, free_ports, ready_file }, started).await
         }
+        Action::Init { data, tenant, admin, origin, inbox, public_url, json } => {
+            let origins = origin;
+            let options = InitOptions { data, tenant, admin, origins, inbox, public_url, json };
+            init::run(options).await
+        }
         Action::Serve { config, data } => serve(config, data).await,
     }
 }
@@ -95,27 +130,48 @@ async fn serve(file: Option<PathBuf>, data: Option<PathBuf>) -> anyhow::Result<(
     let filter = log::to_standard_error(&config)?;
     // Heard from here on: before, a SIGHUP ends the process.
     let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be heard")?;
-    let store = config.data.join("store");
-    anyhow::ensure!(store.is_dir(), "{} holds no store of fusionchatd", config.data.display());
-    let http = TcpListener::bind(config.http_listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", config.http_listen))?;
-    let grpc = TcpListener::bind(config.grpc_listen)
-        .await
-        .with_context(|| format!("cannot listen on {}", config.grpc_listen))?;
+    let store = config.data.join(STORE);
+    anyhow::ensure!(
+        store.is_dir(),
+        "{} holds no store of fusionchatd; `fusionchatd init` makes one",
+        config.data.display()
+    );
+    let http = listen(config.http_listen).await?;
+    let grpc = listen(config.grpc_listen).await?;
+    let metrics = match config.metrics_listen {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
     let url = format!("sled:{}", store.display());
     let app = App::open(&url, config.settings(), Arc::new(system_time)).await?;
     let doors = Doors { http: tls.http.clone(), grpc: tls.grpc.clone() };
     tracing::info!(
-        http = %config.http_listen, grpc = %config.grpc_listen,
+        http = %http.local_addr()?, grpc = %grpc.local_addr()?,
+        metrics = metrics.as_ref().map(TcpListener::local_addr).transpose()?.map(tracing::field::display),
         http_tls = tls.http.is_some(), grpc_tls = tls.grpc.is_some(),
         "ready"
     );
     app.providers.set(config.providers.clone());
-    app.start(Listeners { http, grpc, tls: doors });
+    app.start(Listeners { http, grpc, metrics, tls: doors });
     let grace = config.grace;
     let (service, providers) = (Arc::clone(&app.service), Arc::clone(&app.providers));
     let reload = Reload { path: file, config, doors: tls, service, providers, filter };
     app.spawn(reload.run(hangup, app.stop.clone()));
     app.run(grace).await
+}
+
+async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
+
+fn slug(text: &str) -> Result<String, String> {
+    name::slug(text).map_err(|error| error.to_string())
+}
+
+fn email(text: &str) -> Result<String, String> {
+    name::email(text).map_err(|error| error.to_string())
+}
+
+fn origin(text: &str) -> Result<String, String> {
+    name::origin(text).map_err(|error| error.to_string())
 }

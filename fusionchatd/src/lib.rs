@@ -9,6 +9,7 @@ pub mod config;
 pub mod demo;
 pub mod domain;
 pub mod door;
+mod init;
 mod log;
 mod reload;
 pub mod search;

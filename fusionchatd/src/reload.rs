@@ -40,6 +40,7 @@ impl Reload {
                 _ = hangup.recv() => self.reload(),
                 _ = look.tick() => self.look(),
             }
+            self.count_failures();
         }
     }
 
@@ -77,6 +78,13 @@ impl Reload {
         }
         self.config.take_live(config);
         tracing::info!("configuration reloaded");
+    }
+
+    /// Lets the metrics know.
+    fn count_failures(&self) {
+        let tls = self.doors.http.iter().chain(&self.doors.grpc);
+        let failures = tls.map(|it| it.counts().1).sum();
+        self.service.connections().say_tls_failures(failures);
     }
 
     fn look(&self) {

@@ -140,6 +140,8 @@ pub(crate) fn server(server: &v1::GetServerStatusResponse) -> Map<String, Value>
         .put("streams", server.streams)
         .put("waiting", server.waiting)
         .text("httpUrl", &server.http_url)
+        .put("httpTls", server.http_tls)
+        .put("grpcTls", server.grpc_tls)
         .0
 }
 

@@ -14,6 +14,7 @@ mod ports;
 pub mod program;
 pub mod proxy;
 pub mod rest;
+pub mod serve;
 pub mod site;
 pub mod source;
 pub mod stage;

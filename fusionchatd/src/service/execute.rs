@@ -4,6 +4,7 @@
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use futures::FutureExt;
 use tokio::sync::oneshot;
@@ -22,7 +23,7 @@ use crate::store::record::{Done, Head};
 use crate::store::{StoreError, table};
 
 use super::Service;
-use super::error::Error;
+use super::error::{Error, Kind};
 use super::rows::Rows;
 use super::view::{self, Change};
 use super::write;
@@ -184,6 +185,7 @@ impl Service {
             match self.try_group(organization, &group, known.take()).await {
                 Ok((decided, next)) => {
                     self.publish(organization, &decided);
+                    self.measure(&decided);
                     for (job, result) in group.into_iter().zip(decided.results) {
                         // Whoever asked may have gone: the command stands all the same.
                         let _ = job.answer.send(result);
@@ -201,6 +203,7 @@ impl Service {
             tracing::error!(%cause, "a group of commands failed");
         }
         for job in group {
+            self.metrics.command("failed");
             let mut copy = Error::new(last.kind, last.code, last.message.clone());
             copy.retry_after_ms = last.retry_after_ms;
             let _ = job.answer.send(Err(copy));
@@ -251,10 +254,29 @@ impl Service {
         let before = known.head_bytes.clone();
         rows.put(key.clone(), &known.head);
         known.head_bytes = rows.value(&key).await?;
+        let began = Instant::now();
         match self.engine.commit(rows.into_batch((key, before))).await {
-            Ok(()) => Ok((decided, known)),
+            Ok(()) => {
+                self.metrics.group(group.len(), began.elapsed());
+                Ok((decided, known))
+            }
             Err(StoreError::Conflict) => Err(Failure::Again),
             Err(error) => Err(Failure::Final(error.into())),
+        }
+    }
+
+    /// Counts what a group came to.
+    fn measure(&self, decided: &Decided) {
+        for result in &decided.results {
+            self.metrics.command(match result {
+                Ok(Answer { repeated: false, .. }) => "done",
+                Ok(Answer { repeated: true, .. }) => "repeated",
+                Err(error) if error.kind == Kind::Internal => "failed",
+                Err(_) => "rejected",
+            });
+        }
+        for change in &decided.changes {
+            self.metrics.entry(format!("{:?}", change.entry.kind));
         }
     }
 

@@ -17,6 +17,7 @@ pub mod key;
 pub mod knowledge;
 pub mod label;
 pub mod limit;
+pub mod metrics;
 pub mod organization;
 pub mod password;
 pub mod proxy;
@@ -109,6 +110,7 @@ pub struct Service {
     marks: mark::Marks,
     passwords: password::Passwords,
     connections: status::Connections,
+    metrics: metrics::Metrics,
     timers: Notify,
     tasks: TaskTracker,
 }
@@ -141,6 +143,7 @@ impl Service {
             marks: mark::Marks::default(),
             passwords: password::Passwords::default(),
             connections: status::Connections::default(),
+            metrics: metrics::Metrics::default(),
             timers: Notify::new(),
             tasks,
         }))
@@ -182,6 +185,11 @@ impl Service {
     /// Counts what is connected.
     pub fn connections(&self) -> &status::Connections {
         &self.connections
+    }
+
+    /// Counts what is done.
+    pub fn metrics(&self) -> &metrics::Metrics {
+        &self.metrics
     }
 
     /// The limits in force.

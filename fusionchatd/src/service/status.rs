@@ -1,6 +1,6 @@
 //! What the daemon says of itself.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use crate::domain::actor::{Actor, Permission};
 use crate::domain::id::ConversationId;
@@ -10,6 +10,7 @@ use crate::store::record::{Pointer, Record};
 use crate::store::{Direction, table};
 
 use super::error::Error;
+use super::metrics::Reading;
 use super::rights::Reach;
 use super::rows::{PAGE_MAX, Rows};
 use super::{Service, require};
@@ -23,6 +24,9 @@ pub struct Connections {
     sockets: AtomicU32,
     streams: AtomicU32,
     draining: AtomicBool,
+    http_tls: AtomicBool,
+    grpc_tls: AtomicBool,
+    tls_failures: AtomicU64,
 }
 
 /// What is counted.
@@ -60,6 +64,17 @@ impl Connections {
         self.draining.store(true, Ordering::Relaxed);
     }
 
+    /// Says which doors speak TLS.
+    pub fn say_tls(&self, http: bool, grpc: bool) {
+        self.http_tls.store(http, Ordering::Relaxed);
+        self.grpc_tls.store(grpc, Ordering::Relaxed);
+    }
+
+    /// Says how often a certificate could not be taken into use.
+    pub fn say_tls_failures(&self, count: u64) {
+        self.tls_failures.store(count, Ordering::Relaxed);
+    }
+
     /// Whether the daemon is stopping.
     pub fn is_draining(&self) -> bool {
         self.draining.load(Ordering::Relaxed)
@@ -69,7 +84,7 @@ impl Connections {
 /// The daemon's status.
 #[derive(Clone, Debug)]
 pub struct ServerStatus {
-    /// `ready` or `draining`.
+    /// `ready`, `draining` or `disk_full`.
     pub state: &'static str,
     /// When it started.
     pub started_at: i64,
@@ -97,6 +112,10 @@ pub struct ServerStatus {
     pub waiting: u32,
     /// The HTTP door.
     pub http_url: String,
+    /// Whether the HTTP door speaks TLS.
+    pub http_tls: bool,
+    /// Whether the gRPC door does.
+    pub grpc_tls: bool,
 }
 
 impl Service {
@@ -106,6 +125,36 @@ impl Service {
         Counted { service: std::sync::Arc::clone(self), what }
     }
 
+    /// Why the daemon takes no new work, if so: `draining` or `disk_full`.
+    pub fn unready(&self) -> Option<&'static str> {
+        if self.connections.is_draining() {
+            Some("draining")
+        } else {
+            self.engine.stats().disk_full.then_some("disk_full")
+        }
+    }
+
+    /// Everything that is measured, as Prometheus reads it. For the operator's own listener: it names nobody.
+    pub fn metrics_text(&self) -> String {
+        let stats = self.engine.stats();
+        let large = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        let reading = |name, help, value| Reading { name, help, value };
+        let number = |count: &AtomicU32| i64::from(count.load(Ordering::Relaxed));
+        let sockets = number(&self.connections.sockets);
+        let streams = number(&self.connections.streams);
+        let failures = large(self.connections.tls_failures.load(Ordering::Relaxed));
+        let uptime = (self.now() - self.started_at).max(0) / 1_000;
+        self.metrics.text(&[
+            reading("sockets", "Open WebSockets", sockets),
+            reading("streams", "Open gRPC watch streams", streams),
+            reading("store_bytes", "The store's size on disk", large(stats.bytes_on_disk)),
+            reading("resident_bytes", "The process's memory", large(resident_bytes())),
+            reading("uptime_seconds", "How long the daemon runs", uptime),
+            reading("ready", "Whether new work is taken", i64::from(self.unready().is_none())),
+            reading("tls_reload_failures", "Certificates that could not be used", failures),
+        ])
+    }
+
     /// The daemon's status.
     pub async fn server_status(&self, actor: &Actor) -> Result<ServerStatus, Error> {
         require(actor, Permission::ReadServer)?;
@@ -113,9 +162,8 @@ impl Service {
         let waiting = count(&rows, &self.reach(actor).await?).await?;
         let stats = self.engine.stats();
         let organizations = self.organizations().await?.len();
-        let draining = self.connections.is_draining();
         Ok(ServerStatus {
-            state: if draining { "draining" } else { "ready" },
+            state: self.unready().unwrap_or("ready"),
             started_at: self.started_at,
             now: self.now(),
             engine: stats.engine,
@@ -129,6 +177,8 @@ impl Service {
             streams: self.connections.streams.load(Ordering::Relaxed),
             waiting,
             http_url: self.settings.load().public_url.clone(),
+            http_tls: self.connections.http_tls.load(Ordering::Relaxed),
+            grpc_tls: self.connections.grpc_tls.load(Ordering::Relaxed),
         })
     }
 }

@@ -170,7 +170,7 @@ impl Engine for MemoryEngine {
     }
 
     fn stats(&self) -> EngineStats {
-        EngineStats { engine: "memory", bytes_on_disk: 0 }
+        EngineStats { engine: "memory", bytes_on_disk: 0, disk_full: false }
     }
 
     fn failed(&self) -> watch::Receiver<Option<String>> {

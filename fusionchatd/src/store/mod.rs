@@ -140,6 +140,8 @@ pub struct EngineStats {
     pub engine: &'static str,
     /// What its files take on disk, in bytes; 0 for the memory engine.
     pub bytes_on_disk: u64,
+    /// Whether writes are refused because the disk is nearly full.
+    pub disk_full: bool,
 }
 
 /// An ordered map of bytes with an atomic, durable compare-and-set.

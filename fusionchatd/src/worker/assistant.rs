@@ -257,13 +257,17 @@ fn concerns(entry: &Entry) -> Option<ConversationId> {
 async fn work(service: &Arc<Service>, tools: &Tools, moved: &Notify, task: Task) -> bool {
     for _ in 0..ATTEMPTS_MAX {
         match attempt(service, tools, moved, task).await {
-            Ok(Attempt::Done) => return true,
+            Ok(Attempt::Done) => {
+                service.metrics().assistant("done");
+                return true;
+            }
             Ok(Attempt::Stopped) => return false,
             Ok(Attempt::Again) => {}
-            Err(error) if error.code == "stale_turn" => {}
+            Err(error) if error.code == "stale_turn" => service.metrics().assistant("stale"),
             Err(error) => {
                 // The conversation's timer hands the visitor to a person.
                 tracing::warn!(code = error.code, "the assistant could not answer");
+                service.metrics().assistant("failed");
                 return true;
             }
         }

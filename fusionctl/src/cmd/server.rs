@@ -121,6 +121,7 @@ async fn status(context: &Context) -> Result<Report, Failure> {
         ("version", Cell::text(&server.version)),
         ("state", Cell::text(&server.state)),
         ("started", Cell::At(server.started_at)),
+        ("up for", Cell::Text(span(server.now - server.started_at))),
         ("pid", Cell::Number(server.pid.into())),
         ("store", Cell::Text(format!("{}, schema {}", server.engine, server.schema))),
         ("on disk", Cell::Text(bytes(server.store_bytes))),
@@ -130,8 +131,29 @@ async fn status(context: &Context) -> Result<Report, Failure> {
         ("streams", Cell::Number(server.streams.into())),
         ("waiting", Cell::Number(server.waiting.into())),
         ("http", Cell::text(&server.http_url)),
+        ("tls", Cell::text(tls(server.http_tls, server.grpc_tls))),
     ];
     Ok(object(view::server(&server), fields).into())
+}
+
+fn tls(http: bool, grpc: bool) -> &'static str {
+    match (http, grpc) {
+        (true, true) => "both doors",
+        (true, false) => "HTTP door",
+        (false, true) => "gRPC door",
+        (false, false) => "none",
+    }
+}
+
+/// A time as people read it: `3 d 4 h`, `4 h 5 min`, `5 min 6 s`.
+fn span(ms: i64) -> String {
+    let seconds = ms.max(0) / 1_000;
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours) {
+        (0, 0) => format!("{minutes} min {} s", seconds % 60),
+        (0, _) => format!("{hours} h {minutes} min"),
+        _ => format!("{days} d {hours} h"),
+    }
 }
 
 /// A size as people read it: `412 B`, `3.4 MB`.
@@ -154,7 +176,19 @@ fn bytes(count: u64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::bytes;
+    use super::{bytes, span};
+
+    #[test]
+    fn times_are_short() {
+        for (ms, text) in [
+            (-5, "0 min 0 s"),
+            (306_000, "5 min 6 s"),
+            (14_700_000, "4 h 5 min"),
+            (273_600_000, "3 d 4 h"),
+        ] {
+            assert_eq!(span(ms), text);
+        }
+    }
 
     #[test]
     fn sizes_are_short() {

@@ -7341,7 +7341,7 @@ pub struct GetServerStatusRequest {}
 pub struct GetServerStatusResponse {
     #[prost(string, tag = "1")]
     pub version: ::prost::alloc::string::String,
-    /// `ready` or `draining`.
+    /// `ready`, `draining`, or `disk_full` while writes are refused.
     #[prost(string, tag = "2")]
     pub state: ::prost::alloc::string::String,
     #[prost(int64, tag = "3")]
@@ -7374,6 +7374,11 @@ pub struct GetServerStatusResponse {
     /// The HTTP door, for links and script tags.
     #[prost(string, tag = "15")]
     pub http_url: ::prost::alloc::string::String,
+    /// Which doors speak TLS.
+    #[prost(bool, tag = "16")]
+    pub http_tls: bool,
+    #[prost(bool, tag = "17")]
+    pub grpc_tls: bool,
 }
 /// Generated client implementations.
 pub mod server_service_client {

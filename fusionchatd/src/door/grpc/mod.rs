@@ -47,6 +47,7 @@ use tonic::transport::Server;
 use tonic::transport::server::Router;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::server::Builder as Reflection;
+use tower::util::MapResponseLayer;
 
 use crate::domain::actor::Actor;
 use crate::door::tls::Tls;
@@ -125,13 +126,20 @@ pub async fn serve_with(
     timing: Timing,
 ) -> Result<(), ServeError> {
     let door = Arc::new(Door { service, stop: stop.clone(), timing });
-    let router = router(&door)?;
+    let counting = Arc::clone(&door.service);
+    let count = MapResponseLayer::new(move |response: http::Response<tonic::body::Body>| {
+        // A stream's end is not seen here: it counts as it begins.
+        let code = response.headers().get("grpc-status").and_then(|it| it.to_str().ok());
+        counting.metrics().grpc(code.and_then(|it| it.parse().ok()).unwrap_or(0));
+        response
+    });
+    let router = router(&door, server().layer(count))?;
     let incoming = incoming::connections(listener, tls, tasks);
     let stopped = stop.cancelled_owned();
     router.serve_with_incoming_shutdown(incoming, stopped).await.map_err(ServeError::Transport)
 }
 
-fn router(door: &Arc<Door>) -> Result<Router, ServeError> {
+fn router<L: Clone>(door: &Arc<Door>, mut server: Server<L>) -> Result<Router<L>, ServeError> {
     // Each service is told the largest message it takes; there is no common place to say it.
     macro_rules! served {
         ($server:ident) => {
@@ -142,7 +150,7 @@ fn router(door: &Arc<Door>) -> Result<Router, ServeError> {
     }
     let reflection =
         || Reflection::configure().register_encoded_file_descriptor_set(DESCRIPTOR_SET);
-    Ok(server()
+    Ok(server
         .add_service(served!(ArticleServiceServer))
         .add_service(served!(AuditServiceServer))
         .add_service(served!(ConversationServiceServer))

@@ -457,5 +457,7 @@ pub(super) fn server_status(status: ServerStatus) -> v1::GetServerStatusResponse
         streams: status.streams,
         waiting: status.waiting,
         http_url: status.http_url,
+        http_tls: status.http_tls,
+        grpc_tls: status.grpc_tls,
     }
 }

@@ -17,10 +17,12 @@ mod conversation_act;
 mod escalation;
 mod inbox;
 mod page;
+mod probe;
 mod seat;
 mod server;
 mod user;
 mod visitor;
+pub use probe::serve_metrics;
 pub(crate) use widget::host;
 
 mod widget;
@@ -261,13 +263,16 @@ where
     let own = Arc::clone(&door);
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         let peer = guest.peer(&own.service.settings(), request.headers());
-        let router = router.clone();
+        let (router, counting) = (router.clone(), Arc::clone(&own.service));
         async move {
-            let Some(peer) = peer else {
-                return Ok::<_, Infallible>(problem::of_error(&too_many_connections()));
+            let response = if let Some(peer) = peer {
+                request.extensions_mut().insert(peer);
+                answer(router, request).await
+            } else {
+                problem::of_error(&too_many_connections())
             };
-            request.extensions_mut().insert(peer);
-            Ok(answer(router, request).await)
+            counting.metrics().http(response.status().as_u16());
+            Ok::<_, Infallible>(response)
         }
     });
     let connection = http1::Builder::new()

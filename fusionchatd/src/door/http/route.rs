@@ -15,8 +15,8 @@ use crate::service::error::Error;
 use super::call::{self, Call};
 use super::widget;
 use super::{
-    Door, article, audit, auth, conversation, conversation_act, escalation, inbox, problem, server,
-    user, visitor,
+    Door, article, audit, auth, conversation, conversation_act, escalation, inbox, probe, problem,
+    server, user, visitor,
 };
 
 /// What a route's work comes to.
@@ -165,7 +165,10 @@ pub(super) fn router(door: &Arc<Door>) -> Router {
         router = router.route(route.path, on(route.verb.filter(), run));
     }
     let (frame, page, socket) = (Arc::clone(door), Arc::clone(door), Arc::clone(door));
+    let ready = Arc::clone(door);
     router
+        .route("/livez", get(async || probe::live()))
+        .route("/readyz", get(move || std::future::ready(probe::ready(&ready.service))))
         .route("/embed.js", get(widget::loader))
         .route("/w/assets/{file}", get(widget::asset))
         .route("/w/{inbox}", get(move |r| widget::frame(Arc::clone(&frame), r)))

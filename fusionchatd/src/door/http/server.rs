@@ -26,6 +26,8 @@ struct ServerStatus<'a> {
     streams: u32,
     waiting: u32,
     http_url: &'a str,
+    http_tls: bool,
+    grpc_tls: bool,
 }
 
 pub(super) async fn status(call: Call) -> Result<Response<Body>, Error> {
@@ -48,6 +50,8 @@ pub(super) async fn status(call: Call) -> Result<Response<Body>, Error> {
             streams: status.streams,
             waiting: status.waiting,
             http_url: &status.http_url,
+            http_tls: status.http_tls,
+            grpc_tls: status.grpc_tls,
         },
     )
 }

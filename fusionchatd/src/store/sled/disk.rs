@@ -4,6 +4,7 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::store::StoreError;
 use crate::store::open::OpenOptions;
@@ -38,16 +39,21 @@ pub(super) struct Disk {
     directory: Arc<Path>,
     reserve_bytes: u64,
     probe: DiskProbe,
-    refusing: bool,
+    refusing: Arc<AtomicBool>,
 }
 
 impl Disk {
-    pub(super) fn new(directory: Arc<Path>, options: &OpenOptions) -> Self {
+    /// `refusing` tells others whether writes are refused.
+    pub(super) fn new(
+        directory: Arc<Path>,
+        options: &OpenOptions,
+        refusing: Arc<AtomicBool>,
+    ) -> Self {
         Self {
             directory,
             reserve_bytes: options.disk_reserve_bytes,
             probe: Arc::clone(&options.disk_probe),
-            refusing: false,
+            refusing,
         }
     }
 
@@ -60,13 +66,13 @@ impl Disk {
         };
         let need = self.reserve_bytes;
         let full = error.is_some() || free < need;
-        if full && !self.refusing {
+        let refused = self.refusing.swap(full, Ordering::Relaxed);
+        if full && !refused {
             let error = error.map(tracing::field::display);
             tracing::error!(free, need, error, "free disk below the reserve: no writes");
-        } else if !full && self.refusing {
+        } else if !full && refused {
             tracing::info!(free, need, "free disk above the reserve again: writes resume");
         }
-        self.refusing = full;
         if full { Err(Shortage { free, need }) } else { Ok(()) }
     }
 }

@@ -72,6 +72,8 @@ struct Shared {
     applying: AtomicBool,
     /// Rung whenever a short read that could not be done may be possible.
     readable: Notify,
+    /// Kept by the writer, which watches the disk.
+    disk_full: Arc<AtomicBool>,
     /// Below the view, so that a failed engine holds it until its tree is gone.
     lock: Mutex<Option<DirectoryLock>>,
     failed: watch::Sender<Option<String>>,
@@ -110,11 +112,12 @@ impl SledEngine {
             view: RwLock::new(View { rows: Some(rows.clone()), before: Before::new() }),
             applying: AtomicBool::new(false),
             readable: Notify::new(),
+            disk_full: Arc::default(),
             lock: Mutex::new(Some(lock)),
             failed: watch::Sender::new(None),
             ended: watch::Sender::new(false),
         });
-        let disk = Disk::new(Arc::clone(&rows.directory), options);
+        let disk = Disk::new(Arc::clone(&rows.directory), options, Arc::clone(&shared.disk_full));
         let writer = Writer::new(Arc::clone(&shared), rows, data_file, tip, disk)?;
         let path = shared.directory.clone();
         let writer = thread::Builder::new()
@@ -283,7 +286,8 @@ impl Engine for SledEngine {
 
     fn stats(&self) -> EngineStats {
         let bytes_on_disk = directory::bytes_on_disk(&self.shared.directory);
-        EngineStats { engine: "sled", bytes_on_disk }
+        let disk_full = self.shared.disk_full.load(Ordering::Relaxed);
+        EngineStats { engine: "sled", bytes_on_disk, disk_full }
     }
 
     fn failed(&self) -> watch::Receiver<Option<String>> {

@@ -1,0 +1,122 @@
+//! A daemon that serves a configuration on a directory of `init`: what it says is its log, read line by line.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStderr};
+
+use crate::program::{self, Output};
+use crate::stage::Stage;
+
+/// A running `fusionchatd serve`.
+pub struct Served {
+    stage: Stage,
+    child: Child,
+    log: Lines<BufReader<ChildStderr>>,
+    config: PathBuf,
+    settings: String,
+    /// The line that says it is ready.
+    pub ready: Value,
+}
+
+/// Runs `fusionchatd` to its end.
+pub async fn fusionchatd(stage: &Stage, arguments: &[&str]) -> Result<Output> {
+    let runtime = stage.folder("runtime")?;
+    let output = program::command("fusionchatd", &runtime)?
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .await?;
+    let output = Output {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    };
+    stage.note(format!("fusionchatd {} -> {output:?}", arguments.join(" ")));
+    Ok(output)
+}
+
+/// Makes a data directory for `acme` with an inbox on the shop's pages; what was shown.
+pub async fn init(stage: &Stage, data: &Path) -> Result<Value> {
+    let data = data.to_string_lossy();
+    let arguments = ["init", "--data", &data, "--tenant", "acme", "--admin", "ana@acme.example"];
+    let rest = ["--origin", "https://shop.example", "--json"];
+    fusionchatd(stage, &[&arguments[..], &rest[..]].concat()).await?.expect(0)?.json()
+}
+
+impl Served {
+    /// Starts it with these settings besides its data, its ports and a log in JSON.
+    pub async fn start(stage: &Stage, data: &Path, settings: &str) -> Result<Self> {
+        let runtime = stage.folder("runtime")?;
+        let config = runtime.join("fusionchatd.toml");
+        write(&config, data, settings)?;
+        let mut child = program::command("fusionchatd", &runtime)?
+            .args(["serve", "--config"])
+            .arg(&config)
+            .envs([
+                ("FUSION_HTTP_LISTEN", "127.0.0.1:0"),
+                ("FUSION_GRPC_LISTEN", "127.0.0.1:0"),
+                ("FUSION_METRICS_LISTEN", "127.0.0.1:0"),
+                ("FUSION_LOG_FORMAT", "json"),
+            ])
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let log = BufReader::new(child.stderr.take().context("stderr is piped")?).lines();
+        let settings = data.to_string_lossy().into_owned();
+        let (stage, ready) = (stage.clone(), Value::Null);
+        let mut served = Self { stage, child, log, config, settings, ready };
+        served.ready = served.said("ready").await?;
+        Ok(served)
+    }
+
+    /// The next line of the log with this message.
+    pub async fn said(&mut self, message: &str) -> Result<Value> {
+        while let Some(line) = self.log.next_line().await? {
+            self.stage.note(format!("serve: {line}"));
+            let Ok(line) = serde_json::from_str::<Value>(&line) else { bail!("not JSON: {line}") };
+            for field in ["timestamp", "level", "target"] {
+                ensure!(line[field].is_string(), "a line without {field}: {line}");
+            }
+            if line["fields"]["message"] == message {
+                return Ok(line["fields"].clone());
+            }
+        }
+        bail!("the daemon ended before it said {message:?}")
+    }
+
+    /// Changes its settings and sends SIGHUP.
+    pub async fn reload(&self, settings: &str) -> Result<()> {
+        write(&self.config, Path::new(&self.settings), settings)?;
+        self.signal("-HUP").await
+    }
+
+    /// Sends a signal.
+    pub async fn signal(&self, signal: &str) -> Result<()> {
+        let pid = self.child.id().context("the daemon runs")?.to_string();
+        let status = tokio::process::Command::new("kill").args([signal, &pid]).status().await?;
+        ensure!(status.success(), "kill {signal} {pid}: {status}");
+        Ok(())
+    }
+
+    /// The address of a listener: `http`, `grpc` or `metrics`.
+    pub fn address(&self, listener: &str) -> Result<&str> {
+        self.ready[listener].as_str().with_context(|| format!("no {listener}: {}", self.ready))
+    }
+
+    /// What a plain GET answers: its status and text.
+    pub async fn get(&self, listener: &str, path: &str) -> Result<(u16, String)> {
+        let url = format!("http://{}{path}", self.address(listener)?);
+        let answer = reqwest::get(&url).await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
+    }
+}
+
+fn write(config: &Path, data: &Path, settings: &str) -> Result<()> {
+    let text = format!("data = {:?}\n{settings}", data.to_string_lossy());
+    fs::write(config, text).with_context(|| format!("writing {}", config.display()))
+}
