@@ -328,11 +328,16 @@ impl Service {
     /// A rejection with the names its parameters need.
     async fn explain(&self, rows: &Rows<'_>, rejection: Rejection) -> Result<Error, Error> {
         let by = rejection.holder();
+        let offered = matches!(rejection, Rejection::Offered { .. });
         let mut error = Error::from(rejection);
         if by.is_some() {
             let name = rows.user_label(by).await?;
             if !name.is_empty() {
-                error.message = format!("{name} has claimed this conversation");
+                error.message = if offered {
+                    format!("this conversation is offered to {name}")
+                } else {
+                    format!("{name} has claimed this conversation")
+                };
             }
             error.params.insert("by", name);
         }

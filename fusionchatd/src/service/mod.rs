@@ -51,6 +51,8 @@ mod execute_test;
 #[cfg(test)]
 mod inbox_test;
 #[cfg(test)]
+mod label_test;
+#[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod subscribe_test;

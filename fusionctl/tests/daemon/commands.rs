@@ -153,8 +153,8 @@ async fn the_queue_is_shown_harmless() {
     let ran = run(daemon.address, &["escalations"]).await;
     assert_eq!(
         ran.stdout,
-        "NUMBER  WAITING  REASON        VISITOR  LAST LINE\n\
-         1042    4m 12s   visitor_wish  Jo       I was charged twice\n"
+        "NUMBER  WAITING  PRIORITY  REASON        FOR  VISITOR  LAST LINE\n\
+         1042    4m 12s   -         visitor_wish  -    Jo       I was charged twice\n"
     );
     let json = run(daemon.address, &["escalation", "list", "-o", "json"]).await.json();
     assert_eq!(json["items"][0]["number"], 1042);

@@ -14,7 +14,7 @@ use crate::side::{Side, tenant};
 /// Frames that carry ids, all of them tested below.
 const NAMES: [&str; 1] = ["Hello"];
 /// Frames that speak of the socket's own visitor only; a `clientId` is the sender's own word.
-const NAMES_NOTHING: [&str; 6] = ["Message", "Person", "End", "Typing", "Read", "Ping"];
+const NAMES_NOTHING: [&str; 7] = ["Message", "Person", "End", "Confirm", "Typing", "Read", "Ping"];
 
 #[test]
 fn every_frame_is_in_a_table() {
