@@ -229,6 +229,8 @@ pub struct StoredKey {
     revoked_at: Option<i64>,
     #[prost(uint64, tag = "9")]
     position: u64,
+    #[prost(bytes = "vec", optional, tag = "10")]
+    parent: Option<Vec<u8>>,
 }
 
 impl Record for Key {
@@ -246,6 +248,7 @@ impl Record for Key {
             expires_at: self.expires_at,
             revoked_at: self.revoked_at,
             position: self.position,
+            parent: self.parent.map(|it| id(&it.0)),
         }
     }
 
@@ -260,6 +263,7 @@ impl Record for Key {
             expires_at: it.expires_at,
             revoked_at: it.revoked_at,
             position: it.position,
+            parent: maybe(it.parent.as_ref())?.map(KeyId),
         })
     }
 }
