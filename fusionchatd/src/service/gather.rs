@@ -6,7 +6,7 @@ use crate::domain::command::{Command, StaffAct, Visitor};
 use crate::domain::conversation::Side;
 use crate::domain::facts::Facts;
 use crate::domain::hidden::Hidden;
-use crate::domain::id::{ArticleId, ConversationId, UserId};
+use crate::domain::id::{ArticleId, ConversationId, InboxId, UserId};
 use crate::domain::message::SenderType;
 use crate::domain::timer::TimerKind;
 use crate::domain::user::{Role, User};
@@ -35,28 +35,14 @@ pub(super) async fn gather(
         Command::CreateInbox { name, .. } => {
             facts.taken = taken(rows, &table::inbox_name(organization, name), "name").await?;
         }
-        Command::AcceptInvite { user, .. } => {
-            facts.user = rows.user(*user).await?;
-            let code = rows.pointer(&table::user_invite(organization, *user)).await?;
-            facts.code = code.and_then(|it| it.secret).map(Hidden);
-        }
+        Command::AcceptInvite { user, .. } => gather_invited(rows, *user, &mut facts).await?,
         Command::EditInbox { inbox, edit } => {
-            facts.inbox = rows.inbox(*inbox).await?;
-            let other = |name: &&String| facts.inbox.as_ref().is_some_and(|it| it.name != **name);
-            if let Some(name) = edit.name.as_ref().filter(other) {
-                facts.taken = taken(rows, &table::inbox_name(organization, name), "name").await?;
-            }
+            gather_inbox(rows, *inbox, edit.name.as_ref(), &mut facts).await?;
         }
         Command::EditUser { user, name, .. } => {
-            gather_staff(rows, *user, &mut facts).await?;
-            let key = |name: &str| table::user_name(organization, name.trim());
-            if let Some(name) = name.as_deref()
-                && rows.pointer(&key(name)).await?.is_some_and(|it| it.subject != user.0)
-            {
-                facts.taken = Some("name");
-            }
+            gather_staff(rows, *user, name.as_deref(), &mut facts).await?;
         }
-        Command::DisableUser { user, .. } => gather_staff(rows, *user, &mut facts).await?,
+        Command::DisableUser { user, .. } => gather_staff(rows, *user, None, &mut facts).await?,
         Command::LeaveAbsent { conversation } => {
             gather_conversation(rows, *conversation, &mut facts).await?;
             facts.assignee = assignee(rows, &facts).await?;
@@ -81,7 +67,7 @@ pub(super) async fn gather(
             gather_conversation(rows, *conversation, &mut facts).await?;
             gather_act(rows, *agent, act, &mut facts).await?;
         }
-        Command::Assistant { conversation, .. } => {
+        Command::Assistant { conversation, .. } | Command::Settle { conversation } => {
             gather_conversation(rows, *conversation, &mut facts).await?;
         }
         Command::Timer(timer) => match timer.kind {
@@ -90,9 +76,6 @@ pub(super) async fn gather(
                 gather_conversation(rows, ConversationId(timer.subject), &mut facts).await?;
             }
         },
-        Command::Settle { conversation } => {
-            gather_conversation(rows, *conversation, &mut facts).await?;
-        }
         Command::Mark { conversation, side, seq } => {
             gather_conversation(rows, *conversation, &mut facts).await?;
             if *side == Side::Staff {
@@ -158,9 +141,43 @@ async fn unread_after(
     Ok(Some(unread as u64))
 }
 
-/// A member of staff, and whether another admin than they can act.
-async fn gather_staff(rows: &Rows<'_>, user: UserId, facts: &mut Facts) -> Result<(), Error> {
+/// A member of staff and their one-time code.
+async fn gather_invited(rows: &Rows<'_>, user: UserId, facts: &mut Facts) -> Result<(), Error> {
     facts.user = rows.user(user).await?;
+    let code = rows.pointer(&table::user_invite(rows.organization(), user)).await?;
+    facts.code = code.and_then(|it| it.secret).map(Hidden);
+    Ok(())
+}
+
+/// An inbox, and whether another has its new name.
+async fn gather_inbox(
+    rows: &Rows<'_>,
+    inbox: InboxId,
+    name: Option<&String>,
+    facts: &mut Facts,
+) -> Result<(), Error> {
+    facts.inbox = rows.inbox(inbox).await?;
+    let other = |name: &&String| facts.inbox.as_ref().is_some_and(|it| it.name != **name);
+    if let Some(name) = name.filter(other) {
+        let key = table::inbox_name(rows.organization(), name);
+        facts.taken = taken(rows, &key, "name").await?;
+    }
+    Ok(())
+}
+
+/// A member of staff, whether another admin than they can act, and whether somebody else has their new name.
+async fn gather_staff(
+    rows: &Rows<'_>,
+    user: UserId,
+    name: Option<&str>,
+    facts: &mut Facts,
+) -> Result<(), Error> {
+    facts.user = rows.user(user).await?;
+    if let Some(name) = name {
+        let key = table::user_name(rows.organization(), name.trim());
+        let other = rows.pointer(&key).await?.is_some_and(|it| it.subject != user.0);
+        facts.taken = other.then_some("name");
+    }
     let staff = rows.staff().await?;
     facts.other_admin = staff.iter().any(|it| it.id != user && it.is_acting_admin());
     Ok(())

@@ -103,7 +103,7 @@ fn store_cut(cut: Cut) -> StoredCut {
     StoredCut { position: cut.position, at: cut.at }
 }
 
-fn load_cut(it: StoredCut) -> Cut {
+fn load_cut(it: &StoredCut) -> Cut {
     Cut { position: it.position, at: it.at }
 }
 
@@ -146,8 +146,8 @@ impl Record for User {
             invited_until: it.invited_until,
             disabled_at: it.disabled_at,
             absence: it.absence.map(|it| Absence { from: it.from, due: it.due, turn: it.turn }),
-            sessions_cut: it.sessions_cut.map(load_cut),
-            keys_cut: it.keys_cut.map(load_cut),
+            sessions_cut: it.sessions_cut.as_ref().map(load_cut),
+            keys_cut: it.keys_cut.as_ref().map(load_cut),
         })
     }
 }
