@@ -202,7 +202,8 @@ fn network(text: &str) -> Result<IpNet, String> {
     network.ok_or_else(|| format!("{text:?} is no network such as \"10.0.0.0/8\" or \"::1\""))
 }
 
-fn number(value: &Value, least: u64, most: u64) -> Result<u64, String> {
+/// A whole number within bounds.
+pub(super) fn number(value: &Value, least: u64, most: u64) -> Result<u64, String> {
     let number = value.as_integer().and_then(|it| u64::try_from(it).ok());
     number
         .filter(|it| (least..=most).contains(it))

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use toml::{Table, Value};
 
+use super::key::number;
 use crate::ai::openai::{Endpoint, Patience};
 use crate::worker::provider::{KeySource, ProviderSettings};
 
@@ -168,7 +169,7 @@ impl Entry<'_> {
 
     fn number(&mut self, name: &str, usual: u64, most: u64) -> u64 {
         let Some(value) = self.table.get(name) else { return usual };
-        super::number(value, 1, most).unwrap_or_else(|mistake| {
+        number(value, 1, most).unwrap_or_else(|mistake| {
             self.mistake(name, &mistake);
             usual
         })

@@ -130,6 +130,8 @@ pub enum Command {
         owner: Option<UserId>,
         /// When it expires.
         expires_at: Option<Time>,
+        /// The key it is created with, if with one.
+        parent: Option<KeyId>,
         /// The hash of its secret.
         secret: Hidden<[u8; 32]>,
     },

@@ -6,6 +6,9 @@ use super::id::{KeyId, OrganizationId, UserId};
 /// The most scopes a key may carry.
 pub const SCOPES_MAX: usize = 32;
 
+/// How many keys may be made one with the other.
+pub const KEY_CHAIN_MAX: usize = 8;
+
 /// An API key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
@@ -27,6 +30,8 @@ pub struct Key {
     pub revoked_at: Option<Time>,
     /// The position at which it was created.
     pub position: u64,
+    /// The key it was created with, if with one: revoking that one ends this one.
+    pub parent: Option<KeyId>,
 }
 
 impl Key {

@@ -168,7 +168,10 @@ impl User {
             | EntryKind::HandedBack
             | EntryKind::Resolved
             | EntryKind::Reopened
-            | EntryKind::MarkMoved => {}
+            | EntryKind::MarkMoved
+            | EntryKind::Transferred
+            | EntryKind::OfferEnded
+            | EntryKind::TagsChanged => {}
         }
     }
 

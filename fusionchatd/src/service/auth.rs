@@ -87,6 +87,9 @@ impl Service {
         let rows = Rows::new(self.engine.as_ref(), organization);
         let key = rows.api_key(id).await?.filter(|key| key.is_live(self.now()));
         let key = key.ok_or_else(ended)?;
+        if super::key::ended_at(&rows, &key).await?.is_some() {
+            return Err(ended());
+        }
         let Some(owner) = key.owner else {
             return Ok(Actor {
                 organization,

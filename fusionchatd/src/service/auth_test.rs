@@ -13,6 +13,7 @@ use super::auth::SignedIn;
 use super::error::Error;
 use super::key::CreateKey;
 use super::limit::{Address, Limits};
+use super::password::{AT_ONCE, WAITING_MAX};
 use super::rig::{Rig, SHOP, acme, code, found, fresh, operator};
 use super::user::CreateUser;
 
@@ -73,6 +74,74 @@ async fn a_key_makes_none_that_outlives_it() {
         let (child, _) = rig.service.create_key(&holder, None, wished).await.expect("made");
         assert_eq!(child.expires_at, end, "{ttl_ms:?}");
     }
+}
+
+#[tokio::test]
+async fn revoking_a_key_ends_the_keys_made_with_it() {
+    let rig = Rig::new().await;
+    let mut holder = rig.desk.admin.clone();
+    let mut made = Vec::new();
+    for _ in 0..8 {
+        let (key, secret) = rig.service.create_key(&holder, None, new_key()).await.expect("made");
+        let secret = secret.expect("shown");
+        holder = rig.service.authenticate(&secret).await.expect("known");
+        made.push((key, secret));
+    }
+    let ninth = rig.service.create_key(&holder, None, new_key()).await;
+    assert_eq!(code(&ninth), "too_many_parents");
+    let second = made[1].0.id.to_string();
+    rig.service.revoke_key(&rig.desk.admin, None, &second).await.expect("revoked");
+    for (at, (_, secret)) in made.iter().enumerate() {
+        let expected = if at == 0 { "ok" } else { "session_ended" };
+        assert_eq!(code(&rig.service.authenticate(secret).await), expected, "key {at}");
+    }
+    let listed = rig.service.list_keys(&rig.desk.admin).await.expect("listed");
+    let live = listed.iter().filter(|it| it.revoked_at.is_none()).map(|it| it.id);
+    assert!(made.iter().skip(1).all(|(key, _)| live.clone().all(|id| id != key.id)));
+}
+
+#[tokio::test]
+async fn a_key_outside_its_scope_is_told_which_one_is_missing() {
+    let rig = Rig::new().await;
+    let scopes = vec!["article:read".to_owned(), "key:write".to_owned()];
+    let new = CreateKey { scopes, ..new_key() };
+    let (_, secret) = rig.service.create_key(&rig.desk.admin, None, new).await.expect("made");
+    let key = rig.service.authenticate(&secret.expect("shown")).await.expect("known");
+    let refused = rig.service.list_users(&key).await.expect_err("refused");
+    assert_eq!((refused.code, refused.params["scope"].as_str()), ("forbidden", "user:read"));
+    assert!(refused.message.contains("user:read") && !refused.hint.is_empty());
+    let wider = rig.service.create_key(&key, None, new_key()).await.expect_err("refused");
+    assert_eq!(wider.params["scope"], "*");
+    let agents = rig.service.invite_user(
+        &rig.desk.a,
+        None,
+        super::user::InviteUser {
+            email: "x@example.com".to_owned(),
+            name: None,
+            role: Role::Agent,
+        },
+    );
+    let refused = agents.await.expect_err("refused");
+    assert!(refused.params.is_empty(), "no scope would help a signed-in agent");
+}
+
+/// fault_95: a spray of passwords is stopped by rates, and never computes more than two hashes at once.
+#[tokio::test]
+async fn fault_95_a_password_spray_is_limited() {
+    let rig = Rig::with(Limits { sign_ins_per_five_minutes: 1, ..Limits::default() }).await;
+    let mut answers = std::collections::BTreeMap::new();
+    for n in 0..20 {
+        let email = format!("user{n}@example.com");
+        let tried = rig.service.sign_in(address(), &email, PASSWORD.to_owned(), None).await;
+        *answers.entry(code(&tried)).or_insert(0) += 1;
+    }
+    let expected = [("rate_limited", 14), ("wrong_credentials", 6)];
+    assert_eq!(answers.into_iter().collect::<Vec<_>>(), expected);
+    let rig = Rig::with(Limits { sign_ins_per_five_minutes: 1_000, ..Limits::default() }).await;
+    let flood = (0..60).map(|_| rig.service.sign_in(address(), "a@b.c", PASSWORD.to_owned(), None));
+    let flood = futures::future::join_all(flood).await;
+    let refused = flood.iter().filter(|it| code(it) == "overloaded").count();
+    assert_eq!(refused, 60 - (AT_ONCE + WAITING_MAX));
 }
 
 #[tokio::test]

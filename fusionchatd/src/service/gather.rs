@@ -35,24 +35,14 @@ pub(super) async fn gather(
         Command::CreateInbox { name, .. } => {
             facts.taken = taken(rows, &table::inbox_name(organization, name), "name").await?;
         }
-        Command::AcceptInvite { user, .. } => {
-            facts.user = rows.user(*user).await?;
-            let code = rows.pointer(&table::user_invite(organization, *user)).await?;
-            facts.code = code.and_then(|it| it.secret).map(Hidden);
-        }
+        Command::AcceptInvite { user, .. } => gather_invited(rows, *user, &mut facts).await?,
         Command::EditInbox { inbox, edit } => {
             gather_inbox(rows, *inbox, edit.name.as_deref(), &mut facts).await?;
         }
         Command::EditUser { user, name, .. } => {
-            gather_staff(rows, *user, &mut facts).await?;
-            let key = |name: &str| table::user_name(organization, name.trim());
-            if let Some(name) = name.as_deref()
-                && rows.pointer(&key(name)).await?.is_some_and(|it| it.subject != user.0)
-            {
-                facts.taken = Some("name");
-            }
+            gather_staff(rows, *user, name.as_deref(), &mut facts).await?;
         }
-        Command::DisableUser { user, .. } => gather_staff(rows, *user, &mut facts).await?,
+        Command::DisableUser { user, .. } => gather_staff(rows, *user, None, &mut facts).await?,
         Command::LeaveAbsent { conversation } => {
             gather_conversation(rows, *conversation, &mut facts).await?;
             facts.assignee = assignee(rows, &facts).await?;
@@ -181,9 +171,27 @@ async fn unread_after(
     Ok(Some(unread as u64))
 }
 
-/// A member of staff, and whether another admin than they can act.
-async fn gather_staff(rows: &Rows<'_>, user: UserId, facts: &mut Facts) -> Result<(), Error> {
+/// A member of staff and their one-time code.
+async fn gather_invited(rows: &Rows<'_>, user: UserId, facts: &mut Facts) -> Result<(), Error> {
     facts.user = rows.user(user).await?;
+    let code = rows.pointer(&table::user_invite(rows.organization(), user)).await?;
+    facts.code = code.and_then(|it| it.secret).map(Hidden);
+    Ok(())
+}
+
+/// A member of staff, whether another admin than they can act, and whether somebody else has their new name.
+async fn gather_staff(
+    rows: &Rows<'_>,
+    user: UserId,
+    name: Option<&str>,
+    facts: &mut Facts,
+) -> Result<(), Error> {
+    facts.user = rows.user(user).await?;
+    if let Some(name) = name {
+        let key = table::user_name(rows.organization(), name.trim());
+        let other = rows.pointer(&key).await?.is_some_and(|it| it.subject != user.0);
+        facts.taken = other.then_some("name");
+    }
     let staff = rows.staff().await?;
     facts.other_admin = staff.iter().any(|it| it.id != user && it.is_acting_admin());
     Ok(())

@@ -7,14 +7,14 @@ use crate::domain::actor::{Actor, Grants, Permission, Who};
 use crate::domain::command::Command;
 use crate::domain::hidden::Hidden;
 use crate::domain::id::{ClientId, KeyId};
-use crate::domain::key::Key;
+use crate::domain::key::{KEY_CHAIN_MAX, Key};
 use crate::store::{Direction, table};
 
 use super::digest::Digest;
 use super::error::Error;
-use super::rows::PAGE_MAX;
+use super::rows::{PAGE_MAX, Rows};
 use super::token;
-use super::{Service, require};
+use super::{Service, missing_scope, require};
 
 /// A new key.
 #[derive(Clone, Debug)]
@@ -51,6 +51,17 @@ impl Service {
             Some(end) => Some(wished.map_or(end, |wished| wished.min(end))),
             None => wished,
         };
+        let parent = match &actor.who {
+            Who::Key { key, .. } => Some(*key),
+            Who::Agent { .. }
+            | Who::Visitor { .. }
+            | Who::Operator { .. }
+            | Who::Assistant
+            | Who::System => None,
+        };
+        if let Some(parent) = parent {
+            self.check_chain(actor, parent).await?;
+        }
         let id = KeyId(self.new_id());
         let secret = token::new_key(id)?;
         let command = Command::CreateKey {
@@ -59,11 +70,27 @@ impl Service {
             scopes: new.scopes,
             owner: Some(owner),
             expires_at,
+            parent,
             secret: Hidden(token::hash(&secret)),
         };
         let answer = self.execute(actor, client_id, digest, command).await?;
         let key = self.key_of(actor, answer.refs.subject).await?;
         Ok((key, (!answer.repeated).then_some(secret)))
+    }
+
+    /// Refuses a key at the end of a long chain of keys.
+    async fn check_chain(&self, actor: &Actor, parent: KeyId) -> Result<(), Error> {
+        let rows = self.rows(actor);
+        let mut above = Some(parent);
+        for _ in 1..KEY_CHAIN_MAX {
+            let Some(id) = above else { return Ok(()) };
+            above = rows.api_key(id).await?.and_then(|key| key.parent);
+        }
+        if above.is_none() {
+            return Ok(());
+        }
+        let text = format!("a key is made with a key at most {} times in a row", KEY_CHAIN_MAX - 1);
+        Err(Error::invalid("too_many_parents", text).with_hint("make it as a signed-in user"))
     }
 
     /// When the key an actor holds expires, if it holds one that does: no key it makes may outlive it.
@@ -77,8 +104,10 @@ impl Service {
     fn check_scopes(&self, actor: &Actor, scopes: &[String]) -> Result<(), Error> {
         match &actor.grants {
             Grants::Scopes { scopes: own, .. } if !own.iter().any(|it| it == "*") => {
-                let held = scopes.iter().all(|scope| own.contains(scope));
-                if held { Ok(()) } else { Err(Error::forbidden()) }
+                match scopes.iter().find(|scope| !own.contains(scope)) {
+                    None => Ok(()),
+                    Some(missing) => Err(missing_scope(missing)),
+                }
             }
             Grants::Scopes { .. }
             | Grants::Role(_)
@@ -94,10 +123,15 @@ impl Service {
         let rows = self.rows(actor);
         let range = table::api_keys(actor.organization);
         let found = rows.list::<Key>(&range, Direction::Forward, PAGE_MAX).await?;
-        Ok(found.into_iter().map(|(_, key)| key).collect())
+        let mut keys = Vec::with_capacity(found.len());
+        for (_, key) in found {
+            let revoked_at = ended_at(&rows, &key).await?;
+            keys.push(Key { revoked_at, ..key });
+        }
+        Ok(keys)
     }
 
-    /// Revokes a key; its open streams end within a second.
+    /// Revokes a key and with it the keys that were made with it; their open streams end within a second.
     pub async fn revoke_key(
         self: &Arc<Self>,
         actor: &Actor,
@@ -115,4 +149,22 @@ impl Service {
         let id = KeyId(subject.ok_or_else(Error::not_found)?);
         self.rows(actor).api_key(id).await?.ok_or_else(Error::not_found)
     }
+}
+
+/// When a key was ended before it expires: by itself, with the key it was made with, or with all of its owner's.
+pub(super) async fn ended_at(rows: &Rows<'_>, key: &Key) -> Result<Option<Time>, Error> {
+    if let (None, Some(owner)) = (key.revoked_at, key.owner) {
+        let user = rows.user(owner).await?;
+        let cut = user.and_then(|it| it.keys_cut).filter(|cut| key.position <= cut.position);
+        if let Some(cut) = cut {
+            return Ok(Some(cut.at));
+        }
+    }
+    let (mut ended, mut above) = (key.revoked_at, key.parent);
+    for _ in 0..KEY_CHAIN_MAX {
+        let (None, Some(id)) = (ended, above) else { break };
+        let Some(parent) = rows.api_key(id).await? else { break };
+        (ended, above) = (parent.revoked_at, parent.parent);
+    }
+    Ok(ended)
 }

@@ -72,7 +72,7 @@ use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::domain::Time;
-use crate::domain::actor::{Actor, Permission};
+use crate::domain::actor::{Actor, Grants, Permission};
 use crate::domain::timer::Delays;
 use crate::store::record::{Daemon, Record};
 use crate::store::{Batch, Engine, table};
@@ -217,7 +217,22 @@ impl Service {
 
 /// Refuses an actor without the permission.
 fn require(actor: &Actor, permission: Permission) -> Result<(), Error> {
-    if actor.may(permission) { Ok(()) } else { Err(Error::forbidden()) }
+    if actor.may(permission) {
+        return Ok(());
+    }
+    // What a key lacks is said by name; what its owner lacks no scope would give.
+    let scoped = matches!(&actor.grants, Grants::Scopes { scopes, .. }
+        if !scopes.iter().any(|it| it == "*" || it == permission.scope()));
+    Err(if scoped { missing_scope(permission.scope()) } else { Error::forbidden() })
+}
+
+/// Refuses a key something that is not among its scopes.
+fn missing_scope(scope: &str) -> Error {
+    let mut error = Error::forbidden();
+    error.message = format!("this key lacks the scope {scope}");
+    error
+        .with_param("scope", scope)
+        .with_hint("use a key that has it: fusionctl key create --scope …")
 }
 
 async fn daemon_row(engine: &dyn Engine) -> Result<Daemon, Error> {

@@ -132,6 +132,7 @@ impl Service {
             scopes: vec!["*".to_owned()],
             owner: Some(admin),
             expires_at: None,
+            parent: None,
             secret: Hidden(token::hash(&secret)),
         };
         let repeated = make("key", key).await?.repeated;
@@ -190,6 +191,7 @@ impl Service {
             scopes: vec!["*".to_owned()],
             owner: None,
             expires_at: None,
+            parent: None,
             secret: Hidden(token::hash(&secret)),
         };
         let system = Actor::system(OPERATOR_ORGANIZATION);

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::domain::actor::{Actor, Permission};
 use crate::domain::command::{Command, StaffAct};
-use crate::domain::conversation::{Conversation, Status};
+use crate::domain::conversation::Conversation;
 use crate::domain::id::{ClientId, ConversationId, EscalationId, OPERATOR_ORGANIZATION, UserId};
 use crate::domain::lane::Lane;
 use crate::domain::timer::{Due, Timer, TimerKind};

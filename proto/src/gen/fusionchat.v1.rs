@@ -5450,7 +5450,7 @@ pub mod key_service_client {
                 .insert(GrpcMethod::new("fusionchat.v1.KeyService", "ListKeys"));
             self.inner.unary(req, path, codec).await
         }
-        /// Open streams of the key end within a second.
+        /// Ends the keys that were made with it too. Open streams of all of them end within a second.
         pub async fn revoke_key(
             &mut self,
             request: impl tonic::IntoRequest<super::RevokeKeyRequest>,
@@ -5504,7 +5504,7 @@ pub mod key_service_server {
             tonic::Response<super::ListKeysResponse>,
             tonic::Status,
         >;
-        /// Open streams of the key end within a second.
+        /// Ends the keys that were made with it too. Open streams of all of them end within a second.
         async fn revoke_key(
             &self,
             request: tonic::Request<super::RevokeKeyRequest>,

@@ -97,7 +97,7 @@ pub(super) fn start_session(
 }
 
 fn create_key(script: &mut Script<'_>, command: &Command) -> Result<Refs, Rejection> {
-    let Command::CreateKey { id, name, scopes, owner, expires_at, secret } = command else {
+    let Command::CreateKey { id, name, scopes, owner, expires_at, parent, secret } = command else {
         return Err(Rejection::NotFound);
     };
     let known = |scope: &String| {
@@ -120,6 +120,7 @@ fn create_key(script: &mut Script<'_>, command: &Command) -> Result<Refs, Reject
         expires_at: *expires_at,
         revoked_at: None,
         position: entry.position,
+        parent: *parent,
     };
     Ok(put(script, entry, id.0, Content::Key(key, *secret)))
 }

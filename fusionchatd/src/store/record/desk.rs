@@ -103,7 +103,7 @@ fn store_cut(cut: Cut) -> StoredCut {
     StoredCut { position: cut.position, at: cut.at }
 }
 
-fn load_cut(it: StoredCut) -> Cut {
+fn load_cut(it: &StoredCut) -> Cut {
     Cut { position: it.position, at: it.at }
 }
 
@@ -146,8 +146,8 @@ impl Record for User {
             invited_until: it.invited_until,
             disabled_at: it.disabled_at,
             absence: it.absence.map(|it| Absence { from: it.from, due: it.due, turn: it.turn }),
-            sessions_cut: it.sessions_cut.map(load_cut),
-            keys_cut: it.keys_cut.map(load_cut),
+            sessions_cut: it.sessions_cut.as_ref().map(load_cut),
+            keys_cut: it.keys_cut.as_ref().map(load_cut),
         })
     }
 }
@@ -229,6 +229,8 @@ pub struct StoredKey {
     revoked_at: Option<i64>,
     #[prost(uint64, tag = "9")]
     position: u64,
+    #[prost(bytes = "vec", optional, tag = "10")]
+    parent: Option<Vec<u8>>,
 }
 
 impl Record for Key {
@@ -246,6 +248,7 @@ impl Record for Key {
             expires_at: self.expires_at,
             revoked_at: self.revoked_at,
             position: self.position,
+            parent: self.parent.map(|it| id(&it.0)),
         }
     }
 
@@ -260,6 +263,7 @@ impl Record for Key {
             expires_at: it.expires_at,
             revoked_at: it.revoked_at,
             position: it.position,
+            parent: maybe(it.parent.as_ref())?.map(KeyId),
         })
     }
 }

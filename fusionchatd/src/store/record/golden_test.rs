@@ -181,6 +181,7 @@ fn golden_bytes_of_credentials_and_articles() {
         expires_at: Some(6),
         revoked_at: Some(7),
         position: 0,
+        parent: None,
     };
     golden(
         &key,
@@ -188,9 +189,10 @@ fn golden_bytes_of_credentials_and_articles() {
          636922012a2a1002020202020202020202020202020202300538064007",
     );
     golden(
-        &Key { position: 8, ..key },
+        &Key { position: 8, parent: Some(KeyId(id(9))), ..key },
         "13010a10040404040404040404040404040404041210010101010101010101010101010101011a02\
-         636922012a2a10020202020202020202020202020202023005380640074808",
+         636922012a2a1002020202020202020202020202020202300538064007480852100909090909090909\
+         0909090909090909",
     );
     let session = Session {
         id: SessionId(id(5)),
