@@ -1,8 +1,12 @@
 //! The assistant with a model: a real daemon, a real visitor's socket, and a scripted provider that answers well, lies,
 //! hangs or sends rubbish. Whatever it does, the visitor gets a checked answer, the built-in one, or a person.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context, Result, ensure};
+use fusionchat_proto::v1::{AssistantMode, EditInboxRequest};
 use fusionchat_tests::daemon::Daemon;
+use fusionchat_tests::grpc::client_id;
 use fusionchat_tests::model::{Line, ScriptedModel, chunk, good};
 use fusionchat_tests::stage::{Stage, play};
 use fusionchat_tests::visitor::Visitor;
@@ -264,6 +268,32 @@ fn a_takeover_and_a_new_message_cut_the_running_answer() {
         agent.claim(conversation.as_str().context("an id")?, true).await?;
         model.closed(2).await?;
         visitor.until("the agent", |it| it["conversation"]["handler"] == "agent").await?;
+        let spoke = visitor.messages.iter().any(|it| it["senderType"] == "assistant");
+        ensure!(!spoke, "{:?}", visitor.transcript());
+        Ok(())
+    });
+}
+
+#[test]
+fn switching_the_assistant_off_cuts_the_running_answer_within_a_second() {
+    play(async |stage| {
+        let model = ScriptedModel::start().await?;
+        let daemon = daemon(stage, &model, "silence_ms = 50000").await?;
+        model.script([Line::HangAfter(format!("{LONG}You have 30 days. It"))]);
+        let mut visitor = daemon.visitor().await?;
+        visitor.say(QUESTION).await?;
+        model.asked(1).await?;
+        let edit = EditInboxRequest {
+            client_id: client_id(),
+            inbox: daemon.field("inbox")?.to_owned(),
+            assistant: AssistantMode::Off.into(),
+            ..EditInboxRequest::default()
+        };
+        daemon.staff("admin").await?.inboxes().edit_inbox(edit).await?;
+        let began = Instant::now();
+        model.closed(1).await?;
+        visitor.status("escalated").await?;
+        ensure!(began.elapsed() < Duration::from_secs(1), "it took {:?}", began.elapsed());
         let spoke = visitor.messages.iter().any(|it| it["senderType"] == "assistant");
         ensure!(!spoke, "{:?}", visitor.transcript());
         Ok(())

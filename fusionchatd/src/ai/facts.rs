@@ -3,193 +3,7 @@
 
 use std::collections::BTreeSet;
 
-/// Words for currencies, each with its name.
-const CURRENCIES: &[(&str, &str)] = &[
-    ("€", "eur"),
-    ("eur", "eur"),
-    ("euro", "eur"),
-    ("euros", "eur"),
-    ("$", "usd"),
-    ("usd", "usd"),
-    ("dollar", "usd"),
-    ("dollars", "usd"),
-    ("£", "gbp"),
-    ("gbp", "gbp"),
-    ("pounds", "gbp"),
-    ("chf", "chf"),
-    ("₺", "try"),
-    ("tl", "try"),
-    ("try", "try"),
-    ("¥", "jpy"),
-    ("jpy", "jpy"),
-    ("%", "%"),
-    ("percent", "%"),
-    ("prozent", "%"),
-];
-
-/// The beginnings of the months' names, with the month: English, German, Spanish, French, Turkish.
-const MONTHS: &[(&str, u32)] = &[
-    ("january", 1),
-    ("januar", 1),
-    ("enero", 1),
-    ("janvier", 1),
-    ("ocak", 1),
-    ("jan", 1),
-    ("february", 2),
-    ("februar", 2),
-    ("febrero", 2),
-    ("février", 2),
-    ("şubat", 2),
-    ("feb", 2),
-    ("march", 3),
-    ("märz", 3),
-    ("marzo", 3),
-    ("mars", 3),
-    ("mart", 3),
-    ("mar", 3),
-    ("april", 4),
-    ("abril", 4),
-    ("avril", 4),
-    ("nisan", 4),
-    ("apr", 4),
-    ("may", 5),
-    ("mai", 5),
-    ("mayo", 5),
-    ("mayıs", 5),
-    ("june", 6),
-    ("juni", 6),
-    ("junio", 6),
-    ("juin", 6),
-    ("haziran", 6),
-    ("jun", 6),
-    ("july", 7),
-    ("juli", 7),
-    ("julio", 7),
-    ("juillet", 7),
-    ("temmuz", 7),
-    ("jul", 7),
-    ("august", 8),
-    ("agosto", 8),
-    ("août", 8),
-    ("ağustos", 8),
-    ("aug", 8),
-    ("september", 9),
-    ("septiembre", 9),
-    ("septembre", 9),
-    ("eylül", 9),
-    ("sep", 9),
-    ("sept", 9),
-    ("october", 10),
-    ("oktober", 10),
-    ("octubre", 10),
-    ("octobre", 10),
-    ("ekim", 10),
-    ("oct", 10),
-    ("november", 11),
-    ("noviembre", 11),
-    ("novembre", 11),
-    ("kasım", 11),
-    ("nov", 11),
-    ("december", 12),
-    ("dezember", 12),
-    ("diciembre", 12),
-    ("décembre", 12),
-    ("aralık", 12),
-    ("dec", 12),
-];
-
-/// Spans of time by the beginning of the word, each with its name.
-const SPANS: &[(&str, &str)] = &[
-    ("second", "s"),
-    ("sekunde", "s"),
-    ("minute", "min"),
-    ("minuto", "min"),
-    ("dakika", "min"),
-    ("hour", "h"),
-    ("stunde", "h"),
-    ("hora", "h"),
-    ("heure", "h"),
-    ("saat", "h"),
-    ("day", "d"),
-    ("tag", "d"),
-    ("día", "d"),
-    ("jour", "d"),
-    ("gün", "d"),
-    ("week", "w"),
-    ("woche", "w"),
-    ("semana", "w"),
-    ("semaine", "w"),
-    ("hafta", "w"),
-    ("month", "m"),
-    ("monat", "m"),
-    ("mes", "m"),
-    ("mois", "m"),
-    ("year", "y"),
-    ("jahr", "y"),
-    ("año", "y"),
-    ("yıl", "y"),
-];
-
-/// Written numbers, where they cannot be taken for an article.
-const WRITTEN: &[(&str, &str)] = &[
-    ("two", "2"),
-    ("three", "3"),
-    ("four", "4"),
-    ("five", "5"),
-    ("six", "6"),
-    ("seven", "7"),
-    ("eight", "8"),
-    ("nine", "9"),
-    ("ten", "10"),
-    ("eleven", "11"),
-    ("twelve", "12"),
-    ("fourteen", "14"),
-    ("fifteen", "15"),
-    ("twenty", "20"),
-    ("thirty", "30"),
-    ("forty", "40"),
-    ("fifty", "50"),
-    ("sixty", "60"),
-    ("ninety", "90"),
-    ("hundred", "100"),
-    ("thousand", "1000"),
-    ("zwei", "2"),
-    ("drei", "3"),
-    ("vier", "4"),
-    ("fünf", "5"),
-    ("sechs", "6"),
-    ("sieben", "7"),
-    ("acht", "8"),
-    ("neun", "9"),
-    ("zehn", "10"),
-    ("elf", "11"),
-    ("zwölf", "12"),
-    ("dos", "2"),
-    ("tres", "3"),
-    ("cuatro", "4"),
-    ("cinco", "5"),
-    ("seis", "6"),
-    ("siete", "7"),
-    ("ocho", "8"),
-    ("nueve", "9"),
-    ("diez", "10"),
-    ("deux", "2"),
-    ("trois", "3"),
-    ("quatre", "4"),
-    ("cinq", "5"),
-    ("sept", "7"),
-    ("huit", "8"),
-    ("neuf", "9"),
-    ("dix", "10"),
-    ("iki", "2"),
-    ("üç", "3"),
-    ("dört", "4"),
-    ("beş", "5"),
-    ("altı", "6"),
-    ("yedi", "7"),
-    ("sekiz", "8"),
-    ("dokuz", "9"),
-];
+use super::units::{CURRENCIES, MONTHS, SPANS, WRITTEN};
 
 /// A word in capitals of at least this many letters is a code.
 const CODE_LETTERS_MIN: usize = 4;
@@ -453,7 +267,8 @@ fn number_readings(text: &str) -> BTreeSet<String> {
 }
 
 fn plain_number(whole: &str, part: &str) -> String {
-    let whole = whole.trim_start_matches('0');
+    // `08` is a time or a day; `030` begins a phone number and is no thirty.
+    let whole = if whole.len() > 2 { whole } else { whole.trim_start_matches('0') };
     let part = part.trim_end_matches('0');
     let whole = if whole.is_empty() { "0" } else { whole };
     if part.is_empty() { whole.to_owned() } else { format!("{whole}.{part}") }
@@ -569,7 +384,8 @@ mod tests {
         assert_eq!(read("1.299,50"), ["1299.5"]);
         assert_eq!(read("1'000'000"), ["1000000"]);
         assert_eq!(read("1.000.000"), ["1000000"]);
-        assert_eq!(read("007"), ["7"]);
+        assert_eq!(read("007"), ["007"]);
+        assert_eq!(read("08"), ["8"]);
         assert_eq!(read("0.50"), ["0.5"]);
         assert_eq!(read("1.2.3"), ["1.2.3"]);
     }

@@ -13,6 +13,8 @@ pub mod reply;
 pub mod turn;
 pub mod wishes;
 
+mod units;
+
 pub use turn::{Decision, Source, Turn, decide, decide_early};
 
 #[cfg(test)]

@@ -123,6 +123,11 @@ impl Reply {
             from = range.end;
         }
         self.rest.drain(..from);
+        if self.chars == 0
+            && let Some(first) = taken.first_mut()
+        {
+            *first = first.trim_start().to_owned();
+        }
         self.chars += taken.iter().map(|it| it.chars().count()).sum::<usize>();
         if self.chars + self.rest.len() / 4 > ANSWER_CHARS_MAX {
             return Err(Malformed);
