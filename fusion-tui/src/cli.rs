@@ -1,30 +1,49 @@
 //! The command line and the environment, checked. The token comes from the environment or the
 //! demo's file, never from an argument, where every user of the machine could read it.
 
-use std::net::IpAddr;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use clap::Parser;
+use fusionchat_client::credential::Place;
+use fusionchat_client::resolve::{Flags, Surroundings};
+use fusionchat_client::{ClientError, address};
 use thiserror::Error;
-use tonic::transport::Uri;
 
 use crate::demo;
 
-/// The daemon's gRPC address where nothing else is said.
-pub const DEFAULT_ENDPOINT: &str = "http://127.0.0.1:4882";
+/// The variables that say which daemon is meant and who asks.
+const VARIABLES: [&str; 8] = [
+    "FUSION_TOKEN",
+    "FUSION_ENDPOINT",
+    "FUSION_CONTEXT",
+    "FUSION_CA_FILE",
+    "XDG_CONFIG_HOME",
+    "XDG_STATE_HOME",
+    "HOME",
+    "PATH",
+];
 
 /// The Fusionchat agent console.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "fusion-tui", version, about)]
-#[command(after_help = "The token of a session or key is read from FUSION_TOKEN. With --demo, \
-                  address and token come from the demo's file.")]
+#[command(
+    after_help = "The credential is the context's (see `fusionctl auth login`), or FUSION_TOKEN. \
+                  With --demo, address and credential come from the demo's file."
+)]
 pub struct Args {
     /// Open the running demo as USER (agent1, agent2 …).
     #[arg(long, value_name = "USER", num_args = 0..=1, default_missing_value = "agent1")]
     pub demo: Option<String>,
-    /// The daemon's gRPC address.
-    #[arg(long, value_name = "URL", env = "FUSION_ENDPOINT", default_value = DEFAULT_ENDPOINT)]
-    pub endpoint: String,
+    /// The named way to a daemon [env FUSION_CONTEXT; default the current one].
+    #[arg(short = 'c', long, value_name = "NAME", conflicts_with = "demo")]
+    pub context: Option<String>,
+    /// The daemon's gRPC address [env FUSION_ENDPOINT; default the context's].
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<String>,
+    /// Trust these certificates, too (PEM) [env FUSION_CA_FILE].
+    #[arg(long, value_name = "FILE")]
+    pub ca_file: Option<PathBuf>,
     /// Send the token over an unencrypted connection to another machine.
     #[arg(long)]
     pub insecure: bool,
@@ -35,6 +54,8 @@ pub struct Args {
 pub struct Config {
     /// The daemon's gRPC address.
     pub endpoint: String,
+    /// Certificates to trust besides the known ones.
+    pub ca_file: Option<PathBuf>,
     /// The bearer token. Secret.
     pub token: String,
     /// Where drafts are kept; without it they live as long as the console.
@@ -48,6 +69,7 @@ impl std::fmt::Debug for Config {
         formatter
             .debug_struct("Config")
             .field("endpoint", &self.endpoint)
+            .field("ca_file", &self.ca_file)
             .field("token", &"…")
             .field("state_home", &self.state_home)
             .field("colour", &self.colour)
@@ -58,20 +80,11 @@ impl std::fmt::Debug for Config {
 /// Why the console cannot start.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// The address is not one.
-    #[error("{0:?} is not an address such as {DEFAULT_ENDPOINT}")]
-    Endpoint(String),
-    /// An address that needs TLS.
-    #[error("https is not spoken by this build: use http to this machine, or a tunnel to it")]
-    Https,
-    /// A clear-text connection to another machine.
-    #[error(
-        "{0} is another machine and the connection is not encrypted: pass --insecure to send the \
-         token anyway"
-    )]
-    ClearText(String),
+    /// The address, the context or the place of the credential.
+    #[error(transparent)]
+    Way(#[from] ClientError),
     /// No credential.
-    #[error("no token: set FUSION_TOKEN to a session's or key's token, or use --demo")]
+    #[error("nobody is signed in: run `fusionctl auth login`, set FUSION_TOKEN, or use --demo")]
     NoToken,
     /// A credential that no header can carry.
     #[error("the token has characters no token has")]
@@ -88,46 +101,48 @@ impl Args {
     /// When there is no usable address or token, or the token would leave this machine in clear.
     pub fn config(self, variable: &dyn Fn(&str) -> Option<String>) -> Result<Config, StartError> {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
-        let (endpoint, token) = match self.demo {
+        let (endpoint, ca_file, token) = match &self.demo {
             Some(user) => {
                 let demo = demo::read(variable)?;
-                let token = demo.token(&user)?;
-                (demo.grpc, token)
+                let token = demo.token(user)?;
+                (demo.grpc, None, token)
             }
-            None => (self.endpoint, set("FUSION_TOKEN").ok_or(StartError::NoToken)?),
+            None => self.way(&set)?,
         };
-        check_endpoint(&endpoint, self.insecure)?;
+        address::check(&endpoint, self.insecure)?;
         let state_home = crate::draft::state_home(variable);
         let token = token.trim().to_owned();
-        Ok(Config { endpoint, token, state_home, colour: set("NO_COLOR").is_none() })
+        let colour = set("NO_COLOR").is_none();
+        Ok(Config { endpoint, ca_file, token, state_home, colour })
     }
-}
 
-fn check_endpoint(endpoint: &str, insecure: bool) -> Result<(), StartError> {
-    let wrong = || StartError::Endpoint(endpoint.to_owned());
-    let uri: Uri = endpoint.parse().map_err(|_| wrong())?;
-    match uri.scheme_str() {
-        Some("http") => {}
-        Some("https") => return Err(StartError::Https),
-        Some(_) | None => return Err(wrong()),
+    /// As `fusionctl` finds it: flag, environment, context, default.
+    fn way(
+        &self,
+        set: &dyn Fn(&str) -> Option<String>,
+    ) -> Result<(String, Option<PathBuf>, String), StartError> {
+        let known = VARIABLES.iter().filter_map(|name| Some(((*name).to_owned(), set(name)?)));
+        let mut variables: BTreeMap<String, String> = known.collect();
+        let flags = Flags {
+            context: self.context.clone(),
+            endpoint: self.endpoint.clone(),
+            ca_file: self.ca_file.clone(),
+        };
+        let resolved = Surroundings { variables: &variables }.resolve(&flags)?;
+        if let Some(Place::Variable(name)) = resolved.held.place()? {
+            variables.extend(set(&name).map(|value| (name, value)));
+        }
+        let here = Surroundings { variables: &variables };
+        let token = here.credential(&resolved)?.ok_or(StartError::NoToken)?;
+        Ok((resolved.endpoint.value, resolved.ca_file.map(|it| it.value), token))
     }
-    let host = uri.host().ok_or_else(wrong)?;
-    if insecure || is_loopback(host) {
-        return Ok(());
-    }
-    Err(StartError::ClearText(host.to_owned()))
-}
-
-fn is_loopback(host: &str) -> bool {
-    let address = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || address.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
 mod tests {
     use clap::Parser;
 
-    use super::{Args, Config, StartError};
+    use super::{Args, ClientError, Config, StartError};
 
     fn config(arguments: &[&str], token: Option<&str>) -> Result<Config, StartError> {
         let all = std::iter::once("fusion-tui").chain(arguments.iter().copied());
@@ -145,7 +160,10 @@ mod tests {
         }
         for endpoint in ["http://10.0.0.1:1", "http://localhost.example.com:1"] {
             let refused = config(&["--endpoint", endpoint], Some("t"));
-            assert!(matches!(refused, Err(StartError::ClearText(_))), "{endpoint}");
+            assert!(
+                matches!(refused, Err(StartError::Way(ClientError::ClearText(_)))),
+                "{endpoint}"
+            );
             assert!(config(&["--endpoint", endpoint, "--insecure"], Some("t")).is_ok());
         }
     }
@@ -153,9 +171,10 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         let endpoint = |url| config(&["--endpoint", url], Some("t"));
-        assert!(matches!(endpoint("https://desk.example.com"), Err(StartError::Https)));
-        assert!(matches!(endpoint("nonsense"), Err(StartError::Endpoint(_))));
-        assert!(matches!(endpoint("ftp://x"), Err(StartError::Endpoint(_))));
+        assert!(endpoint("https://desk.example.com").is_ok());
+        for bad in ["not an address", "ftp://x"] {
+            assert!(matches!(endpoint(bad), Err(StartError::Way(ClientError::Address(_)))));
+        }
         assert!(matches!(config(&[], None), Err(StartError::NoToken)));
         assert!(matches!(config(&[], Some("")), Err(StartError::NoToken)));
     }

@@ -118,6 +118,7 @@ impl Console {
         let keys = Keyboard::default();
         let (screen, stop) = (Screen::new(), CancellationToken::new());
         let config = Config {
+            ca_file: None,
             endpoint: endpoint.to_owned(),
             token: token.to_owned(),
             state_home: Some(home.to_owned()),

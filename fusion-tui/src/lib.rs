@@ -117,7 +117,7 @@ where
     B::Error: Send + Sync + 'static,
     S: Stream<Item = Input> + Unpin,
 {
-    let client = Client::new(&config.endpoint, &config.token)?;
+    let client = Client::new(&config)?;
     let (calls, calls_taken) = mpsc::channel(remote::CALLS_QUEUE_MAX);
     let (happened, events) = mpsc::channel(remote::EVENTS_QUEUE_MAX);
     let (drafts, drafts_taken) = mpsc::channel(draft::QUEUE_MAX);

@@ -4,10 +4,12 @@
 use std::time::Duration;
 
 use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
+use fusionchat_client::resolve::Flags;
 
 use crate::cmd::article::ArticleCommand;
 use crate::cmd::audit::AuditCommand;
 use crate::cmd::auth::AuthCommand;
+use crate::cmd::context::ContextCommand;
 use crate::cmd::conv::ConvCommand;
 use crate::cmd::escalation::EscalationCommand;
 use crate::cmd::inbox::InboxCommand;
@@ -56,7 +58,7 @@ pub(crate) struct Global {
     /// How stdout is written; lists in JSON stand in `items`
     #[arg(short, long, global = true, value_enum, value_name = "FORMAT", default_value = "table")]
     pub(crate) output: Format,
-    /// The daemon's gRPC door [env FUSION_ENDPOINT; default http://127.0.0.1:4882]
+    /// The daemon's gRPC door [env FUSION_ENDPOINT; default the context's]
     #[arg(long, global = true, value_name = "URL", conflicts_with = "demo")]
     pub(crate) endpoint: Option<String>,
     /// Talk to the running demo, as admin, agent1, agent2 or operator
@@ -93,9 +95,26 @@ pub(crate) struct Global {
     /// Nothing on stderr but errors
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
+    /// The named way to a daemon [env FUSION_CONTEXT; default the current one]
+    #[arg(short = 'c', long, global = true, value_name = "NAME", conflicts_with = "demo")]
+    pub(crate) context: Option<String>,
+    /// Trust these certificates, too (PEM) [env FUSION_CA_FILE]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) ca_file: Option<std::path::PathBuf>,
     /// Send the token in clear text to another machine
     #[arg(long, global = true)]
     pub(crate) insecure: bool,
+}
+
+impl Global {
+    /// What decides which daemon is meant.
+    pub(crate) fn flags(&self) -> Flags {
+        Flags {
+            context: self.context.clone(),
+            endpoint: self.endpoint.clone(),
+            ca_file: self.ca_file.clone(),
+        }
+    }
 }
 
 /// The demo's users.
@@ -113,9 +132,12 @@ pub(crate) enum DemoUser {
 /// What a command is about.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Noun {
-    /// Who the credential says you are
+    /// Signing in and out, and who the credential says you are
     #[command(subcommand)]
     Auth(AuthCommand),
+    /// Named ways to a daemon, kept in a file without secrets
+    #[command(subcommand)]
+    Context(ContextCommand),
     /// The daemon itself
     #[command(subcommand)]
     Server(ServerCommand),

@@ -2,15 +2,16 @@
 //! answers, and it never writes a token anywhere but into the `authorization` header.
 
 use std::future::Future;
-use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use fusionchat_client::address;
+use fusionchat_client::resolve::Resolved;
 use fusionchat_proto::v1;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 use crate::Environment;
@@ -31,8 +32,6 @@ use v1::user_service_client::UserServiceClient;
 use v1::visitor_service_client::VisitorServiceClient;
 use v1::watch_service_client::WatchServiceClient;
 
-/// Where a daemon listens when nothing else is said.
-const ENDPOINT_DEFAULT: &str = "http://127.0.0.1:4882";
 /// A daemon that does not accept within this is not there.
 const CONNECT_TIMEOUT_MAX: Duration = Duration::from_secs(5);
 /// How often a silent connection is probed.
@@ -48,40 +47,79 @@ const BACKOFF_MAX: Duration = Duration::from_secs(3);
 /// Where the daemon is and who asks.
 pub(crate) struct Target {
     endpoint: String,
-    token: String,
+    ca_file: Option<PathBuf>,
+    insecure: bool,
+    /// None only for the calls that make one.
+    token: Option<String>,
+    /// What was found out, unless the demo says everything.
+    pub(crate) resolved: Option<Resolved>,
 }
 
 impl Target {
-    /// Flags win over the environment; `--demo` takes nothing from it but the place of the demo's file.
+    /// Flags win over the environment, which wins over the context; `--demo` takes nothing from them but the place
+    /// of the demo's file.
     pub(crate) fn resolve(
         global: &Global,
         for_operator: bool,
         environment: &Environment,
     ) -> Result<Self, Failure> {
-        let token = match (global.demo, environment.variable("FUSION_TOKEN")) {
-            (None, Some(token)) => token.to_owned(),
-            (user, _) => match demo(global, environment)? {
-                Some(demo) => {
+        let mut target = Self::place(global, environment)?;
+        target.token = match (global.demo, environment.variable("FUSION_TOKEN")) {
+            (None, Some(token)) => Some(token.to_owned()),
+            (user, _) => match (demo(global, environment)?, &target.resolved) {
+                (Some(demo), _) => {
                     let user = user.unwrap_or(DemoUser::Unnamed);
-                    demo.credential(name_of(user, for_operator))?.to_owned()
+                    Some(demo.credential(name_of(user, for_operator))?.to_owned())
                 }
-                None => return Err(nobody()),
+                (None, Some(resolved)) => environment.surroundings().credential(resolved)?,
+                (None, None) => None,
             },
         };
-        Ok(Self { endpoint: Self::endpoint(global, environment)?, token })
+        if target.token.is_none() {
+            return Err(nobody());
+        }
+        Ok(target)
     }
 
-    /// Where the daemon is. In a demo's file it can be only once the demo is ready.
-    pub(crate) fn endpoint(global: &Global, environment: &Environment) -> Result<String, Failure> {
-        let said = global.endpoint.as_deref().or_else(|| match global.demo {
-            Some(_) => None,
-            None => environment.variable("FUSION_ENDPOINT"),
-        });
-        if let Some(endpoint) = said {
-            return Ok(endpoint.to_owned());
+    /// Where the daemon is, and nobody. In a demo's file it can be only once the demo is ready.
+    pub(crate) fn place(global: &Global, environment: &Environment) -> Result<Self, Failure> {
+        let insecure = global.insecure;
+        let says = global.endpoint.is_some()
+            || (global.demo.is_none() && environment.variable("FUSION_ENDPOINT").is_some());
+        if !says && let Some(demo) = demo(global, environment)? {
+            let endpoint = demo.grpc;
+            return Ok(Self { endpoint, ca_file: None, insecure, token: None, resolved: None });
         }
-        let demo = demo(global, environment)?;
-        Ok(demo.map_or_else(|| ENDPOINT_DEFAULT.to_owned(), |demo| demo.grpc))
+        let resolved = environment.surroundings().resolve(&global.flags())?;
+        Ok(Self {
+            endpoint: resolved.endpoint.value.clone(),
+            ca_file: resolved.ca_file.as_ref().map(|it| it.value.clone()),
+            insecure,
+            token: None,
+            resolved: Some(resolved),
+        })
+    }
+
+    /// The address, for messages.
+    pub(crate) fn address(&self) -> &str {
+        &self.endpoint
+    }
+
+    async fn channel(&self, insecure: bool, timeout: Duration) -> Result<Channel, Failure> {
+        let uri = address::check(&self.endpoint, insecure)?;
+        address::endpoint(uri, self.ca_file.as_deref())?
+            .connect_timeout(timeout.min(CONNECT_TIMEOUT_MAX))
+            .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+            .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
+            .tcp_nodelay(true)
+            .connect()
+            .await
+            .map_err(|error| unreachable(&self.endpoint, &error))
+    }
+
+    /// A channel without a credential, for the probe that needs none.
+    pub(crate) async fn anonymous(&self, timeout: Duration) -> Result<Channel, Failure> {
+        self.channel(true, timeout).await
     }
 }
 
@@ -96,7 +134,7 @@ fn demo(global: &Global, environment: &Environment) -> Result<Option<Demo>, Fail
 
 fn nobody() -> Failure {
     Failure::new(Exit::SignInNeeded, "sign_in_needed", "nobody is signed in")
-        .with_hint("put a session token or an API key into FUSION_TOKEN, or use --demo")
+        .with_hint("run `fusionctl auth login`, put a key into FUSION_TOKEN, or use --demo")
 }
 
 fn name_of(user: DemoUser, for_operator: bool) -> &'static str {
@@ -109,49 +147,15 @@ fn name_of(user: DemoUser, for_operator: bool) -> &'static str {
     }
 }
 
-/// The address, once it is known that a token may be sent there.
-fn checked(endpoint: &str, insecure: bool) -> Result<Uri, Failure> {
-    let bad = |text: &str| {
-        Failure::usage("bad_endpoint", format!("`{endpoint}` {text}"))
-            .with_hint("write http://127.0.0.1:4882")
-    };
-    let full =
-        if endpoint.contains("://") { endpoint.to_owned() } else { format!("http://{endpoint}") };
-    let uri: Uri = full.parse().map_err(|_| bad("is no address"))?;
-    let authority = uri.authority().ok_or_else(|| bad("names no host"))?;
-    if authority.as_str().contains('@') {
-        return Err(bad("must not carry a user or password"));
-    }
-    match uri.scheme_str() {
-        Some("http") => {}
-        Some("https") => {
-            return Err(Failure::usage("no_tls", "this fusionctl does not speak TLS")
-                .with_hint("reach a remote daemon by `ssh -L 4882:127.0.0.1:4882 HOST`"));
-        }
-        Some(_) | None => return Err(bad("is no http:// address")),
-    }
-    if !insecure && !is_loopback(authority.host()) {
-        let text = format!("refusing to send a token in clear text to {}", authority.host());
-        return Err(Failure::usage("clear_text", text).with_hint(
-            "use `ssh -L 4882:127.0.0.1:4882 HOST`, or accept the risk with --insecure",
-        ));
-    }
-    Ok(uri)
-}
-
-fn is_loopback(host: &str) -> bool {
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    bare.eq_ignore_ascii_case("localhost")
-        || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
 /// Puts the token on every request.
 #[derive(Clone)]
-pub(crate) struct Bearer(MetadataValue<Ascii>);
+pub(crate) struct Bearer(Option<MetadataValue<Ascii>>);
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
-        request.metadata_mut().insert("authorization", self.0.clone());
+        if let Some(token) = &self.0 {
+            request.metadata_mut().insert("authorization", token.clone());
+        }
         Ok(request)
     }
 }
@@ -169,18 +173,20 @@ pub(crate) struct Client {
 
 impl Client {
     /// Connects, so that a daemon that is not there is told apart from one that refuses.
-    pub(crate) async fn connect(
-        target: &Target,
-        insecure: bool,
-        timeout: Duration,
-    ) -> Result<Self, Failure> {
-        let uri = checked(&target.endpoint, insecure)?;
-        let mut token: MetadataValue<Ascii> = format!("Bearer {}", target.token)
-            .parse()
-            .map_err(|_| Failure::usage("bad_token", "the token has characters no token has"))?;
-        token.set_sensitive(true);
-        let channel = channel(uri, &target.endpoint, timeout).await?;
-        Ok(Self { channel, bearer: Bearer(token), timeout })
+    pub(crate) async fn connect(target: &Target, timeout: Duration) -> Result<Self, Failure> {
+        let bearer = match &target.token {
+            None => None,
+            Some(token) => {
+                let bad = |_| Failure::usage("bad_token", "the token has characters no token has");
+                let value = format!("Bearer {token}").parse();
+                let mut value: MetadataValue<Ascii> = value.map_err(bad)?;
+                value.set_sensitive(true);
+                Some(value)
+            }
+        };
+        // A password or a code is as good as a token.
+        let channel = target.channel(target.insecure, timeout).await?;
+        Ok(Self { channel, bearer: Bearer(bearer), timeout })
     }
 
     /// How long one call may take.
@@ -253,22 +259,6 @@ impl Client {
     }
 }
 
-/// A channel without a credential, for the probe that needs none.
-pub(crate) async fn anonymous(endpoint: &str, timeout: Duration) -> Result<Channel, Failure> {
-    channel(checked(endpoint, true)?, endpoint, timeout).await
-}
-
-async fn channel(uri: Uri, endpoint: &str, timeout: Duration) -> Result<Channel, Failure> {
-    Endpoint::from(uri)
-        .connect_timeout(timeout.min(CONNECT_TIMEOUT_MAX))
-        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
-        .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
-        .tcp_nodelay(true)
-        .connect()
-        .await
-        .map_err(|error| unreachable(endpoint, &error))
-}
-
 /// Waits that double, from 200 ms to 3 s.
 #[derive(Debug)]
 pub(crate) struct Backoff(Duration);
@@ -299,36 +289,13 @@ fn unreachable(endpoint: &str, error: &tonic::transport::Error) -> Failure {
 
 #[cfg(test)]
 mod tests {
-    use super::{Backoff, DemoUser, checked, name_of};
-
-    #[test]
-    fn a_token_goes_in_clear_only_to_this_machine() {
-        for endpoint in
-            ["http://127.0.0.1:4882", "http://localhost:1", "http://[::1]:1", "127.0.0.1:4882"]
-        {
-            assert!(checked(endpoint, false).is_ok(), "{endpoint}");
-        }
-        for endpoint in ["http://desk.example.com:4882", "http://10.0.0.1:1", "0.0.0.0:4882"] {
-            let failure = checked(endpoint, false).unwrap_err();
-            assert_eq!((failure.exit as u8, failure.code.as_str()), (2, "clear_text"));
-            assert!(checked(endpoint, true).is_ok(), "{endpoint}");
-        }
-    }
+    use super::{Backoff, DemoUser, name_of};
 
     #[test]
     fn the_demo_gives_tenants_to_its_operator() {
         assert_eq!(name_of(DemoUser::Unnamed, true), "operator");
         assert_eq!(name_of(DemoUser::Unnamed, false), "admin");
         assert_eq!(name_of(DemoUser::Agent2, true), "agent2");
-    }
-
-    #[test]
-    fn other_addresses_are_refused() {
-        for endpoint in
-            ["", "http://", "ftp://127.0.0.1", "https://127.0.0.1", "http://a:b@127.0.0.1:1"]
-        {
-            assert_eq!(checked(endpoint, true).unwrap_err().exit as u8, 2, "{endpoint}");
-        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use fusionchat_client::ClientError;
 use fusionchat_proto::v1;
 use serde_json::{Map, Value, json};
 use tonic::{Code, Status};
@@ -146,6 +147,23 @@ impl Failure {
     }
 }
 
+impl From<ClientError> for Failure {
+    fn from(error: ClientError) -> Self {
+        let code = match &error {
+            ClientError::Address(_) => "bad_endpoint",
+            ClientError::ClearText(_) => "clear_text",
+            ClientError::Certificate(..) => "bad_certificate",
+            ClientError::File(..) => "unreadable",
+            ClientError::Config(..) | ClientError::Value(_) => "bad_context",
+            ClientError::Exposed(_) => "exposed_credentials",
+            ClientError::NoContext(_) => "no_context",
+            ClientError::Keyring(_) => "no_keyring",
+            ClientError::Command(_) => "credential_command",
+        };
+        Self::usage(code, error.to_string())
+    }
+}
+
 /// The table: every gRPC code has one exit code.
 fn exit_of(code: Code, transport: bool) -> Exit {
     match code {
@@ -201,7 +219,7 @@ fn text_of(status: &Status, exit: Exit) -> String {
 
 fn hint_of(exit: Exit) -> Option<&'static str> {
     match exit {
-        Exit::SignInNeeded => Some("put a session token or an API key into FUSION_TOKEN"),
+        Exit::SignInNeeded => Some("run `fusionctl auth login`, or put a key into FUSION_TOKEN"),
         Exit::Unreachable => Some("is fusionchatd running there? see --endpoint"),
         Exit::Ok
         | Exit::Failed

@@ -23,10 +23,12 @@ use clap::Parser;
 use clap::error::{ContextKind, ErrorKind};
 
 use cli::{Cli, Noun};
+use cmd::auth::AuthCommand;
 use cmd::server::ServerCommand;
 use cmd::{Context, Once};
 use connect::{Client, Target};
 use failure::{Exit, Failure};
+use fusionchat_client::resolve::Surroundings;
 use input::Stdin;
 use output::{Format, Look, Renderer};
 
@@ -48,11 +50,19 @@ pub struct Environment {
 }
 
 impl Environment {
+    /// Where configuration and credentials are.
+    pub(crate) fn surroundings(&self) -> Surroundings<'_> {
+        Surroundings { variables: &self.variables }
+    }
+
     /// A variable that is set and not empty.
     fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 }
+
+/// Asks for a line, shown while it is typed if the second argument is true.
+pub type Ask = fn(&str, bool) -> std::io::Result<String>;
 
 /// The three streams of a run.
 pub struct Console<'a> {
@@ -66,6 +76,8 @@ pub struct Console<'a> {
     pub stdout_columns: Option<usize>,
     /// True if stderr is a terminal.
     pub stderr_is_terminal: bool,
+    /// Asks the person for a line; none where nobody sits at a terminal.
+    pub ask: Option<Ask>,
 }
 
 /// Runs one command line (`words[0]` is the program) and returns the exit code. When `interrupt` resolves, the
@@ -77,7 +89,7 @@ pub async fn run(
     interrupt: impl Future<Output = ()>,
 ) -> u8 {
     let words = argv::rewrite(&argv::Grammar::of(&cli::command()), words);
-    let Console { stdin, stdout, stderr, stdout_columns, stderr_is_terminal } = console;
+    let Console { stdin, stdout, stderr, stdout_columns, stderr_is_terminal, ask } = console;
     let format = if argv::wants_json(&words) { Format::Json } else { Format::Table };
     let look = Look {
         format,
@@ -101,7 +113,7 @@ pub async fn run(
             let failure = Failure::new(Exit::Interrupted, "interrupted", "interrupted");
             Err(failure)
         }
-        result = execute(cli, environment, stdin, stderr_is_terminal, &mut renderer) => result,
+        result = execute(cli, environment, stdin, (stderr_is_terminal, ask), &mut renderer) => result,
     };
     match exit {
         Ok(()) => Exit::Ok as u8,
@@ -116,10 +128,11 @@ async fn execute(
     cli: Cli,
     environment: Environment,
     stdin: Box<dyn Read + Send>,
-    stderr_is_terminal: bool,
+    (stderr_is_terminal, ask): (bool, Option<Ask>),
     renderer: &mut Renderer<'_>,
 ) -> Result<(), Failure> {
     let Cli { global, noun } = cli;
+    let random = environment.random;
     let for_operator = matches!(noun, Noun::Tenant(_));
     if let Noun::Server(ServerCommand::Wait(arguments)) = &noun {
         let report = cmd::server::wait(&global, &environment, arguments).await?;
@@ -129,11 +142,24 @@ async fn execute(
         // A bad file is told whether or not there is a daemon.
         cmd::test::load(arguments)?;
     }
-    let target = Target::resolve(&global, for_operator, &environment)?;
-    let client = Client::connect(&target, global.insecure, global.timeout).await?;
+    if let Noun::Context(command) = noun {
+        let report = cmd::context::run(&global, &environment, command)?;
+        return renderer.report(report).await;
+    }
+    // Signing in makes the credential that every other call needs.
+    let signs_in = matches!(noun, Noun::Auth(AuthCommand::Login(_) | AuthCommand::Accept(_)));
+    let target = if signs_in {
+        Target::place(&global, &environment)?
+    } else {
+        Target::resolve(&global, for_operator, &environment)?
+    };
+    let client = Client::connect(&target, global.timeout).await?;
     let context = Context {
         client,
-        once: Once::new(global.idempotency_key, environment.random),
+        environment,
+        resolved: target.resolved,
+        ask,
+        once: Once::new(global.idempotency_key, random),
         stdin: Stdin::new(stdin),
         progress: stderr_is_terminal && !global.quiet,
         now_ms: environment.now_ms,

@@ -48,6 +48,7 @@ async fn run() -> u8 {
         stderr: &mut std::io::stderr(),
         stdout_columns,
         stderr_is_terminal: std::io::stderr().is_terminal(),
+        ask: (std::io::stdin().is_terminal() && std::io::stderr().is_terminal()).then_some(ask),
     };
     let interrupt = async {
         if tokio::signal::ctrl_c().await.is_err() {
@@ -56,6 +57,25 @@ async fn run() -> u8 {
         }
     };
     fusionctl::run(std::env::args_os().collect(), environment, console, interrupt).await
+}
+
+/// Asks on the terminal. What is typed blind is not echoed; the terminal is left as it was.
+fn ask(question: &str, shown: bool) -> std::io::Result<String> {
+    let stdin = std::io::stdin();
+    eprint!("{question}: ");
+    let before = rustix::termios::tcgetattr(&stdin)?;
+    if !shown {
+        let mut blind = before.clone();
+        blind.local_modes.remove(rustix::termios::LocalModes::ECHO);
+        rustix::termios::tcsetattr(&stdin, rustix::termios::OptionalActions::Flush, &blind)?;
+    }
+    let mut line = String::new();
+    let read = stdin.read_line(&mut line);
+    if !shown {
+        rustix::termios::tcsetattr(&stdin, rustix::termios::OptionalActions::Now, &before)?;
+        eprintln!();
+    }
+    read.map(|_| line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 /// An environment variable that is set and not empty.

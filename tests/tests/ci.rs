@@ -201,3 +201,56 @@ fn a_pipeline_waits_for_the_daemon_and_for_conversations() {
         Ok(())
     });
 }
+
+#[test]
+fn a_sign_in_is_kept_for_its_context_and_ends() {
+    play(async |stage: &Stage| {
+        let daemon = Daemon::ci(stage).await?;
+        let home = stage.folder("home")?;
+        let ctl = Ctl::with(stage, &home, &[]);
+        let endpoint = daemon.field("grpc")?;
+        let create = ["context", "create", "desk", "--endpoint", endpoint];
+        ctl.run(&create).await?.expect(0)?;
+        let out = ctl.run(&["auth", "status", "-o", "json"]).await?.expect(4)?;
+        ensure!(out.error()?["code"] == "sign_in_needed", "{out:?}");
+
+        let password = "correct horse battery";
+        let new = ["user", "create", "ana@demo.example", "--name", "Ana", "--role", "agent"];
+        let new = [&new[..], &["--password-file", "-"]].concat();
+        let made = daemon.ci_ctl().run_with(&new, password).await?;
+        ensure!(made.code == 0, "{made:?}");
+        let login = ["auth", "login", "--email", "ana@demo.example", "--password-stdin"];
+        let no_keyring = ctl.run_with(&login, password).await?;
+        ensure!(no_keyring.code == 2 || no_keyring.code == 0, "{no_keyring:?}");
+        let login = [&login[..], &["--store", "file", "-o", "json"]].concat();
+        let wrong = ctl.run_with(&login, "wrong horse battery").await?.expect(4)?;
+        ensure!(wrong.stdout.is_empty(), "{wrong:?}");
+        let signed = ctl.run_with(&login, password).await?.expect(0)?;
+        ensure!(signed.json()?["context"] == "desk", "{signed:?}");
+        let config = fs::read_to_string(home.join("fusionchat/config.toml"))?;
+        ensure!(config.contains("ana@demo.example") && !config.contains(password), "{config}");
+        let file = home.join("fusionchat/credentials.toml");
+        let mode = fs::metadata(&file)?.permissions().mode();
+        ensure!(mode & 0o777 == 0o600, "{mode:o}");
+
+        let who = ctl.run(&["auth", "status", "-o", "json"]).await?.expect(0)?.json()?;
+        ensure!(who["user"]["email"] == "ana@demo.example", "{who}");
+        let shown = ctl.run(&["context", "show", "--origin", "-o", "json"]).await?.expect(0)?;
+        ensure!(shown.json()?["endpoint"]["origin"] == "context desk", "{shown:?}");
+        // Another daemon does not get this one's credential, and nobody's goes out in clear.
+        let other = ["auth", "status", "--endpoint", "http://127.0.0.1:1"];
+        ctl.run(&other).await?.expect(4)?;
+        let clear = Ctl::with(stage, &home, &[("FUSION_TOKEN", "x")]);
+        let clear = clear.run(&["auth", "status", "--endpoint", "http://192.0.2.1:4882"]).await?;
+        ensure!(clear.expect(2)?.stderr.contains("clear text"));
+        let clear = ["auth", "login", "--endpoint", "http://192.0.2.1:4882", "--email", "a@b.c"];
+        let clear = [&clear[..], &["--password-stdin", "--store", "file"]].concat();
+        ensure!(ctl.run_with(&clear, password).await?.expect(2)?.stderr.contains("clear text"));
+
+        let credential = fs::read_to_string(&file)?;
+        ctl.run(&["auth", "logout"]).await?.expect(0)?;
+        ensure!(fs::read_to_string(&file)? != credential, "the credential is forgotten");
+        ctl.run(&["auth", "status"]).await?.expect(4)?;
+        Ok(())
+    });
+}

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use fusionchat_client::address;
 use fusionchat_proto::MESSAGE_BYTES_MAX;
 use fusionchat_proto::v1::conversation_service_client::ConversationServiceClient;
 use fusionchat_proto::v1::escalation_service_client::EscalationServiceClient;
@@ -12,10 +13,10 @@ use fusionchat_proto::v1::watch_service_client::WatchServiceClient;
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic::{Request, Status};
 
-use crate::cli::StartError;
+use crate::cli::{Config, StartError};
 
 /// How long a connection attempt may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -42,16 +43,17 @@ impl Interceptor for Bearer {
 
 impl Client {
     /// A client that connects when it is first used. Must be called inside a runtime.
-    pub(crate) fn new(endpoint: &str, token: &str) -> Result<Self, StartError> {
-        let channel = Endpoint::from_shared(endpoint.to_owned())
-            .map_err(|_| StartError::Endpoint(endpoint.to_owned()))?
+    pub(crate) fn new(config: &Config) -> Result<Self, StartError> {
+        // What may be sent where was decided when the command line was read.
+        let uri = address::check(&config.endpoint, true)?;
+        let channel = address::endpoint(uri, config.ca_file.as_deref())?
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_nodelay(true)
             .http2_keep_alive_interval(KEEP_ALIVE)
             .keep_alive_timeout(KEEP_ALIVE)
             .connect_lazy();
-        let mut value =
-            MetadataValue::try_from(format!("Bearer {token}")).map_err(|_| StartError::Token)?;
+        let mut value = MetadataValue::try_from(format!("Bearer {}", config.token))
+            .map_err(|_| StartError::Token)?;
         value.set_sensitive(true);
         Ok(Self { service: InterceptedService::new(channel, Bearer(value)) })
     }

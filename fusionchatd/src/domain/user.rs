@@ -171,7 +171,13 @@ impl User {
             | EntryKind::MarkMoved
             | EntryKind::Transferred
             | EntryKind::OfferEnded
-            | EntryKind::TagsChanged => {}
+            | EntryKind::TagsChanged
+            | EntryKind::PriorityChanged
+            | EntryKind::SilenceNoticed
+            | EntryKind::MessageFlagged
+            | EntryKind::MessageRetracted
+            | EntryKind::ConversationDeleted
+            | EntryKind::Linked => {}
         }
     }
 

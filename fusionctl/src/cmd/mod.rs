@@ -3,6 +3,7 @@
 pub(crate) mod article;
 pub(crate) mod audit;
 pub(crate) mod auth;
+pub(crate) mod context;
 pub(crate) mod conv;
 pub(crate) mod escalation;
 pub(crate) mod inbox;
@@ -26,6 +27,8 @@ use crate::connect::Client;
 use crate::failure::Failure;
 use crate::input::Stdin;
 use crate::output::{Cell, Object, Report};
+use crate::{Ask, Environment};
+use fusionchat_client::resolve::Resolved;
 
 /// The bytes of a `clientId`: 128 bits.
 const CLIENT_ID_BYTES: usize = 16;
@@ -33,6 +36,11 @@ const CLIENT_ID_BYTES: usize = 16;
 /// What every command works with.
 pub(crate) struct Context {
     pub(crate) client: Client,
+    pub(crate) environment: Environment,
+    /// Which way was taken to the daemon; none to a demo.
+    pub(crate) resolved: Option<Resolved>,
+    /// Asks the person, if there is one.
+    pub(crate) ask: Option<Ask>,
     pub(crate) once: Once,
     pub(crate) stdin: Stdin,
     /// True if a progress bar may be drawn on stderr.
@@ -109,6 +117,8 @@ fn hex(bytes: &[u8]) -> String {
 pub(crate) async fn run(context: Context, noun: Noun) -> Result<Report, Failure> {
     match noun {
         Noun::Auth(command) => auth::run(&context, command).await,
+        // Needs no daemon, so it is run before there is a connection.
+        Noun::Context(_) => Err(Failure::usage("usage", "this is run without a daemon")),
         Noun::Server(command) => server::run(&context, command).await,
         Noun::Tenant(command) => tenant::run(&context, command).await,
         Noun::User(command) => user::run(&context, command).await,

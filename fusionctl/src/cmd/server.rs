@@ -13,7 +13,7 @@ use tonic_health::pb::health_client::HealthClient;
 use crate::Environment;
 use crate::cli::Global;
 use crate::cmd::{Context, object};
-use crate::connect::{Target, anonymous};
+use crate::connect::Target;
 use crate::failure::{Exit, Failure};
 use crate::output::{Cell, Report};
 use crate::view;
@@ -106,12 +106,12 @@ pub(crate) async fn wait(
 
 /// Where the daemon is and how far it has come.
 async fn look(global: &Global, environment: &Environment) -> Result<(String, State), Failure> {
-    let endpoint = Target::endpoint(global, environment)?;
-    let channel = anonymous(&endpoint, global.timeout).await?;
+    let target = Target::place(global, environment)?;
+    let channel = target.anonymous(global.timeout).await?;
     let answer = HealthClient::new(channel).check(HealthCheckRequest::default()).await;
     let answer = answer.map_err(|status| Failure::from_status(&status))?.into_inner();
     let serving = ServingStatus::try_from(answer.status) == Ok(ServingStatus::Serving);
-    Ok((endpoint, if serving { State::Ready } else { State::Live }))
+    Ok((target.address().to_owned(), if serving { State::Ready } else { State::Live }))
 }
 
 async fn status(context: &Context) -> Result<Report, Failure> {

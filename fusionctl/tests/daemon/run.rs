@@ -61,6 +61,7 @@ pub(crate) async fn run_with(environment: Environment, words: &[&str], stdin: &s
         stderr: &mut stderr,
         stdout_columns: None,
         stderr_is_terminal: false,
+        ask: None,
     };
     let words = std::iter::once("fusionctl").chain(words.iter().copied());
     let words = words.map(Into::into).collect();
@@ -114,6 +115,7 @@ pub(crate) async fn follow(
         stderr: &mut stderr,
         stdout_columns: None,
         stderr_is_terminal: false,
+        ask: None,
     };
     let words = std::iter::once("fusionctl").chain(words.iter().copied());
     let words = words.map(Into::into).collect();
