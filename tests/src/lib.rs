@@ -9,6 +9,7 @@
 pub mod browser;
 pub mod daemon;
 pub mod grpc;
+pub mod picture;
 mod ports;
 pub mod program;
 pub mod proxy;
