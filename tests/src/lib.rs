@@ -10,6 +10,7 @@ pub mod browser;
 pub mod daemon;
 pub mod grpc;
 pub mod model;
+pub mod picture;
 mod ports;
 pub mod program;
 pub mod proxy;

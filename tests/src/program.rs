@@ -11,10 +11,13 @@ use tokio::process::{Child, ChildStdout, Command};
 
 use crate::stage::Stage;
 
-/// Where a program stands: cargo puts tests into `target/PROFILE/deps` and programs one folder up.
+/// Where a program stands: cargo puts programs into `target/PROFILE`, and tests one folder down in `deps`.
 pub fn find(name: &str) -> Result<PathBuf> {
-    let test = std::env::current_exe()?;
-    let folder = test.parent().and_then(Path::parent).context("a test runs from target/…/deps")?;
+    let this = std::env::current_exe()?;
+    let mut folder = this.parent().context("a program stands in a folder")?;
+    if folder.ends_with("deps") {
+        folder = folder.parent().context("a test runs from target/…/deps")?;
+    }
     let program = folder.join(name);
     if !program.exists() {
         bail!("{} is not there: run `cargo build --workspace` first", program.display());

@@ -96,6 +96,12 @@ impl Terminal {
         contents(&self.grid)
     }
 
+    /// What the screen shows as an SVG picture with a title.
+    pub fn picture(&self, title: &str) -> String {
+        let grid = self.grid.lock().unwrap_or_else(PoisonError::into_inner);
+        crate::picture::svg(grid.screen(), title)
+    }
+
     /// Waits until the screen shows `text`.
     pub async fn shows(&mut self, text: &str) -> Result<String> {
         self.until(&format!("{text:?}"), |screen| screen.contains(text)).await
