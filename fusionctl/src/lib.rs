@@ -156,13 +156,13 @@ async fn execute(
     let client = Client::connect(&target, global.timeout).await?;
     let context = Context {
         client,
+        now_ms: environment.now_ms,
         environment,
         resolved: target.resolved,
         ask,
         once: Once::new(global.idempotency_key, random),
         stdin: Stdin::new(stdin),
         progress: stderr_is_terminal && !global.quiet,
-        now_ms: environment.now_ms,
     };
     renderer.report(cmd::run(context, noun).await?).await
 }
