@@ -192,10 +192,12 @@ impl User {
         self.absence.is_some_and(|it| it.from <= now)
     }
 
-    /// Whether new conversations may come to them: what makes an inbox staffed.
+    /// Whether new conversations may come to them: what makes an inbox staffed. Whoever has not used their one-time
+    /// code yet is not there.
     pub fn is_accepting(&self) -> bool {
         self.is_staff()
             && self.disabled_at.is_none()
+            && self.invited_until.is_none()
             && self.availability == Availability::Accepting
     }
 

@@ -108,6 +108,11 @@ async fn the_disabled_do_not_staff_the_inbox_nor_get_conversations() {
     let given = rig.service.claim(&rig.desk.admin, None, &text, Some("A"), true).await;
     assert_eq!(code(&given), "user_disabled");
     rig.service.disable_user(&rig.desk.admin, None, "A", false).await.expect("enabled");
+    rig.service.reset_user(&rig.desk.admin, None, "B").await.expect("reset");
+    set(&rig, &rig.desk.b, Availability::Accepting).await;
+    set(&rig, &rig.desk.a, Availability::Busy).await;
+    assert!(!rig.service.is_staffed(&rig.desk.inbox).await.expect("read"), "B has only a code");
+    set(&rig, &rig.desk.a, Availability::Accepting).await;
     assert!(rig.service.is_staffed(&rig.desk.inbox).await.expect("read"));
 }
 
