@@ -169,7 +169,7 @@ Operator key (creates tenants; reads no conversation):
 1. Start the daemon:
   fusionchatd serve --data {data}
 2. Set the admin's password with the invitation:
-  fusionctl auth accept
+  fusionctl auth accept CODE
 3. Put this line into the pages of your site, before </body>:
   {script_tag}
 "
