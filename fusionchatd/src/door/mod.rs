@@ -8,3 +8,5 @@ pub mod status;
 
 #[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod hostile_test;

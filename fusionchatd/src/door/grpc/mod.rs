@@ -19,6 +19,8 @@ mod grpc_test;
 #[cfg(test)]
 mod harness_test;
 #[cfg(test)]
+mod hostile_test;
+#[cfg(test)]
 mod watch_test;
 
 use std::sync::Arc;
@@ -35,14 +37,19 @@ use fusionchat_proto::v1::session_service_server::SessionServiceServer;
 use fusionchat_proto::v1::user_service_server::UserServiceServer;
 use fusionchat_proto::v1::watch_service_server::WatchServiceServer;
 use fusionchat_proto::{DESCRIPTOR_SET, MESSAGE_BYTES_MAX, v1};
+use http::{HeaderName, HeaderValue, Response};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tonic::Request;
+use tonic::body::Body;
 use tonic::transport::Server;
 use tonic::transport::server::Router;
+use tonic::{Code, Request};
 use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::server::Builder as Reflection;
+
+use tower::layer::util::{Identity, Stack};
+use tower::util::MapResponseLayer;
 
 use crate::domain::actor::Actor;
 use crate::service::Service;
@@ -62,6 +69,11 @@ const HEADER_BYTES_MAX: u32 = 16 * 1024;
 const PING_AFTER: Duration = Duration::from_secs(30);
 /// How long a ping may take before the connection is closed.
 const PONG_WITHIN: Duration = Duration::from_secs(10);
+
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+/// What the library says of a body that is no message.
+const UNREAD_MESSAGE: &str = "failed%20to%20decode%20Protobuf";
 
 /// What tests make short.
 #[derive(Clone, Copy, Debug)]
@@ -120,7 +132,7 @@ pub async fn serve_with(
     router.serve_with_incoming_shutdown(incoming, stopped).await.map_err(ServeError::Transport)
 }
 
-fn router(door: &Arc<Door>) -> Result<Router, ServeError> {
+fn router(door: &Arc<Door>) -> Result<Router<Layers>, ServeError> {
     // Each service is told the largest message it takes; there is no common place to say it.
     macro_rules! served {
         ($server:ident) => {
@@ -147,7 +159,23 @@ fn router(door: &Arc<Door>) -> Result<Router, ServeError> {
         .add_service(reflection().build_v1alpha().map_err(ServeError::Reflection)?))
 }
 
-fn server() -> Server {
+/// What every answer goes through on its way out.
+type Outgoing = MapResponseLayer<fn(Response<Body>) -> Response<Body>>;
+type Layers = Stack<Outgoing, Identity>;
+
+/// A body that is no message is the caller's mistake; the library says it were the daemon's.
+fn blame_the_caller(mut response: Response<Body>) -> Response<Body> {
+    let headers = response.headers_mut();
+    let unread = headers
+        .get(GRPC_MESSAGE)
+        .is_some_and(|it| it.as_bytes().starts_with(UNREAD_MESSAGE.as_bytes()));
+    if unread {
+        headers.insert(GRPC_STATUS, HeaderValue::from(Code::InvalidArgument as i32));
+    }
+    response
+}
+
+fn server() -> Server<Layers> {
     Server::builder()
         .max_concurrent_streams(STREAMS_MAX)
         .concurrency_limit_per_connection(CALLS_AT_ONCE)
@@ -155,6 +183,7 @@ fn server() -> Server {
         .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX))
         .http2_keepalive_interval(Some(PING_AFTER))
         .http2_keepalive_timeout(Some(PONG_WITHIN))
+        .layer(Outgoing::new(blame_the_caller as fn(_) -> _))
 }
 
 /// What the calls share.
