@@ -10,4 +10,6 @@ pub mod tls;
 #[cfg(test)]
 mod harness;
 #[cfg(test)]
+mod hostile_test;
+#[cfg(test)]
 mod tls_test;

@@ -8,7 +8,7 @@ use crate::domain::facts::Facts;
 use crate::domain::hidden::Hidden;
 use crate::domain::id::{ArticleId, ConversationId, InboxId, UserId};
 use crate::domain::message::SenderType;
-use crate::domain::timer::TimerKind;
+use crate::domain::timer::{Timer, TimerKind};
 use crate::domain::user::{Role, User};
 use crate::store::table;
 
@@ -72,15 +72,7 @@ pub(super) async fn gather(
         Command::Assistant { conversation, .. } | Command::Settle { conversation } => {
             gather_conversation(rows, *conversation, &mut facts).await?;
         }
-        Command::Timer(timer) => match timer.kind {
-            TimerKind::Absent => facts.user = rows.user(UserId(timer.subject)).await?,
-            TimerKind::Assistant
-            | TimerKind::Silence
-            | TimerKind::Offer
-            | TimerKind::TestExpiry => {
-                gather_conversation(rows, ConversationId(timer.subject), &mut facts).await?;
-            }
-        },
+        Command::Timer(timer) => gather_timer(rows, *timer, &mut facts).await?,
         Command::Mark { conversation, side, seq } => {
             gather_conversation(rows, *conversation, &mut facts).await?;
             if *side == Side::Staff {
@@ -93,6 +85,17 @@ pub(super) async fn gather(
     }
     facts.staffed = facts.inbox.as_ref().is_some_and(|inbox| inbox.is_staffed(accepting));
     Ok(facts)
+}
+
+/// The subject of a timer.
+async fn gather_timer(rows: &Rows<'_>, timer: Timer, facts: &mut Facts) -> Result<(), Error> {
+    match timer.kind {
+        TimerKind::Absent => facts.user = rows.user(UserId(timer.subject)).await?,
+        TimerKind::Assistant | TimerKind::Silence | TimerKind::Offer | TimerKind::TestExpiry => {
+            gather_conversation(rows, ConversationId(timer.subject), facts).await?;
+        }
+    }
+    Ok(())
 }
 
 /// An inbox, and whether another one has the name it shall get.

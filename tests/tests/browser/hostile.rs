@@ -136,6 +136,7 @@ async fn hostile_article(daemon: &Daemon) -> Result<()> {
         ),
         locale: "en".to_owned(),
         status: v1::ArticleStatus::Published.into(),
+        inboxes: None,
     };
     daemon.staff("admin").await?.articles().put_article(request).await?;
     Ok(())

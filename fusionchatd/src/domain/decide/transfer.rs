@@ -23,6 +23,9 @@ pub(super) fn transfer(
 ) -> Result<Decision, Rejection> {
     let user = facts.user.as_ref().filter(|user| user.id == to && user.is_staff());
     let user = user.ok_or(Rejection::NotFound)?;
+    if user.disabled_at.is_some() {
+        return Err(Rejection::UserDisabled);
+    }
     let inbox = facts.inbox.as_ref().ok_or(Rejection::NotFound)?;
     if user.role != Role::Admin && !inbox.has_member(to) {
         return Err(Rejection::NotMember);

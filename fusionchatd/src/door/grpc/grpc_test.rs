@@ -283,7 +283,7 @@ async fn reflection_and_health_name_every_service() {
 }
 
 /// Sends bytes as they are.
-struct Raw;
+pub(super) struct Raw;
 
 impl Codec for Raw {
     type Encode = Bytes;

@@ -62,6 +62,13 @@ pub(super) fn client_id() -> String {
 #[derive(Clone)]
 pub(super) struct Bearer(Option<MetadataValue<Ascii>>);
 
+impl Bearer {
+    /// A token; none if it is empty.
+    pub(super) fn of(token: &str) -> Self {
+        Self((!token.is_empty()).then(|| format!("Bearer {token}").parse().expect("ASCII")))
+    }
+}
+
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         if let Some(token) = &self.0 {

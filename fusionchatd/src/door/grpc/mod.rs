@@ -19,6 +19,8 @@ mod grpc_test;
 #[cfg(test)]
 mod harness_test;
 #[cfg(test)]
+mod hostile_test;
+#[cfg(test)]
 mod watch_test;
 
 use std::net::{IpAddr, Ipv4Addr};
@@ -38,13 +40,15 @@ use fusionchat_proto::v1::user_service_server::UserServiceServer;
 use fusionchat_proto::v1::visitor_service_server::VisitorServiceServer;
 use fusionchat_proto::v1::watch_service_server::WatchServiceServer;
 use fusionchat_proto::{DESCRIPTOR_SET, MESSAGE_BYTES_MAX, v1};
+use http::{HeaderName, HeaderValue, Response};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tonic::Request;
+use tonic::body::Body;
 use tonic::metadata::MetadataValue;
 use tonic::transport::Server;
 use tonic::transport::server::Router;
+use tonic::{Code, Request};
 use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::server::Builder as Reflection;
 use tower::util::MapResponseLayer;
@@ -72,6 +76,10 @@ const PONG_WITHIN: Duration = Duration::from_secs(10);
 
 /// Stands for a peer that left before it could be asked: all of them share one limit.
 const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+/// What the library says of a body that is no message.
+const UNREAD_MESSAGE: &str = "failed%20to%20decode%20Protobuf";
 
 /// What tests make short.
 #[derive(Clone, Copy, Debug)]
@@ -127,9 +135,10 @@ pub async fn serve_with(
 ) -> Result<(), ServeError> {
     let door = Arc::new(Door { service, stop: stop.clone(), timing });
     let counting = Arc::clone(&door.service);
-    let count = MapResponseLayer::new(move |response: http::Response<tonic::body::Body>| {
+    let count = MapResponseLayer::new(move |response: Response<Body>| {
+        let response = blame_the_caller(response);
         // A stream's end is not seen here: it counts as it begins.
-        let code = response.headers().get("grpc-status").and_then(|it| it.to_str().ok());
+        let code = response.headers().get(GRPC_STATUS).and_then(|it| it.to_str().ok());
         counting.metrics().grpc(code.and_then(|it| it.parse().ok()).unwrap_or(0));
         response
     });
@@ -166,6 +175,18 @@ fn router<L: Clone>(door: &Arc<Door>, mut server: Server<L>) -> Result<Router<L>
         .add_service(HealthServer::new(health::Probe::new(door.stop.clone())))
         .add_service(reflection().build_v1().map_err(ServeError::Reflection)?)
         .add_service(reflection().build_v1alpha().map_err(ServeError::Reflection)?))
+}
+
+/// A body that is no message is the caller's mistake; the library says it were the daemon's.
+fn blame_the_caller(mut response: Response<Body>) -> Response<Body> {
+    let headers = response.headers_mut();
+    let unread = headers
+        .get(GRPC_MESSAGE)
+        .is_some_and(|it| it.as_bytes().starts_with(UNREAD_MESSAGE.as_bytes()));
+    if unread {
+        headers.insert(GRPC_STATUS, HeaderValue::from(Code::InvalidArgument as i32));
+    }
+    response
 }
 
 fn server() -> Server {
