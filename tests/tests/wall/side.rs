@@ -76,6 +76,18 @@ fn email(organization: &str) -> String {
     format!("admin@{organization}.example")
 }
 
+fn rope() -> v1::PutArticleRequest {
+    v1::PutArticleRequest {
+        client_id: client_id(),
+        source_path: "rope.md".to_owned(),
+        title: "Rope".to_owned(),
+        body: "The rope is twelve metres long.".to_owned(),
+        locale: "en".to_owned(),
+        status: v1::ArticleStatus::Published.into(),
+        inboxes: None,
+    }
+}
+
 /// Makes an organization with one of everything.
 pub(crate) async fn tenant(daemon: &Daemon, name: &str) -> Result<Tenant> {
     let origin = format!("https://{name}.example");
@@ -99,16 +111,7 @@ pub(crate) async fn tenant(daemon: &Daemon, name: &str) -> Result<Tenant> {
         test: false,
     };
     let begun = key.conversations().start_conversation(request).await?.into_inner();
-    let request = v1::PutArticleRequest {
-        client_id: client_id(),
-        source_path: "rope.md".to_owned(),
-        title: "Rope".to_owned(),
-        body: "The rope is twelve metres long.".to_owned(),
-        locale: "en".to_owned(),
-        status: v1::ArticleStatus::Published.into(),
-        inboxes: None,
-    };
-    let article = key.articles().put_article(request).await?.into_inner().article;
+    let article = key.articles().put_article(rope()).await?.into_inner().article;
     let request = v1::CreateKeyRequest {
         client_id: client_id(),
         name: "spare".to_owned(),
