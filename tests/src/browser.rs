@@ -236,7 +236,7 @@ impl Browser {
     async fn command(&self, path: &str, body: &Value) -> Result<Value> {
         let session = self.client.session_id().await?.context("a session")?;
         let url = format!("{}/session/{session}/{path}", self.driver_url);
-        let answer = reqwest::Client::new().post(url).body(body.to_string()).send().await?;
+        let answer = crate::rest::client().post(url).body(body.to_string()).send().await?;
         let text = answer.text().await?;
         let answer: Value = serde_json::from_str(&text)?;
         ensure!(answer["value"]["error"].is_null(), "{path}: {text}");

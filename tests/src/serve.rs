@@ -111,7 +111,7 @@ impl Served {
     /// What a plain GET answers: its status and text.
     pub async fn get(&self, listener: &str, path: &str) -> Result<(u16, String)> {
         let url = format!("http://{}{path}", self.address(listener)?);
-        let answer = reqwest::get(&url).await?;
+        let answer = crate::rest::client().get(&url).send().await?;
         Ok((answer.status().as_u16(), answer.text().await?))
     }
 }

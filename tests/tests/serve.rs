@@ -32,7 +32,7 @@ fn init_makes_a_desk_and_shows_each_secret_once() {
         ensure!(status.organizations == 1 && status.state == "ready", "{status:?}");
         let url = format!("http://{}/api/auth/accept", served.address("http")?);
         let body = serde_json::json!({ "code": code, "password": "a long enough password" });
-        let client = reqwest::Client::new();
+        let client = fusionchat_tests::rest::client();
         let accepted = client.post(&url).json(&body).send().await?;
         ensure!(accepted.status().is_success(), "{accepted:?}");
         let twice = client.post(&url).json(&body).send().await?;

@@ -120,10 +120,10 @@ async fn an_answer_says_which_source_is_in_another_language() {
         let posted = rig.service.guest_message(&guest, fresh(), text, locale).await.expect("said");
         let conversation = posted.message.message.conversation;
         let thought = rig.service.think(rig.desk.organization, conversation).await;
-        let Ok(Thought::Act(_, AssistantAct::Say { sources, .. })) = thought else {
-            panic!("no answer: {thought:?}")
-        };
-        sources
+        let Ok(Thought::Ask(question)) = thought else { panic!("no answer: {thought:?}") };
+        let AssistantAct::Say { sources, .. } = &question.fallback else { panic!("{question:?}") };
+        assert_eq!(&question.sources(vec![1]), sources, "a model's answer says the same");
+        sources.clone()
     };
     let locales = async |locale| sources(locale).await.into_iter().map(|it| it.locale).collect();
     let own: Vec<Option<String>> = locales("en-GB").await;
