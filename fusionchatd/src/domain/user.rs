@@ -135,7 +135,8 @@ impl User {
             }
             EntryKind::UserDisabled => {
                 self.disabled_at = Some(entry.time);
-                self.invited_until = None;
+                // The code is of no use any more, but they still have no password.
+                self.invited_until = self.invited_until.map(|_| entry.time);
                 self.absence = entry.due.map(absence);
                 self.sessions_cut = cut;
                 self.keys_cut = cut;

@@ -175,7 +175,18 @@ async fn named(rows: &Rows<'_>, entry: Entry) -> Result<EntryView, Error> {
         Some(id) => rows.conversation(id).await?.map(|it| it.number),
         None => None,
     };
-    let about_user = matches!(entry.kind, EntryKind::UserCreated | EntryKind::AvailabilityChanged);
+    let about_user = matches!(
+        entry.kind,
+        EntryKind::UserCreated
+            | EntryKind::AvailabilityChanged
+            | EntryKind::UserInvited
+            | EntryKind::InviteAccepted
+            | EntryKind::UserEdited
+            | EntryKind::UserReset
+            | EntryKind::UserDisabled
+            | EntryKind::UserEnabled
+            | EntryKind::AbsenceTimed
+    );
     let other = if about_user { entry.subject } else { entry.other };
     Ok(EntryView {
         actor_name: view::actor_name(rows, &entry.actor).await?,

@@ -125,6 +125,28 @@ async fn a_key_outside_its_scope_is_told_which_one_is_missing() {
     assert!(refused.params.is_empty(), "no scope would help a signed-in agent");
 }
 
+#[tokio::test]
+async fn a_key_for_users_makes_and_resets_no_admin() {
+    let rig = Rig::new().await;
+    let new = CreateKey { scopes: vec!["user:write".to_owned()], ..new_key() };
+    let (_, secret) = rig.service.create_key(&rig.desk.admin, None, new).await.expect("made");
+    let key = rig.service.authenticate(&secret.expect("shown")).await.expect("known");
+    let invite =
+        |email: &str, role| super::user::InviteUser { email: email.to_owned(), name: None, role };
+    let invited = rig.service.invite_user(&key, None, invite("x@example.com", Role::Admin)).await;
+    assert_eq!(invited.expect_err("refused").params["scope"], "*");
+    let identity = rig.service.identity(&rig.desk.admin).await.expect("known");
+    let admin = identity.user.expect("a user").id.to_string();
+    let reset = rig.service.reset_user(&key, None, &admin).await;
+    assert_eq!(reset.expect_err("refused").params["scope"], "*");
+    let agent = rig.service.invite_user(&key, None, invite("y@example.com", Role::Agent)).await;
+    let text = agent.expect("an agent").0.id.to_string();
+    let disabled = rig.service.disable_user(&key, None, &text, true).await;
+    disabled.expect("an agent may be disabled");
+    let enabled = rig.service.disable_user(&key, None, &text, false).await.expect("enabled");
+    assert!(!enabled.is_accepting(), "who never set a password answers nobody");
+}
+
 /// fault_95: a spray of passwords is stopped by rates, and never computes more than two hashes at once.
 #[tokio::test]
 async fn fault_95_a_password_spray_is_limited() {

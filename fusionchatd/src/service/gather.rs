@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::domain::command::{Command, StaffAct, Visitor};
-use crate::domain::conversation::Side;
+use crate::domain::conversation::{Handler, Side};
 use crate::domain::facts::Facts;
 use crate::domain::hidden::Hidden;
 use crate::domain::id::{ArticleId, ConversationId, InboxId, UserId};
@@ -134,8 +134,13 @@ async fn gather_act(
                 facts.latest = rows.latest_of(header.visitor, header.inbox).await?;
             }
         }
-        StaffAct::Reply { .. }
-        | StaffAct::Note { .. }
+        // Who answers in the assistant's place gets the conversation.
+        StaffAct::Reply { .. } => {
+            if facts.conversation.as_ref().is_some_and(|it| it.handler == Handler::Assistant) {
+                facts.user = rows.user(agent).await?;
+            }
+        }
+        StaffAct::Note { .. }
         | StaffAct::Release
         | StaffAct::HandBack
         | StaffAct::Escalate { .. }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, broadcast, watch};
 
-use crate::domain::entry::ActorRef;
+use crate::domain::entry::{ActorRef, EntryKind};
 use crate::domain::id::{ConversationId, InboxId, OrganizationId, UserId};
 
 use super::Service;
@@ -68,6 +68,11 @@ impl Recent {
             .is_none_or(|(back, first)| back.entry.position + 1 == first.entry.position);
         if !follows {
             *self = Self::default();
+        }
+        if changes.iter().any(|it| it.entry.kind == EntryKind::MessageRetracted) {
+            // What was taken back is in here; the rows have it no more.
+            *self = Self::default();
+            return;
         }
         self.bytes += changes.iter().map(|it| text_bytes(it)).sum::<usize>();
         self.changes.extend(changes.iter().cloned());

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::domain::Time;
-use crate::domain::actor::{Actor, Permission};
+use crate::domain::actor::{Actor, Grants, Permission};
 use crate::domain::command::Command;
 use crate::domain::hidden::Hidden;
 use crate::domain::id::{ClientId, UserId};
@@ -15,7 +15,7 @@ use crate::store::table;
 use super::digest::Digest;
 use super::error::Error;
 use super::token;
-use super::{Service, require};
+use super::{Service, missing_scope, require};
 
 /// A new member of staff.
 #[derive(Clone)]
@@ -82,6 +82,7 @@ impl Service {
         new: InviteUser,
     ) -> Result<(User, Option<Invite>), Error> {
         require(actor, Permission::WriteUsers)?;
+        require_whole(actor, new.role == Role::Admin)?;
         let email = name::email(&new.email)?;
         let name = match &new.name {
             Some(name) => name::shown(name)?,
@@ -107,6 +108,7 @@ impl Service {
         new: CreateUser,
     ) -> Result<User, Error> {
         require(actor, Permission::WriteUsers)?;
+        require_whole(actor, new.role == Role::Admin)?;
         let email = name::email(&new.email)?;
         let digest = Digest::of("create_user").text(&email).text(&new.name).number(new.role as u64);
         let password = self.hash_new(client_id, new.password).await?;
@@ -158,8 +160,10 @@ impl Service {
         edit: EditUser,
     ) -> Result<User, Error> {
         require(actor, Permission::WriteUsers)?;
-        let user = self.find_staff(actor, text).await?.id;
+        let found = self.find_staff(actor, text).await?;
         let EditUser { name, role } = edit;
+        require_whole(actor, found.role == Role::Admin || role == Some(Role::Admin))?;
+        let user = found.id;
         let digest = Digest::of("edit_user")
             .bytes(user.bytes())
             .text(name.as_deref().unwrap_or_default())
@@ -180,7 +184,9 @@ impl Service {
         text: &str,
     ) -> Result<(User, Option<Invite>), Error> {
         require(actor, Permission::WriteUsers)?;
-        let user = self.find_staff(actor, text).await?.id;
+        let found = self.find_staff(actor, text).await?;
+        require_whole(actor, found.role == Role::Admin)?;
+        let user = found.id;
         let digest = Digest::of("reset_user").bytes(user.bytes()).finish();
         let code = token::new_invite()?;
         let command = Command::ResetUser { user, code: Hidden(token::hash(&code)) };
@@ -200,7 +206,9 @@ impl Service {
         disabled: bool,
     ) -> Result<User, Error> {
         require(actor, Permission::WriteUsers)?;
-        let user = self.find_staff(actor, text).await?.id;
+        let found = self.find_staff(actor, text).await?;
+        require_whole(actor, found.role == Role::Admin)?;
+        let user = found.id;
         let digest =
             Digest::of("disable_user").bytes(user.bytes()).number(u64::from(disabled)).finish();
         let command = Command::DisableUser { user, disabled };
@@ -249,4 +257,13 @@ impl Service {
         };
         found.filter(User::is_staff).ok_or_else(Error::not_found)
     }
+}
+
+/// Refuses a key that has not every scope whatever makes or changes an admin: it would get what it was not given.
+fn require_whole(actor: &Actor, touches_admin: bool) -> Result<(), Error> {
+    let whole = match &actor.grants {
+        Grants::Scopes { scopes, .. } => scopes.iter().any(|it| it == "*"),
+        Grants::Role(_) | Grants::Visitor | Grants::Operator | Grants::Internal => true,
+    };
+    if whole || !touches_admin { Ok(()) } else { Err(missing_scope("*")) }
 }

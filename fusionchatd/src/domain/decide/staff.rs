@@ -170,6 +170,9 @@ fn reply(
         Some((by, since)) if by != agent => return Err(Rejection::NotAssignee { by, since }),
         Some(_) => {}
         // The assistant has it: a public reply silences it in the same commit.
+        None if facts.user.as_ref().is_some_and(|it| it.disabled_at.is_some()) => {
+            return Err(Rejection::UserDisabled);
+        }
         None => take(&mut script, facts, &mut conversation, agent),
     }
     let said = Said {

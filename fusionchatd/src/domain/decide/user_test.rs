@@ -53,6 +53,7 @@ fn disabling_escalates_every_open_conversation_at_once() {
     check("A claims; A goes away; M disables A", "absence A", "escalated");
     check("A claims; M disables A; M enables A", "absence A", "A owes");
     check("A claims; A replies; A resolves; M disables A", "absence A", "resolved");
+    check("M disables A; absence A", "A replies", "user_disabled");
     check("M disables A", "M gives to A", "user_disabled");
     check("M disables A", "A goes away", "user_disabled");
     check("M disables A", "M resets A", "user_disabled");

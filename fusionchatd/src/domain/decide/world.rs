@@ -417,7 +417,7 @@ fn whom(command: &Command) -> UserId {
         act: StaffAct::Claim { to: user, .. } | StaffAct::Transfer { to: user, .. },
         ..
     }
-    | Command::Staff { act: StaffAct::Reopen, agent: user, .. }
+    | Command::Staff { act: StaffAct::Reopen | StaffAct::Reply { .. }, agent: user, .. }
     | Command::SetAvailability { user, .. }
     | Command::EditUser { user, .. }
     | Command::ResetUser { user, .. }
