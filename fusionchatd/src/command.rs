@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::app::{App, Listeners, system_time};
-use crate::config::{Config, Doors, Mistakes};
+use crate::config::{Config, Doors, Mistakes, environment};
 use crate::demo::{self, DemoOptions};
 use crate::domain::name;
 use crate::init::{self, InitOptions, STORE};
@@ -123,7 +123,7 @@ async fn run(action: Action, started: Instant) -> anyhow::Result<()> {
 }
 
 async fn serve(file: Option<PathBuf>, data: Option<PathBuf>) -> anyhow::Result<()> {
-    let (mut config, tls) = Config::load(file.as_deref(), std::env::vars())?;
+    let (mut config, tls) = Config::load(file.as_deref(), environment())?;
     if let Some(data) = data {
         config.data = data;
     }

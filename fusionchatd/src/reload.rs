@@ -8,7 +8,7 @@ use tokio::signal::unix::Signal;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Config, Doors, Mistakes};
+use crate::config::{Config, Doors, Mistakes, environment};
 use crate::door::tls::Tls;
 use crate::log::Filter;
 use crate::service::Service;
@@ -46,7 +46,7 @@ impl Reload {
 
     /// Reads everything again and takes it, or says what is wrong and changes nothing.
     fn reload(&mut self) {
-        match Config::load(self.path.as_deref(), std::env::vars()) {
+        match Config::load(self.path.as_deref(), environment()) {
             Ok((config, doors)) => self.take(config, &doors),
             Err(Mistakes(mistakes)) => {
                 let file = self.path.as_ref().map(|it| it.display().to_string());

@@ -108,3 +108,10 @@ fn files_that_cannot_be_read_are_mistakes_among_the_others() {
     assert!(mistakes[0].starts_with("line 2: stop.grace_ms: "), "{mistakes:?}");
     assert!(mistakes[1].starts_with("tls: cannot read /nowhere/c"), "{mistakes:?}");
 }
+
+#[test]
+fn what_is_no_utf_8_is_a_mistake() {
+    let value = String::from_utf8_lossy(b"/var/lib/\xff");
+    let mistakes = read("", &[("FUSION_DATA", &value), ("OTHER", &value)]).expect_err("a mistake");
+    assert_eq!(mistakes.0, ["FUSION_DATA: expected UTF-8"]);
+}

@@ -8,6 +8,7 @@ mod provider;
 mod config_test;
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -122,6 +123,12 @@ impl Default for Config {
 #[error("{}", .0.join("\n"))]
 pub struct Mistakes(pub Vec<String>);
 
+/// The environment as text. What is no UTF-8 has a replacement character instead, which no setting takes.
+pub fn environment() -> impl Iterator<Item = (String, String)> {
+    let text = |it: OsString| it.to_string_lossy().into_owned();
+    std::env::vars_os().map(move |(name, value)| (text(name), text(value)))
+}
+
 impl Config {
     /// Reads the file's text and the environment over the defaults.
     ///
@@ -228,6 +235,10 @@ impl Config {
 
     fn set_variable(&mut self, name: &str, value: &str, mistakes: &mut Vec<String>) {
         let Some(known) = KEYS.iter().find(|known| known.variable() == name) else { return };
+        if value.contains(char::REPLACEMENT_CHARACTER) {
+            mistakes.push(format!("{name}: expected UTF-8"));
+            return;
+        }
         let value = match value.parse::<i64>() {
             Ok(number) => Value::Integer(number),
             Err(_) => Value::String(value.to_owned()),

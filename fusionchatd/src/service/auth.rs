@@ -171,11 +171,19 @@ impl Service {
             // Whoever is disabled is told no sooner than whoever mistyped.
             let phc = hash.as_ref().map(|it| it.0.as_str());
             if self.passwords.verify(password.clone(), phc).await? && enabled {
-                verified.push((place, user));
+                verified.push((place, user, hash));
             }
         }
-        let [(place, user)] = verified.as_slice() else { return Err(wrong_credentials()) };
-        self.start_session(*place, *user).await
+        let [(place, user, hash)] = verified.as_slice() else { return Err(wrong_credentials()) };
+        let signed_in = self.start_session(*place, *user).await?;
+        // A reset or a disabling may have come between the check and the session. What they cut must not go on by
+        // it: its token has not left yet.
+        let rows = Rows::new(self.engine.as_ref(), *place);
+        let now = rows.row::<PasswordHash>(&table::password(*place, *user)).await?;
+        if signed_in.user.disabled_at.is_some() || now != *hash {
+            return Err(wrong_credentials());
+        }
+        Ok(signed_in)
     }
 
     /// Uses a one-time code: sets the password and signs in. A wrong, used or expired code gets one and the same

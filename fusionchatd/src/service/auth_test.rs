@@ -427,3 +427,31 @@ async fn nothing_that_is_printed_holds_a_secret() {
         Command::Staff { agent: user, admin: false, conversation: ConversationId::default(), act };
     assert!(format!("{plain:?}").contains("Release"), "what is no secret is shown");
 }
+
+/// The password is right and still being computed when it is taken away.
+#[tokio::test]
+async fn a_sign_in_under_way_outlives_no_reset_and_no_disabling() {
+    for reset in [true, false] {
+        let rig = Rig::new().await;
+        with_password(&rig, &rig.desk).await;
+        let (service, admin) = (&rig.service, &rig.desk.admin);
+        let end = async {
+            if reset {
+                service.reset_user(admin, None, "user@example.com").await.map(|_| ())
+            } else {
+                service.disable_user(admin, None, "user@example.com", true).await.map(|_| ())
+            }
+        };
+        let email = "user@example.com";
+        let signing = service.sign_in(address(), email, PASSWORD.to_owned(), None);
+        let (signed_in, ended) = futures::join!(signing, end);
+        ended.expect("ended");
+        // Whichever came first: no token works, not even once they may come back.
+        if !reset {
+            service.disable_user(admin, None, email, false).await.expect("enabled");
+        }
+        if let Ok(signed_in) = signed_in {
+            assert_eq!(code(&service.authenticate(&signed_in.token).await), "session_ended");
+        }
+    }
+}

@@ -42,14 +42,14 @@ pub(super) async fn gather(
         Command::EditUser { user, name, .. } => {
             gather_staff(rows, *user, name.as_deref(), &mut facts).await?;
         }
-        Command::DisableUser { user, .. } => gather_staff(rows, *user, None, &mut facts).await?,
+        Command::DisableUser { user, .. } | Command::ResetUser { user, .. } => {
+            gather_staff(rows, *user, None, &mut facts).await?;
+        }
         Command::LeaveAbsent { conversation } => {
             gather_conversation(rows, *conversation, &mut facts).await?;
             facts.assignee = assignee(rows, &facts).await?;
         }
-        Command::ResetUser { user, .. } | Command::SetAvailability { user, .. } => {
-            facts.user = rows.user(*user).await?;
-        }
+        Command::SetAvailability { user, .. } => facts.user = rows.user(*user).await?,
         Command::CreateKey { .. } | Command::StartSession { .. } => {}
         Command::RevokeKey { key } => facts.key = rows.api_key(*key).await?,
         Command::EndSession { session } => facts.session = rows.session(*session).await?,

@@ -140,11 +140,25 @@ impl Service {
         };
         let command = Command::EditInbox { inbox: id, edit };
         self.execute(actor, client_id, digest, command).await?;
-        // A task of its own: whoever asked may go away, the conversations stay.
-        let (service, organization) = (Arc::clone(self), actor.organization);
-        let settled = self.tasks.spawn(async move { service.settle(organization, id).await }).await;
-        settled.map_err(Error::internal)??;
+        self.settle_all(actor.organization, vec![id]).await?;
         self.inbox_view(actor, id).await
+    }
+
+    /// Brings the open conversations of inboxes into line with who may see them, in a task of its own: whoever asked
+    /// may go away, the conversations stay.
+    pub(super) async fn settle_all(
+        self: &Arc<Self>,
+        organization: OrganizationId,
+        inboxes: Vec<InboxId>,
+    ) -> Result<(), Error> {
+        let service = Arc::clone(self);
+        let settling = async move {
+            for id in inboxes {
+                service.settle(organization, id).await?;
+            }
+            Ok(())
+        };
+        self.tasks.spawn(settling).await.map_err(Error::internal)?
     }
 
     /// An inbox that was just made or changed.

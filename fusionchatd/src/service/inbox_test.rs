@@ -283,3 +283,22 @@ async fn only_who_may_changes_inboxes_and_only_with_names_that_are_there() {
     let other = rig.service.edit_inbox(&rig.desk.admin, once, "shop", named("other")).await;
     assert_eq!(code(&other), "client_id_reused");
 }
+
+#[tokio::test]
+async fn who_is_no_admin_any_more_keeps_nothing_out_of_sight() {
+    let rig = Rig::new().await;
+    let name = |role| super::user::EditUser { name: None, role: Some(role) };
+    let change = async |role| {
+        rig.service.edit_user(&rig.desk.admin, None, "A", name(role)).await.expect("edited");
+    };
+    change(Role::Admin).await;
+    edit(&rig, members(&["B"])).await;
+    let (_, id) = waiting(&rig).await;
+    let acting = Actor { grants: Grants::Role(Role::Admin), ..rig.desk.a.clone() };
+    rig.service.claim(&acting, Some(fresh()), &id.to_string(), None, false).await.expect("claimed");
+    let since = rig.header(id).await.waiting_since;
+    change(Role::Agent).await;
+    let header = rig.header(id).await;
+    assert_eq!((header.status, header.assignee), (Status::Escalated, None));
+    assert_eq!(header.waiting_since, since, "the visitor's waiting goes on");
+}

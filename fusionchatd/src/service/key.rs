@@ -75,7 +75,12 @@ impl Service {
         };
         let answer = self.execute(actor, client_id, digest, command).await?;
         let key = self.key_of(actor, answer.refs.subject).await?;
-        Ok((key, (!answer.repeated).then_some(secret)))
+        if answer.repeated {
+            return Ok((key, None));
+        }
+        // Its owner may have been disabled meanwhile: then nobody gets to know it.
+        self.authenticate(&secret).await?;
+        Ok((key, Some(secret)))
     }
 
     /// Refuses a key at the end of a long chain of keys.

@@ -172,6 +172,12 @@ impl Service {
         let name = name.as_deref().map(name::shown).transpose()?;
         let command = Command::EditUser { user, name, role };
         let answer = self.execute(actor, client_id, digest, command).await?;
+        if role == Some(Role::Agent) {
+            // An admin sees every inbox, an agent perhaps not: what they hold out of their sight goes to others.
+            let inboxes = self.rows(actor).inboxes().await?;
+            let closed = inboxes.into_iter().filter(|it| !it.members.is_empty()).map(|it| it.id);
+            self.settle_all(actor.organization, closed.collect()).await?;
+        }
         self.user_of(actor, answer.refs.subject).await
     }
 

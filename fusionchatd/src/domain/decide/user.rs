@@ -43,6 +43,10 @@ pub(super) fn decide(
             if found.disabled_at.is_some() {
                 return Err(Rejection::UserDisabled);
             }
+            // Until the code is used nobody could sign in, and none may ever be made again.
+            if found.is_acting_admin() && !facts.other_admin {
+                return Err(Rejection::LastAdmin);
+            }
             let entry = script.entry(EntryKind::UserReset);
             change(&mut script, entry, found.clone(), Credential::Code(*code))
         }

@@ -70,5 +70,6 @@ fn the_last_admin_stays() {
     check("M promotes A; A demotes M", "A demotes A", "last_admin");
     // Whoever has not set a password yet cannot be the only one.
     check("M promotes A; M resets A", "M disables M", "last_admin");
+    check("", "M resets M", "last_admin");
     check("M promotes M", "M demotes A", "assistant");
 }
