@@ -182,3 +182,27 @@ pub(super) fn router(door: &Arc<Door>) -> Router {
             problem::of_status(status, "method_not_allowed", "this method does nothing here")
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ROUTES;
+
+    #[test]
+    fn the_documentation_has_every_route_and_no_other() {
+        let documented = include_str!("../../../../docs/protocol.md");
+        let rows: Vec<&str> = documented
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split_once('`').map(|it| it.0))
+            .filter(|row| row.contains(" /api/"))
+            .map(|row| row.split('?').next().unwrap_or(row))
+            .collect();
+        let routes: Vec<String> =
+            ROUTES.iter().map(|it| format!("{} {}", it.verb.name(), it.path)).collect();
+        for route in &routes {
+            assert!(rows.contains(&route.as_str()), "docs/protocol.md has no {route}");
+        }
+        for row in rows {
+            assert!(routes.iter().any(|it| it == row), "there is no route {row}");
+        }
+    }
+}
