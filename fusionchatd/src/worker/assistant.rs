@@ -25,7 +25,7 @@ use super::budget::Budgets;
 use super::provider::Providers;
 
 /// How many conversations are thought about at once.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 1_024;
 /// How many of one organization: a model that hangs holds up its own organization only.
 const AT_ONCE_EACH: usize = 32;
 /// How many entries are read at once.
@@ -34,7 +34,9 @@ const READ_AT_ONCE: u32 = 200;
 /// way, so giving up strands nothing.
 const ATTEMPTS_MAX: usize = 3;
 /// How many tasks may wait; past it the journals are read on later.
-const WAITING_MAX: usize = 1_000;
+const WAITING_MAX: usize = 20_000;
+/// How many of one organization; past it its own journal is read on later.
+const WAITING_EACH: usize = 200;
 /// The reason of a hand-over when what the assistant wanted to say was refused.
 const FAILED: &str = "assistant_failed";
 /// How often cursors are saved, at most.
@@ -63,14 +65,19 @@ impl Progress {
     }
 }
 
+/// Tasks in the order of their organizations and positions.
+type Waiting = BTreeMap<(OrganizationId, u64), Task>;
+/// Conversations being thought about, each with what is told when it may have moved on.
+type Busy = HashMap<ConversationId, (OrganizationId, Arc<Notify>)>;
+
 struct Worker {
     service: Arc<Service>,
     tools: Arc<Tools>,
     progress: HashMap<OrganizationId, Progress>,
     /// Tasks that wait behind one of the same conversation, or for a free place.
-    waiting: BTreeMap<(OrganizationId, u64), Task>,
-    /// Conversations being thought about, each with what is told when it may have moved on.
-    busy: HashMap<ConversationId, (OrganizationId, Arc<Notify>)>,
+    waiting: Waiting,
+    /// What is under way.
+    busy: Busy,
     running: JoinSet<(Task, bool)>,
     /// Organizations whose journals have not been read to the end: a read failed, or too much waits.
     behind: BTreeSet<OrganizationId>,
@@ -150,7 +157,8 @@ impl Worker {
         }
         let Some(progress) = self.progress.get_mut(&organization) else { return Ok(()) };
         loop {
-            if self.waiting.len() >= WAITING_MAX {
+            let own = self.waiting.range((organization, 0)..=(organization, u64::MAX));
+            if own.count() >= WAITING_EACH || self.waiting.len() >= WAITING_MAX {
                 self.behind.insert(organization);
                 return Ok(());
             }
@@ -177,24 +185,9 @@ impl Worker {
 
     /// Starts waiting tasks whose conversation is free, up to the bounds.
     fn start_waiting(&mut self) {
-        let mut each: HashMap<OrganizationId, usize> = HashMap::new();
-        for (organization, _) in self.busy.values() {
-            *each.entry(*organization).or_default() += 1;
-        }
-        let mut startable = Vec::new();
-        for (key, task) in &self.waiting {
-            if self.busy.len() >= AT_ONCE {
-                break;
-            }
-            let of_it = each.entry(task.organization).or_default();
-            if *of_it < AT_ONCE_EACH && !self.busy.contains_key(&task.conversation) {
-                *of_it += 1;
-                self.busy.insert(task.conversation, (task.organization, Arc::default()));
-                startable.push(*key);
-            }
-        }
-        for key in startable {
-            let Some(task) = self.waiting.remove(&key) else { continue };
+        for task in next(&self.waiting, &self.busy) {
+            self.waiting.remove(&(task.organization, task.position));
+            self.busy.insert(task.conversation, (task.organization, Arc::default()));
             let service = Arc::clone(&self.service);
             let tools = Arc::clone(&self.tools);
             let found = self.busy.get(&task.conversation);
@@ -243,6 +236,27 @@ impl Worker {
             }
         }
     }
+}
+
+/// The tasks that may start now: of free conversations, and first those of organizations that have the fewest under
+/// way, so that one whose answers take long keeps nobody else waiting.
+fn next(waiting: &Waiting, busy: &Busy) -> Vec<Task> {
+    let mut each: HashMap<OrganizationId, usize> = HashMap::new();
+    for (organization, _) in busy.values() {
+        *each.entry(*organization).or_default() += 1;
+    }
+    let mut taken = BTreeSet::new();
+    let mut found = Vec::new();
+    for task in waiting.values() {
+        let under_way = each.entry(task.organization).or_default();
+        let free = *under_way < AT_ONCE_EACH && !busy.contains_key(&task.conversation);
+        if free && taken.insert(task.conversation) {
+            found.push((*under_way, *task));
+            *under_way += 1;
+        }
+    }
+    found.sort_by_key(|(turn, _)| *turn);
+    found.into_iter().take(AT_ONCE.saturating_sub(busy.len())).map(|(_, task)| task).collect()
 }
 
 /// The conversation an entry gives the assistant something to think about in.
@@ -324,4 +338,47 @@ async fn attempt(
         done => done?,
     }
     Ok(Attempt::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn task(organization: u128, conversation: u128) -> Task {
+        Task {
+            organization: OrganizationId(Uuid::from_u128(organization)),
+            conversation: ConversationId(Uuid::from_u128(organization * 1_000_000 + conversation)),
+            position: u64::try_from(conversation).unwrap_or_default(),
+        }
+    }
+
+    fn keyed(tasks: impl Iterator<Item = Task>) -> Waiting {
+        tasks.map(|it| ((it.organization, it.position), it)).collect()
+    }
+
+    #[test]
+    fn an_organization_with_a_backlog_keeps_nobody_waiting() {
+        let busy_one = (0..AT_ONCE_EACH as u128).map(|it| task(1, it));
+        let busy: Busy =
+            busy_one.map(|it| (it.conversation, (it.organization, Arc::default()))).collect();
+        let backlog = (100..1_000).map(|it| task(1, it));
+        let waiting = keyed(backlog.chain((0..3).map(|it| task(2, it))));
+        assert_eq!(next(&waiting, &busy), [task(2, 0), task(2, 1), task(2, 2)]);
+        let all = (1..=40).flat_map(|of| (0..AT_ONCE_EACH as u128).map(move |it| task(of, it)));
+        let started = next(&keyed(all), &Busy::default());
+        assert_eq!(started.len(), AT_ONCE);
+        let first: BTreeSet<_> = started[..40].iter().map(|it| it.organization).collect();
+        assert_eq!(first.len(), 40, "each has one before any has two");
+    }
+
+    #[test]
+    fn a_conversation_is_thought_about_once_at_a_time() {
+        let twice = Task { position: 9, ..task(1, 1) };
+        let waiting = keyed([task(1, 1), twice].into_iter());
+        assert_eq!(next(&waiting, &Busy::default()), [task(1, 1)]);
+        let busy = Busy::from([(twice.conversation, (twice.organization, Arc::default()))]);
+        assert!(next(&waiting, &busy).is_empty());
+    }
 }
