@@ -125,6 +125,11 @@ const CASES: &[Case] = &[
         caller: Caller::Key,
         request: |_, named| (format!("/api/articles/{}", named.article), None),
     },
+    Case {
+        route: "POST /api/keys/{id}/revoke",
+        caller: Caller::Key,
+        request: |_, named| (format!("/api/keys/{}/revoke", named.key), Some(json!({}))),
+    },
     user!("GET /api/users/{ref}", "", None),
     user!("PUT /api/users/{ref}", "", Some(json!({ "role": "agent" }))),
     user!("POST /api/users/{ref}/reset", "/reset", Some(json!({}))),
@@ -292,16 +297,19 @@ const CASES: &[Case] = &[
 ];
 
 /// Routes that name nothing of anybody: what they answer must hold nothing of another organization.
-const NAMES_NOTHING: [&str; 11] = [
+const NAMES_NOTHING: [&str; 14] = [
     "GET /api/articles",
     "GET /api/auth/session",
     "GET /api/escalations",
     "GET /api/inboxes",
+    "GET /api/keys",
+    "GET /api/openapi.json",
     "GET /api/server",
     "GET /api/users",
     "POST /api/auth/accept",
     "POST /api/users/invite",
     "POST /api/inboxes",
+    "POST /api/keys",
     "GET /api/visitors",
     "PUT /api/articles",
 ];
@@ -313,8 +321,8 @@ const REFUSED: [&str; 3] = [
     "POST /api/conversations/{ref}/messages/{seq}/retract",
 ];
 
-/// Names the caller's own session alone.
-const NAMES_THE_CALLER: [&str; 1] = ["DELETE /api/auth/session"];
+/// Names the caller alone.
+const NAMES_THE_CALLER: [&str; 2] = ["DELETE /api/auth/session", "PUT /api/users/me/availability"];
 
 async fn call(rest: &Rest, route: &str, path: &str, body: Option<&Value>) -> Result<Answer> {
     let method = route.split(' ').next().unwrap_or("GET");

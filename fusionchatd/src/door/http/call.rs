@@ -32,7 +32,7 @@ const DRAIN_BYTES_MAX: usize = 4 * BODY_BYTES_MAX;
 /// A body slower than this many bytes a window is given up.
 const BODY_BYTES_MIN: usize = 10 * 1024;
 /// The longest `Idempotency-Key`, in bytes.
-const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+pub(super) const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 /// The header that stands for a missing `clientId`.
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 

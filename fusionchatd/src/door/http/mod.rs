@@ -9,24 +9,16 @@ pub(crate) mod json;
 pub(crate) mod problem;
 pub(crate) mod wire;
 
-mod article;
-mod audit;
-mod auth;
-mod conversation;
-mod conversation_act;
-mod escalation;
-mod inbox;
+pub mod openapi;
 mod page;
 mod probe;
+mod rest;
 mod seat;
-mod server;
-mod user;
-mod visitor;
+pub(crate) mod shape;
 pub use probe::serve_metrics;
 pub(crate) use widget::host;
 
 mod widget;
-mod word;
 
 #[cfg(test)]
 mod http_test;

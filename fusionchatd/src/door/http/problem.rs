@@ -6,23 +6,33 @@ use std::collections::BTreeMap;
 use axum::body::Body;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::door::status;
 use crate::service::error::{Error, Kind};
 
-#[derive(Serialize)]
+/// Why something was refused, by RFC 9457 and with members of our own.
+#[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-struct Problem<'a> {
+pub(crate) struct Problem<'a> {
+    /// Always `about:blank`: the code says it.
     r#type: &'static str,
+    /// The status in words.
     title: &'static str,
+    /// The HTTP status.
     status: u16,
+    /// What went wrong, as a stable word for programs.
     code: &'a str,
+    /// What went wrong, in words for people.
     detail: &'a str,
+    /// What to do about it.
     #[serde(skip_serializing_if = "str::is_empty")]
     hint: &'a str,
+    /// What the code is about, where more than the code is known.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     params: &'a BTreeMap<&'static str, String>,
+    /// When to come again, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_ms: Option<u64>,
 }

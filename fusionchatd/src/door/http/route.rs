@@ -13,11 +13,12 @@ use crate::door::live;
 use crate::service::error::Error;
 
 use super::call::{self, Call};
-use super::widget;
-use super::{
-    Door, article, audit, auth, conversation, conversation_act, escalation, inbox, probe, problem,
-    server, user, visitor,
+use super::rest::{
+    article, audit, auth, conversation, conversation_act, escalation, inbox, key, server, user,
+    visitor,
 };
+use super::shape::Shape;
+use super::{Door, openapi, probe, problem, widget};
 
 /// What a route's work comes to.
 pub type Running = BoxFuture<'static, Result<Response<Body>, Error>>;
@@ -79,81 +80,97 @@ pub struct Route {
     pub name: &'static str,
     /// Whether it needs no credential.
     pub open: bool,
+    /// What it takes and gives.
+    pub shape: Shape,
     /// Does it.
     pub run: fn(Call) -> Running,
 }
 
+impl Route {
+    /// Whether it changes something, so that a repeat must be harmless.
+    pub fn changes(&self) -> bool {
+        self.verb != Verb::Get
+    }
+}
+
 macro_rules! route {
-    ($verb:ident $path:literal $name:literal $run:path) => {
+    ($verb:ident $path:literal $name:literal $run:path, $shape:path) => {
         Route {
             verb: Verb::$verb,
             path: $path,
             name: $name,
             open: false,
+            shape: $shape,
             run: |call| Box::pin($run(call)),
         }
     };
-    (open $verb:ident $path:literal $name:literal $run:path) => {
-        Route { open: true, ..route!($verb $path $name $run) }
+    (open $verb:ident $path:literal $name:literal $run:path, $shape:path) => {
+        Route { open: true, ..route!($verb $path $name $run, $shape) }
     };
 }
 
 /// Every REST route there is.
 pub const ROUTES: &[Route] = &[
-    route!(open Post "/api/auth/session" "CreateSession" auth::create_session),
-    route!(Get "/api/auth/session" "GetSession" auth::get_session),
-    route!(Delete "/api/auth/session" "EndSession" auth::end_session),
-    route!(open Post "/api/auth/accept" "AcceptInvite" auth::accept_invite),
-    route!(open Post "/api/visitor/session" "CreateVisitorSession" visitor::create_session),
-    route!(Get "/api/inboxes" "ListInboxes" inbox::list),
-    route!(Post "/api/inboxes" "CreateInbox" inbox::create),
-    route!(Get "/api/inboxes/{ref}" "GetInbox" inbox::get),
-    route!(Patch "/api/inboxes/{ref}" "EditInbox" inbox::edit),
-    route!(Get "/api/inboxes/{ref}/test" "TestInbox" inbox::test),
-    route!(Get "/api/users" "ListUsers" user::list),
-    route!(Post "/api/users/invite" "InviteUser" user::invite),
-    route!(Get "/api/users/{ref}" "GetUser" user::get),
-    route!(Put "/api/users/{ref}" "EditUser" user::edit),
-    route!(Post "/api/users/{ref}/reset" "ResetUser" user::reset),
-    route!(Post "/api/users/{ref}/disable" "DisableUser" user::disable),
-    route!(Post "/api/users/{ref}/enable" "EnableUser" user::enable),
-    route!(Post "/api/conversations" "StartConversation" conversation::start),
-    route!(Get "/api/conversations" "ListConversations" conversation::list),
-    route!(Get "/api/conversations/{ref}" "GetConversation" conversation::get),
-    route!(Get "/api/conversations/{ref}/messages" "ListMessages" conversation::list_messages),
-    route!(Post "/api/conversations/{ref}/messages" "PostMessage" conversation::post_message),
-    route!(Post "/api/conversations/{ref}/notes" "AddNote" conversation::add_note),
-    route!(Post "/api/conversations/{ref}/claim" "ClaimConversation" conversation::claim),
-    route!(Post "/api/conversations/{ref}/release" "ReleaseConversation" conversation::release),
-    route!(Post "/api/conversations/{ref}/handback" "HandBackConversation" conversation::hand_back),
-    route!(Post "/api/conversations/{ref}/reopen" "ReopenConversation" conversation::reopen),
-    route!(Post "/api/conversations/{ref}/escalate" "EscalateConversation" conversation::escalate),
-    route!(Post "/api/conversations/{ref}/resolve" "ResolveConversation" conversation::resolve),
+    route!(open Post "/api/auth/session" "CreateSession" auth::create_session, auth::CREATE),
+    route!(Get "/api/auth/session" "GetSession" auth::get_session, auth::GET),
+    route!(Delete "/api/auth/session" "EndSession" auth::end_session, auth::END),
+    route!(open Post "/api/auth/accept" "AcceptInvite" auth::accept_invite, auth::ACCEPT),
+    route!(open Post "/api/visitor/session" "CreateVisitorSession" visitor::create_session, visitor::CREATE),
+    route!(Get "/api/inboxes" "ListInboxes" inbox::list, inbox::LIST),
+    route!(Post "/api/inboxes" "CreateInbox" inbox::create, inbox::CREATE),
+    route!(Get "/api/inboxes/{ref}" "GetInbox" inbox::get, inbox::GET),
+    route!(Patch "/api/inboxes/{ref}" "EditInbox" inbox::edit, inbox::EDIT),
+    route!(Get "/api/inboxes/{ref}/test" "TestInbox" inbox::test, inbox::TEST),
+    route!(Get "/api/users" "ListUsers" user::list, user::LIST),
+    route!(Post "/api/users/invite" "InviteUser" user::invite, user::INVITE),
     route!(
-        Post "/api/conversations/{ref}/transfer" "TransferConversation" conversation_act::transfer
+        Put "/api/users/me/availability" "SetAvailability" user::set_availability, user::AVAILABILITY
     ),
-    route!(Post "/api/conversations/{ref}/tags" "TagConversation" conversation_act::tag),
-    route!(Post "/api/conversations/{ref}/priority" "SetPriority" conversation_act::prioritize),
+    route!(Get "/api/users/{ref}" "GetUser" user::get, user::GET),
+    route!(Put "/api/users/{ref}" "EditUser" user::edit, user::EDIT),
+    route!(Post "/api/users/{ref}/reset" "ResetUser" user::reset, user::RESET),
+    route!(Post "/api/users/{ref}/disable" "DisableUser" user::disable, user::DISABLE),
+    route!(Post "/api/users/{ref}/enable" "EnableUser" user::enable, user::ENABLE),
+    route!(Post "/api/conversations" "StartConversation" conversation::start, conversation::START),
+    route!(Get "/api/conversations" "ListConversations" conversation::list, conversation::LIST),
+    route!(Get "/api/conversations/{ref}" "GetConversation" conversation::get, conversation::GET),
+    route!(Get "/api/conversations/{ref}/messages" "ListMessages" conversation::list_messages, conversation::LIST_MESSAGES),
+    route!(Post "/api/conversations/{ref}/messages" "PostMessage" conversation::post_message, conversation::POST_MESSAGE),
+    route!(Post "/api/conversations/{ref}/notes" "AddNote" conversation::add_note, conversation::ADD_NOTE),
+    route!(Post "/api/conversations/{ref}/claim" "ClaimConversation" conversation::claim, conversation::CLAIM),
+    route!(Post "/api/conversations/{ref}/release" "ReleaseConversation" conversation::release, conversation::RELEASE),
+    route!(Post "/api/conversations/{ref}/handback" "HandBackConversation" conversation::hand_back, conversation::HAND_BACK),
+    route!(Post "/api/conversations/{ref}/reopen" "ReopenConversation" conversation::reopen, conversation::REOPEN),
+    route!(Post "/api/conversations/{ref}/escalate" "EscalateConversation" conversation::escalate, conversation::ESCALATE),
+    route!(Post "/api/conversations/{ref}/resolve" "ResolveConversation" conversation::resolve, conversation::RESOLVE),
     route!(
-        Post "/api/conversations/{ref}/messages/{seq}/flag" "FlagMessage" conversation_act::flag
+        Post "/api/conversations/{ref}/transfer" "TransferConversation" conversation_act::transfer, conversation_act::TRANSFER
+    ),
+    route!(Post "/api/conversations/{ref}/tags" "TagConversation" conversation_act::tag, conversation_act::TAG),
+    route!(Post "/api/conversations/{ref}/priority" "SetPriority" conversation_act::prioritize, conversation_act::PRIORITIZE),
+    route!(
+        Post "/api/conversations/{ref}/messages/{seq}/flag" "FlagMessage" conversation_act::flag, conversation_act::FLAG
     ),
     route!(
-        Post "/api/conversations/{ref}/messages/{seq}/retract" "RetractMessage"
-        conversation_act::retract
+        Post "/api/conversations/{ref}/messages/{seq}/retract" "RetractMessage" conversation_act::retract, conversation_act::RETRACT
     ),
-    route!(Get "/api/escalations" "ListEscalations" escalation::list),
-    route!(Post "/api/escalations/{ref}/assign" "AssignEscalation" escalation::assign),
-    route!(Post "/api/escalations/{ref}/return" "ReturnEscalation" escalation::give_back),
-    route!(Post "/api/escalations/{ref}/resolve" "ResolveEscalation" escalation::resolve),
-    route!(Get "/api/visitors" "ListVisitors" visitor::list),
-    route!(Get "/api/audit" "ListEntries" audit::list),
-    route!(Put "/api/articles" "PutArticle" article::put),
-    route!(Get "/api/articles" "ListArticles" article::list),
-    route!(Get "/api/articles/search" "SearchArticles" article::search),
-    route!(Get "/api/articles/{id}" "GetArticle" article::get),
-    route!(Patch "/api/articles/{id}" "EditArticle" article::edit),
-    route!(Delete "/api/articles/{id}" "DeleteArticle" article::delete),
-    route!(Get "/api/server" "GetServerStatus" server::status),
+    route!(Get "/api/escalations" "ListEscalations" escalation::list, escalation::LIST),
+    route!(Post "/api/escalations/{ref}/assign" "AssignEscalation" escalation::assign, escalation::ASSIGN),
+    route!(Post "/api/escalations/{ref}/return" "ReturnEscalation" escalation::give_back, escalation::RETURN),
+    route!(Post "/api/escalations/{ref}/resolve" "ResolveEscalation" escalation::resolve, escalation::RESOLVE),
+    route!(Get "/api/visitors" "ListVisitors" visitor::list, visitor::LIST),
+    route!(Get "/api/audit" "ListEntries" audit::list, audit::LIST),
+    route!(Put "/api/articles" "PutArticle" article::put, article::PUT),
+    route!(Get "/api/articles" "ListArticles" article::list, article::LIST),
+    route!(Get "/api/articles/search" "SearchArticles" article::search, article::SEARCH),
+    route!(Get "/api/articles/{id}" "GetArticle" article::get, article::GET),
+    route!(Patch "/api/articles/{id}" "EditArticle" article::edit, article::EDIT),
+    route!(Delete "/api/articles/{id}" "DeleteArticle" article::delete, article::DELETE),
+    route!(Get "/api/keys" "ListKeys" key::list, key::LIST),
+    route!(Post "/api/keys" "CreateKey" key::create, key::CREATE),
+    route!(Post "/api/keys/{id}/revoke" "RevokeKey" key::revoke, key::REVOKE),
+    route!(Get "/api/server" "GetServerStatus" server::status, server::STATUS),
+    route!(open Get "/api/openapi.json" "GetOpenApi" openapi::get, openapi::GET),
 ];
 
 /// Everything the HTTP door answers.

@@ -9,7 +9,8 @@ use uuid::Uuid;
 
 use crate::domain::id::ConversationId;
 use crate::door::http::json;
-use crate::door::http::wire::{MessageJson, VisitorConversation};
+use crate::door::http::wire::conversation::VisitorConversation;
+use crate::door::http::wire::message::MessageJson;
 use crate::service::error::Error;
 
 /// What a visitor's client sends.

@@ -2,54 +2,71 @@
 
 use axum::body::Body;
 use http::{Response, StatusCode};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::domain::id::OrganizationId;
+use crate::door::http::call::{Call, answer, no_content};
+use crate::door::http::shape::Shape;
+use crate::door::http::wire::text::Text;
+use crate::door::http::wire::user::UserJson;
 use crate::service::auth as service;
 use crate::service::error::Error;
 
-use super::call::{Call, answer, no_content};
-use super::wire::UserJson;
-
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct SignIn {
+    /// The e-mail address.
     email: String,
+    /// The password.
     password: String,
+    /// The organization's id or name, where the address is known in several.
     #[serde(default)]
     organization: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct SignedIn<'a> {
+    /// The bearer token.
     token: &'a str,
+    /// Until when it works, in Unix milliseconds.
     expires_at: i64,
+    /// Who is signed in.
     user: UserJson<'a>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Identity<'a> {
+    /// What kind of credential it is: a session, a key, a visitor's.
     kind: &'static str,
+    /// The person behind it.
     #[serde(skip_serializing_if = "Option::is_none")]
     user: Option<UserJson<'a>>,
+    /// Their organization; an operator has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     organization: Option<Organization<'a>>,
+    /// Until when it works, in Unix milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<i64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct Organization<'a> {
-    id: String,
+    /// Its id.
+    id: Text<OrganizationId>,
+    /// What it is called.
     name: &'a str,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Accept {
+    /// The one-time code.
     code: String,
+    /// The password from now on.
     password: String,
 }
 
@@ -64,13 +81,21 @@ fn signed_in(signed_in: &service::SignedIn) -> Result<Response<Body>, Error> {
     )
 }
 
-pub(super) async fn accept_invite(call: Call) -> Result<Response<Body>, Error> {
+pub(crate) const ACCEPT: Shape =
+    Shape::new("Sets a password with the one-time code of an invitation.")
+        .body::<Accept>()
+        .creates::<SignedIn<'static>>();
+
+pub(crate) async fn accept_invite(call: Call) -> Result<Response<Body>, Error> {
     let body = call.body::<Accept>()?;
     let address = call.address()?;
     signed_in(&call.service().accept_invite(address, &body.code, body.password).await?)
 }
 
-pub(super) async fn create_session(call: Call) -> Result<Response<Body>, Error> {
+pub(crate) const CREATE: Shape =
+    Shape::new("Signs a member of staff in.").body::<SignIn>().creates::<SignedIn<'static>>();
+
+pub(crate) async fn create_session(call: Call) -> Result<Response<Body>, Error> {
     let body = call.body::<SignIn>()?;
     let address = call.address()?;
     let organization = body.organization.as_deref();
@@ -78,7 +103,10 @@ pub(super) async fn create_session(call: Call) -> Result<Response<Body>, Error> 
     signed_in(&done)
 }
 
-pub(super) async fn get_session(call: Call) -> Result<Response<Body>, Error> {
+pub(crate) const GET: Shape =
+    Shape::new("Says whose credential this is.").gives::<Identity<'static>>();
+
+pub(crate) async fn get_session(call: Call) -> Result<Response<Body>, Error> {
     let identity = call.service().identity(call.actor()?).await?;
     let expires_at = match (&identity.session, &identity.key) {
         (Some(session), _) => Some(session.expires_at),
@@ -94,13 +122,15 @@ pub(super) async fn get_session(call: Call) -> Result<Response<Body>, Error> {
             organization: identity
                 .organization
                 .as_ref()
-                .map(|it| Organization { id: it.id.to_string(), name: &it.name }),
+                .map(|it| Organization { id: Text(it.id), name: &it.name }),
             expires_at,
         },
     )
 }
 
-pub(super) async fn end_session(call: Call) -> Result<Response<Body>, Error> {
+pub(crate) const END: Shape = Shape::new("Ends the session of this token.");
+
+pub(crate) async fn end_session(call: Call) -> Result<Response<Body>, Error> {
     let client_id = call.client_id(None)?;
     call.service().end_session(call.actor()?, Some(client_id), "").await?;
     Ok(no_content())

@@ -2,35 +2,56 @@
 
 use axum::body::Body;
 use http::{Response, StatusCode};
+use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::door::http::call::{Call, answer};
+use crate::door::http::shape::Shape;
 use crate::service::error::Error;
 
-use super::call::{Call, answer};
-
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct ServerStatus<'a> {
+    /// The daemon's version.
     version: &'static str,
+    /// `ready`, or what keeps it from being so.
     state: &'static str,
+    /// When it started, in Unix milliseconds.
     started_at: i64,
+    /// What time it has, in Unix milliseconds.
     now: i64,
+    /// The storage engine.
     engine: &'static str,
+    /// The version of what is stored.
     schema: u32,
+    /// The part of every cursor that a restored backup changes.
     epoch: &'a str,
+    /// What the store takes on disk.
     store_bytes: u64,
+    /// The memory it takes.
     resident_bytes: u64,
+    /// Its process id.
     pid: u32,
+    /// How many organizations it serves.
     organizations: u32,
+    /// Open WebSockets.
     sockets: u32,
+    /// Open gRPC streams.
     streams: u32,
+    /// Conversations that wait for a person.
     waiting: u32,
+    /// Where visitors reach it.
     http_url: &'a str,
+    /// Whether the HTTP door speaks TLS.
     http_tls: bool,
+    /// Whether the gRPC door does.
     grpc_tls: bool,
 }
 
-pub(super) async fn status(call: Call) -> Result<Response<Body>, Error> {
+pub(crate) const STATUS: Shape =
+    Shape::new("How the daemon is; for the operator.").gives::<ServerStatus<'static>>();
+
+pub(crate) async fn status(call: Call) -> Result<Response<Body>, Error> {
     let status = call.service().server_status(call.actor()?).await?;
     answer(
         StatusCode::OK,
