@@ -61,6 +61,7 @@ pub(crate) struct Daemon {
     directory: PathBuf,
     http_port: u16,
     grpc_port: u16,
+    core: Option<&'static str>,
     child: Option<Child>,
     peak_rss: u64,
     cpu: Duration,
@@ -75,6 +76,7 @@ impl Daemon {
             directory: directory.to_owned(),
             http_port,
             grpc_port,
+            core: None,
             child: None,
             peak_rss: 0,
             cpu: Duration::ZERO,
@@ -87,6 +89,16 @@ impl Daemon {
         );
         fs::write(daemon.config(), text).context("writing the daemon's configuration")?;
         Ok(daemon)
+    }
+
+    /// The same, kept on a core.
+    pub(crate) fn on_core(self, core: &'static str) -> Self {
+        Self { core: Some(core), ..self }
+    }
+
+    /// The process, while it runs.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.child.as_ref().and_then(Child::id)
     }
 
     fn config(&self) -> PathBuf {
@@ -112,7 +124,14 @@ impl Daemon {
     pub(crate) fn command(&self) -> Result<Command> {
         let log = self.directory.join("fusionchatd.log");
         let log = OpenOptions::new().create(true).append(true).open(log)?;
-        let mut command = Command::new(&self.program);
+        let mut command = match self.core {
+            None => Command::new(&self.program),
+            Some(core) => {
+                let mut pinned = Command::new("taskset");
+                pinned.args(["-c", core]).arg(&self.program);
+                pinned
+            }
+        };
         command.env_clear().env("FUSION_RUNTIME_DIR", &self.directory).env("HOME", &self.directory);
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).kill_on_drop(true);
         Ok(command)

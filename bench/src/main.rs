@@ -17,6 +17,7 @@ mod report;
 mod self_test;
 mod setup;
 mod staff;
+mod suite;
 mod verify;
 mod visitor;
 mod world;
@@ -53,6 +54,15 @@ enum Action {
     Replay(Replay),
     /// Hold a daemon, or what was read back from it, to a ledger: what replay starts as a process of its own
     Verify(verify::Arguments),
+    /// Measure the daemon against bare references, in turn, in this run
+    ///
+    /// Exits 1 if a goal was missed, 2 if it could not be tried.
+    ///
+    /// Example: cargo run --release -p fusion-bench -- suite R3a R4
+    Suite(suite::Arguments),
+    /// Be a bare server to be measured against: what suite starts as a process of its own
+    #[command(subcommand)]
+    Reference(suite::reference::Reference),
 }
 
 #[derive(Args)]
@@ -87,23 +97,30 @@ struct Replay {
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let result = runtime.context("the runtime cannot start").and_then(|runtime| {
-        runtime.block_on(async {
-            match arguments.action {
-                Action::Replay(options) => replay(options).await,
-                Action::Verify(options) => verify(&options).await,
-            }
-        })
-    });
-    match result {
+    match act(Arguments::parse().action) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(EXIT_DIFFERENT),
         Err(error) => {
             eprintln!("fusion-bench: {error:#}");
             ExitCode::from(EXIT_FAILED)
         }
+    }
+}
+
+fn act(action: Action) -> Result<bool> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.context("the runtime cannot start")?;
+    match action {
+        Action::Replay(options) => runtime.block_on(replay(options)),
+        Action::Verify(options) => runtime.block_on(verify(&options)),
+        Action::Suite(options) => {
+            let program = runtime.block_on(daemon::find(options.daemon.as_deref()))?;
+            drop(runtime);
+            let suite = suite::run(&options, &program)?;
+            say(&suite.print(&options)?)?;
+            Ok(suite.good())
+        }
+        Action::Reference(which) => runtime.block_on(suite::reference::serve(which)).map(|()| true),
     }
 }
 

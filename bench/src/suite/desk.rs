@@ -1,0 +1,162 @@
+//! A real daemon on the server's core with an organization of its own, and a visitor's tab as bare as can be: it sends,
+//! and reads until what it waits for has come.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use futures::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::{WebSocketStream, client_async_with_config};
+
+use crate::chance::Chance;
+use crate::daemon::Daemon;
+use crate::setup::{self, Ground, ORIGIN};
+use crate::staff::Staff;
+
+/// How long anything may take that must come.
+pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+/// The buffers of both ends: those of the daemon's door.
+pub(super) const READ_BUFFER_BYTES: usize = 1024;
+
+/// The buffers of every socket here, ours and the reference's.
+pub(super) fn buffers() -> WebSocketConfig {
+    WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES).write_buffer_size(0)
+}
+
+/// A daemon and what was made in it.
+pub(super) struct Desk {
+    pub(super) daemon: Daemon,
+    pub(super) ground: Ground,
+    pub(super) chance: Chance,
+    _directory: tempfile::TempDir,
+}
+
+impl Desk {
+    /// Starts it on a new directory.
+    pub(super) async fn open(program: &std::path::Path) -> Result<Self> {
+        let directory = tempfile::Builder::new().prefix("fusion-bench-").tempdir()?;
+        let mut daemon = Daemon::new(program, directory.path())?.on_core(super::process::SERVER);
+        let mut chance = Chance::new(1, 1);
+        let ground = setup::lay(&daemon, &mut chance).await?;
+        let admin = Staff::new(&daemon.grpc(), Some(&ground.admin))?;
+        daemon.start(&admin).await?;
+        Ok(Self { daemon, ground, chance, _directory: directory })
+    }
+
+    /// The daemon's process.
+    pub(super) fn pid(&self) -> Result<u32> {
+        self.daemon.pid().context("the daemon runs")
+    }
+
+    /// A line with the credential of the first agent.
+    pub(super) fn agent(&self) -> Result<Staff> {
+        let token = self.ground.agents.first().context("there is an agent")?;
+        Staff::new(&self.daemon.grpc(), Some(token))
+    }
+
+    /// A tab of a visitor: a new one, or one more with a session there is.
+    pub(super) async fn tab(&self, session: Option<&str>) -> Result<Tab> {
+        Tab::open(&self.daemon.http(), &self.ground.inbox, session).await
+    }
+
+    /// Ends it.
+    pub(super) async fn close(mut self) -> Result<()> {
+        self.daemon.stop().await
+    }
+}
+
+/// One socket of a visitor.
+pub(super) struct Tab {
+    socket: WebSocketStream<TcpStream>,
+    /// What to come back with.
+    pub(super) session: String,
+    /// The conversation, if there is one.
+    pub(super) conversation: Option<String>,
+}
+
+impl Tab {
+    /// Opens it and says hello; a conversation that is there has been replayed when this returns.
+    pub(super) async fn open(http: &str, inbox: &str, session: Option<&str>) -> Result<Self> {
+        let socket = handshake(http, "/ws").await?;
+        let mut tab = Self { socket, session: String::new(), conversation: None };
+        let mut hello = json!({ "type": "hello", "inbox": inbox, "origin": ORIGIN });
+        if let Some(session) = session {
+            hello["session"] = json!(session);
+        }
+        tab.send(&hello).await?;
+        let welcome = tab.until("welcome").await?;
+        tab.session = welcome["session"].as_str().context("a session")?.to_owned();
+        tab.conversation = welcome["conversation"]["id"].as_str().map(str::to_owned);
+        if tab.conversation.is_some() {
+            tab.until("live").await?;
+        }
+        Ok(tab)
+    }
+
+    /// Sends a message and returns how long its acknowledgement took.
+    pub(super) async fn say(&mut self, client_id: &str, content: &str) -> Result<Duration> {
+        let frame = json!({ "type": "message", "clientId": client_id, "content": content });
+        let began = Instant::now();
+        self.send(&frame).await?;
+        let ack = self.until("ack").await?;
+        let took = began.elapsed();
+        ensure!(ack["clientId"] == client_id, "the acknowledgement of another message: {ack}");
+        self.conversation = ack["conversation"].as_str().map(str::to_owned);
+        Ok(took)
+    }
+
+    /// The next frame of a type; others are passed over, a refusal is an error.
+    pub(super) async fn until(&mut self, kind: &str) -> Result<Value> {
+        loop {
+            let text = self.text().await?;
+            let frame: Value = serde_json::from_str(&text)?;
+            if frame["type"] == kind {
+                return Ok(frame);
+            }
+            ensure!(frame["type"] != "error", "refused while waiting for {kind}: {text}");
+        }
+    }
+
+    /// The next text.
+    pub(super) async fn text(&mut self) -> Result<String> {
+        text(&mut self.socket).await
+    }
+
+    /// Sends a frame as it is.
+    pub(super) async fn send_text(&mut self, frame: &str) -> Result<()> {
+        Ok(self.socket.send(Message::text(frame)).await?)
+    }
+
+    async fn send(&mut self, frame: &Value) -> Result<()> {
+        self.send_text(&frame.to_string()).await
+    }
+}
+
+/// The next text on a socket.
+pub(super) async fn text(socket: &mut WebSocketStream<TcpStream>) -> Result<String> {
+    loop {
+        let next = tokio::time::timeout(PATIENCE, socket.next()).await;
+        match next.with_context(|| format!("nothing came for {PATIENCE:?}"))? {
+            Some(Ok(Message::Text(text))) => return Ok(text.as_str().to_owned()),
+            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+            Some(Ok(other)) => bail!("the server sent {other:?}"),
+            Some(Err(error)) => return Err(error.into()),
+            None => bail!("the server closed the socket"),
+        }
+    }
+}
+
+/// Opens a WebSocket with small buffers, as the daemon's own frame does.
+pub(super) async fn handshake(http: &str, path: &str) -> Result<WebSocketStream<TcpStream>> {
+    let address = http.strip_prefix("http://").context("an address in clear")?;
+    let mut request = format!("ws://{address}{path}").into_client_request()?;
+    request.headers_mut().insert("origin", http.parse()?);
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    let opened = client_async_with_config(request, stream, Some(buffers())).await;
+    Ok(opened.context("opening the WebSocket")?.0)
+}
