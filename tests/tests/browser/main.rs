@@ -7,3 +7,4 @@ mod shop;
 mod story;
 mod strict;
 mod tabs;
+mod words;
