@@ -12,4 +12,6 @@ mod harness;
 #[cfg(test)]
 mod hostile_test;
 #[cfg(test)]
+mod ready_test;
+#[cfg(test)]
 mod tls_test;

@@ -1,4 +1,7 @@
-//! The probe: serving until the daemon begins to stop, for every service alike.
+//! The probe: serving while the daemon takes new work, for every service alike.
+
+use std::sync::Arc;
+use std::time::Duration;
 
 use fusionchat_proto::v1;
 use futures::stream::{self, BoxStream, StreamExt};
@@ -7,6 +10,11 @@ use tonic::{Request, Response, Status};
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::Health;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+
+use crate::service::Service;
+
+/// How often it looks for one who watches whether the daemon takes new work.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The services that can be asked about; the empty name is the whole daemon.
 pub(super) const NAMES: [&str; 13] = [
@@ -25,15 +33,42 @@ pub(super) const NAMES: [&str; 13] = [
     v1::watch_service_server::SERVICE_NAME,
 ];
 
-/// Answers from the daemon's stop signal itself, so that it can neither lag behind nor forget.
-#[derive(Debug)]
-pub(super) struct Probe {
+/// Answers from the daemon's state itself, so that it can neither lag behind nor forget.
+#[derive(Clone, Debug)]
+pub(in crate::door) struct Probe {
+    service: Arc<Service>,
     stop: CancellationToken,
 }
 
 impl Probe {
-    pub(super) fn new(stop: CancellationToken) -> Self {
-        Self { stop }
+    pub(in crate::door) fn new(service: Arc<Service>, stop: CancellationToken) -> Self {
+        Self { service, stop }
+    }
+
+    fn status(&self) -> ServingStatus {
+        if self.stop.is_cancelled() || self.service.unready().is_some() {
+            ServingStatus::NotServing
+        } else {
+            ServingStatus::Serving
+        }
+    }
+
+    /// The status once it is another one than was told last; none after the last there can be, so that a watcher
+    /// does not hold up the stop.
+    async fn change(self, told: Option<ServingStatus>) -> Option<(ServingStatus, Self)> {
+        loop {
+            let now = self.status();
+            if told != Some(now) {
+                return Some((now, self));
+            }
+            if self.stop.is_cancelled() {
+                return None;
+            }
+            tokio::select! {
+                () = self.stop.cancelled() => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
     }
 }
 
@@ -46,7 +81,7 @@ impl Health for Probe {
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<HealthCheckResponse>, Status> {
         known(&request)?;
-        Ok(Response::new(answer(&self.stop)))
+        Ok(Response::new(answer(self.status())))
     }
 
     async fn watch(
@@ -54,17 +89,11 @@ impl Health for Probe {
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         known(&request)?;
-        let now = answer(&self.stop);
-        if self.stop.is_cancelled() {
-            return Ok(Response::new(stream::iter([Ok(now)]).boxed()));
-        }
-        let stop = self.stop.clone();
-        // Ends after the last change there can be, so that a probe does not hold up the stop.
-        let stopped = stream::once(async move {
-            stop.cancelled().await;
-            Ok(answer(&stop))
+        let changes = stream::unfold((self.clone(), None), async |(probe, told)| {
+            let (now, probe) = probe.change(told).await?;
+            Some((Ok(answer(now)), (probe, Some(now))))
         });
-        Ok(Response::new(stream::iter([Ok(now)]).chain(stopped).boxed()))
+        Ok(Response::new(changes.boxed()))
     }
 }
 
@@ -76,8 +105,6 @@ fn known(request: &Request<HealthCheckRequest>) -> Result<(), Status> {
     }
 }
 
-fn answer(stop: &CancellationToken) -> HealthCheckResponse {
-    let status =
-        if stop.is_cancelled() { ServingStatus::NotServing } else { ServingStatus::Serving };
+fn answer(status: ServingStatus) -> HealthCheckResponse {
     HealthCheckResponse { status: status.into() }
 }

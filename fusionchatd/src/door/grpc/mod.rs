@@ -8,7 +8,7 @@
 
 mod auth;
 mod call;
-mod health;
+pub(in crate::door) mod health;
 mod incoming;
 mod page;
 mod problem;
@@ -172,7 +172,10 @@ fn router<L: Clone>(door: &Arc<Door>, mut server: Server<L>) -> Result<Router<L>
         .add_service(served!(UserServiceServer))
         .add_service(served!(VisitorServiceServer))
         .add_service(served!(WatchServiceServer))
-        .add_service(HealthServer::new(health::Probe::new(door.stop.clone())))
+        .add_service(HealthServer::new(health::Probe::new(
+            Arc::clone(&door.service),
+            door.stop.clone(),
+        )))
         .add_service(reflection().build_v1().map_err(ServeError::Reflection)?)
         .add_service(reflection().build_v1alpha().map_err(ServeError::Reflection)?))
 }

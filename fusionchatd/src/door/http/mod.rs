@@ -11,7 +11,7 @@ pub(crate) mod wire;
 
 pub mod openapi;
 mod page;
-mod probe;
+pub(in crate::door) mod probe;
 mod rest;
 mod seat;
 pub(crate) mod shape;

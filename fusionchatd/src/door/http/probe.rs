@@ -32,7 +32,7 @@ pub(super) fn live() -> Response<Body> {
 }
 
 /// `GET /readyz`: it takes new work.
-pub(super) fn ready(service: &Service) -> Response<Body> {
+pub(in crate::door) fn ready(service: &Service) -> Response<Body> {
     let (status, said) = match service.unready() {
         None => (StatusCode::OK, "ok\n".to_owned()),
         Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n")),
