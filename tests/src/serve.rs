@@ -7,7 +7,7 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStderr};
+use tokio::process::{Child, ChildStderr, Command};
 
 use crate::program::{self, Output};
 use crate::stage::Stage;
@@ -52,9 +52,35 @@ impl Served {
     /// Starts it with these settings besides its data, its ports and a log in JSON.
     pub async fn start(stage: &Stage, data: &Path, settings: &str) -> Result<Self> {
         let runtime = stage.folder("runtime")?;
+        let command = program::command("fusionchatd", &runtime)?;
+        Self::start_as(stage, command, &runtime, data, settings).await
+    }
+
+    /// The same, with at most so many files open at a time.
+    pub async fn start_with_files(
+        stage: &Stage,
+        data: &Path,
+        settings: &str,
+        files_max: u32,
+    ) -> Result<Self> {
+        let runtime = stage.folder("runtime")?;
+        let mut command = Command::new("sh");
+        command.env_clear().envs(program::environment(&runtime)).kill_on_drop(true);
+        command.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &files_max.to_string()]);
+        command.arg(program::find("fusionchatd")?);
+        Self::start_as(stage, command, &runtime, data, settings).await
+    }
+
+    async fn start_as(
+        stage: &Stage,
+        mut command: Command,
+        runtime: &Path,
+        data: &Path,
+        settings: &str,
+    ) -> Result<Self> {
         let config = runtime.join("fusionchatd.toml");
         write(&config, data, settings)?;
-        let mut child = program::command("fusionchatd", &runtime)?
+        let mut child = command
             .args(["serve", "--config"])
             .arg(&config)
             .envs([
@@ -76,17 +102,27 @@ impl Served {
 
     /// The next line of the log with this message.
     pub async fn said(&mut self, message: &str) -> Result<Value> {
+        self.line(message, |said| said == message).await
+    }
+
+    /// The next line of the log whose message begins so.
+    pub async fn said_like(&mut self, start: &str) -> Result<Value> {
+        let begins = |said: &Value| said.as_str().is_some_and(|it| it.starts_with(start));
+        self.line(start, begins).await
+    }
+
+    async fn line(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
         while let Some(line) = self.log.next_line().await? {
             self.stage.note(format!("serve: {line}"));
             let Ok(line) = serde_json::from_str::<Value>(&line) else { bail!("not JSON: {line}") };
             for field in ["timestamp", "level", "target"] {
                 ensure!(line[field].is_string(), "a line without {field}: {line}");
             }
-            if line["fields"]["message"] == message {
+            if wanted(&line["fields"]["message"]) {
                 return Ok(line["fields"].clone());
             }
         }
-        bail!("the daemon ended before it said {message:?}")
+        bail!("the daemon ended before it said {what:?}")
     }
 
     /// Changes its settings and sends SIGHUP.

@@ -1,0 +1,53 @@
+//! A daemon that may open no further file: it waits a moment between two attempts, and whoever is there already is
+//! served.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, ensure};
+use fusionchat_tests::serve::{Served, init};
+use fusionchat_tests::stage::{Stage, play};
+use fusionchat_tests::visitor::Visitor;
+use tokio::net::TcpStream;
+
+/// How many files the daemon may have open: what it needs for itself and some visitors.
+const FILES_MAX: u32 = 96;
+/// More connections than that.
+const CROWD: usize = 120;
+/// So many attempts are watched; between two of them the door waits at least this long.
+const ATTEMPTS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(50);
+
+#[test]
+fn fault_52_no_file_is_left() {
+    play(async |stage: &Stage| {
+        let data = stage.folder("data")?;
+        let made = init(stage, &data).await?;
+        let inbox = made["inboxId"].as_str().context("an inbox")?;
+        let settings = "[limits]\nsockets_per_address = 1000\n";
+        let mut served = Served::start_with_files(stage, &data, settings, FILES_MAX).await?;
+        let address = served.address("http")?.to_owned();
+        let base = format!("http://{address}");
+        let mut visitor = Visitor::new(stage, &base, inbox, "https://shop.example");
+        visitor.connect().await?;
+        let first = visitor.say("I would rather speak to a human").await?;
+        visitor.acked(&first).await?;
+
+        let mut crowd = Vec::new();
+        for _ in 0..CROWD {
+            crowd.push(TcpStream::connect(&address).await?);
+        }
+        served.said_like("no further connection for a moment").await?;
+        let began = Instant::now();
+        for _ in 0..ATTEMPTS {
+            served.said_like("no further connection for a moment").await?;
+        }
+        let took = began.elapsed();
+        ensure!(took >= PAUSE * (ATTEMPTS - 1), "it spins: {ATTEMPTS} attempts in {took:?}");
+
+        let second = visitor.say("is anybody there").await?;
+        visitor.acked(&second).await?;
+        drop(crowd);
+        ensure!(served.get("http", "/livez").await?.0 == 200, "new clients come in again");
+        Ok(())
+    });
+}
