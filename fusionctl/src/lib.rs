@@ -10,6 +10,7 @@ mod failure;
 mod input;
 mod names;
 mod output;
+pub mod prompt;
 mod time;
 mod view;
 

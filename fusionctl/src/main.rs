@@ -5,7 +5,8 @@ use std::io::{BufWriter, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use fusionctl::{Console, Environment};
+use fusionctl::{Console, Environment, prompt};
+use rustix::termios::{LocalModes, OptionalActions};
 
 fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -59,23 +60,18 @@ async fn run() -> u8 {
     fusionctl::run(std::env::args_os().collect(), environment, console, interrupt).await
 }
 
-/// Asks on the terminal. What is typed blind is not echoed; the terminal is left as it was.
+/// Asks on the terminal and leaves it as it was, whatever was typed.
 fn ask(question: &str, shown: bool) -> std::io::Result<String> {
     let stdin = std::io::stdin();
-    eprint!("{question}: ");
     let before = rustix::termios::tcgetattr(&stdin)?;
-    if !shown {
-        let mut blind = before.clone();
-        blind.local_modes.remove(rustix::termios::LocalModes::ECHO);
-        rustix::termios::tcsetattr(&stdin, rustix::termios::OptionalActions::Flush, &blind)?;
-    }
-    let mut line = String::new();
-    let read = stdin.read_line(&mut line);
-    if !shown {
-        rustix::termios::tcsetattr(&stdin, rustix::termios::OptionalActions::Now, &before)?;
-        eprintln!();
-    }
-    read.map(|_| line.trim_end_matches(['\r', '\n']).to_owned())
+    let mut raw = before.clone();
+    raw.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
+    rustix::termios::tcsetattr(&stdin, OptionalActions::Flush, &raw)?;
+    eprint!("{question}: ");
+    let typed = prompt::read_line(&mut stdin.lock(), &mut std::io::stderr(), shown);
+    rustix::termios::tcsetattr(&stdin, OptionalActions::Now, &before)?;
+    eprintln!();
+    typed
 }
 
 /// An environment variable that is set and not empty.

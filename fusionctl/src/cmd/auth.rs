@@ -1,5 +1,6 @@
 //! `auth`: signing in and out, and who the credential says you are.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -121,6 +122,9 @@ fn asked(context: &Context, what: &str, shown: bool, else_do: &str) -> Result<St
         Failure::usage("not_a_terminal", format!("nobody can be asked for it here: {else_do}"))
     })?;
     ask(what, shown).map_err(|error| {
+        if error.kind() == ErrorKind::Interrupted {
+            return Failure::new(Exit::Interrupted, "interrupted", "interrupted");
+        }
         Failure::new(Exit::Failed, "terminal", format!("the terminal cannot be read: {error}"))
     })
 }
