@@ -40,6 +40,20 @@ pub(crate) fn parse_duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// A duration as [`parse_duration`] reads it: `30m`, `1h30m`, `1d`.
+pub(crate) fn exact(ms: i64) -> String {
+    let mut rest = u64::try_from(ms).unwrap_or(0);
+    let units = [(DAY_MS, "d"), (HOUR_MS, "h"), (MINUTE_MS, "m"), (SECOND_MS, "s"), (1, "ms")];
+    let mut text = String::new();
+    for (unit_ms, unit) in units {
+        if rest >= unit_ms {
+            text.push_str(&format!("{}{unit}", rest / unit_ms));
+            rest %= unit_ms;
+        }
+    }
+    if text.is_empty() { "0s".to_owned() } else { text }
+}
+
 /// How long something has lasted, in its two largest units: `12s`, `4m 12s`, `3h 05m`, `2d 4h`.
 pub(crate) fn lasting(since_ms: i64, now_ms: i64) -> String {
     let elapsed_ms = u64::try_from(now_ms.saturating_sub(since_ms)).unwrap_or(0);
@@ -100,7 +114,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{lasting, parse_duration, relative, stamp, utc};
+    use super::{exact, lasting, parse_duration, relative, stamp, utc};
 
     #[test]
     fn durations_are_read() {
@@ -112,6 +126,7 @@ mod tests {
             ("90d", 7_776_000_000),
         ] {
             assert_eq!(parse_duration(text).unwrap().as_millis(), ms, "{text}");
+            assert_eq!(exact(i64::try_from(ms).unwrap()), text);
         }
     }
 

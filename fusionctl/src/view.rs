@@ -86,6 +86,9 @@ pub(crate) fn inbox(inbox: &v1::Inbox) -> Map<String, Value> {
         .put("members", inbox.members.clone())
         .put("memberNames", inbox.member_names.clone())
         .text("snippet", &inbox.snippet)
+        .option("abandonAfterMs", inbox.abandon_after_ms)
+        .option("noticeAfterMs", inbox.notice_after_ms)
+        .option("noReplyAfterMs", inbox.no_reply_after_ms)
         .0
 }
 

@@ -248,6 +248,31 @@ fn tenants_keys_and_walls() {
 }
 
 #[test]
+fn an_inbox_says_how_long_its_visitors_may_be_silent() {
+    play(async |stage: &Stage| {
+        let daemon = Daemon::demo(stage).await?;
+        let ctl = daemon.ctl();
+        let edit = async |flags: &[&str]| {
+            ctl.run(&[&["inbox", "edit", "web", "-o", "json"], flags].concat()).await
+        };
+        let after = edit(&["--abandon-after", "1h30m", "--notice-after", "2d"]).await?.expect(0)?;
+        let after = after.json()?;
+        ensure!(after["abandonAfterMs"] == 5_400_000, "{after}");
+        ensure!(after["noticeAfterMs"] == 172_800_000, "{after}");
+        ensure!(after.get("noReplyAfterMs").is_none(), "{after}");
+        let shown = ctl.run(&["inbox", "get", "web"]).await?.expect(0)?.stdout;
+        ensure!(shown.contains("1h30m") && shown.contains("2d"), "{shown:?}");
+        let after = edit(&["--notice-after", "default"]).await?.expect(0)?.json()?;
+        ensure!(after["abandonAfterMs"] == 5_400_000, "{after}");
+        ensure!(after.get("noticeAfterMs").is_none(), "{after}");
+        let refused = edit(&["--no-reply-after", "10ms"]).await?.expect(7)?;
+        ensure!(refused.error()?["code"] == "bad_silence", "{refused:?}");
+        edit(&["--no-reply-after", "soon"]).await?.expect(2)?;
+        Ok(())
+    });
+}
+
+#[test]
 fn a_daemon_that_is_gone_is_exit_9() {
     play(async |stage: &Stage| {
         let mut daemon = Daemon::demo(stage).await?;

@@ -248,7 +248,7 @@ fn is_loopback(host: &str) -> bool {
 mod tests {
     use super::*;
     use crate::domain::id::{InboxId, OrganizationId};
-    use crate::domain::inbox::AssistantMode;
+    use crate::domain::inbox::{AssistantMode, Silences};
 
     fn inbox(origins: &[&str]) -> Inbox {
         Inbox {
@@ -260,6 +260,7 @@ mod tests {
             locale: "en".to_owned(),
             created_at: 0,
             members: Vec::new(),
+            silences: Silences::default(),
         }
     }
 

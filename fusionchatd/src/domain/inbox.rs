@@ -7,6 +7,10 @@ use super::id::{InboxId, OrganizationId, UserId};
 
 /// The most members an inbox names.
 pub const MEMBERS_MAX: usize = 256;
+/// The shortest silence an inbox may name, in milliseconds.
+pub const SILENCE_MS_MIN: i64 = 1_000;
+/// The longest: a year.
+pub const SILENCE_MS_MAX: i64 = 365 * 24 * 60 * 60 * 1_000;
 
 /// How the assistant takes part in an inbox. The numbers are stored: never reuse one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -15,6 +19,39 @@ pub enum AssistantMode {
     On = 0,
     /// Visitors wait for a person from the start.
     Off = 1,
+}
+
+/// How long visitors of an inbox may be silent, in milliseconds. Where it says nothing, the configuration holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Silences {
+    /// After the assistant's word: then the conversation is `abandoned`.
+    pub abandon_ms: Option<i64>,
+    /// After an agent's: then the visitor gets a notice.
+    pub notice_ms: Option<i64>,
+    /// After the notice: then it is `no_reply`.
+    pub no_reply_ms: Option<i64>,
+}
+
+impl Silences {
+    /// Each with what an edit says of it; there, zero says that the configuration holds again.
+    pub fn edited(self, edit: Self) -> Self {
+        let after = |before: Option<i64>, said: Option<i64>| match said {
+            Some(0) => None,
+            Some(ms) => Some(ms),
+            None => before,
+        };
+        Self {
+            abandon_ms: after(self.abandon_ms, edit.abandon_ms),
+            notice_ms: after(self.notice_ms, edit.notice_ms),
+            no_reply_ms: after(self.no_reply_ms, edit.no_reply_ms),
+        }
+    }
+
+    /// Whether each that is said is neither too short nor too long.
+    pub fn are_possible(self) -> bool {
+        let all = [self.abandon_ms, self.notice_ms, self.no_reply_ms];
+        all.into_iter().flatten().all(|it| (SILENCE_MS_MIN..=SILENCE_MS_MAX).contains(&it))
+    }
 }
 
 /// One widget of an organization.
@@ -36,6 +73,8 @@ pub struct Inbox {
     pub created_at: Time,
     /// The agents who answer it and see its conversations; empty means all. Admins see every inbox.
     pub members: Vec<UserId>,
+    /// How long its visitors may be silent.
+    pub silences: Silences,
 }
 
 impl Inbox {
@@ -71,6 +110,8 @@ pub struct InboxEdit {
     pub origins: ListEdit<String>,
     /// Its members.
     pub members: ListEdit<UserId>,
+    /// How long its visitors may be silent; see [`Silences::edited`].
+    pub silences: Silences,
 }
 
 /// A change of a list: another one in its place, then what to add and to take away.

@@ -10,7 +10,7 @@ use crate::domain::command::Command;
 use crate::domain::conversation::Conversation;
 use crate::domain::embed::{self, Verdict};
 use crate::domain::id::{ClientId, ConversationId, InboxId, OrganizationId, UserId};
-use crate::domain::inbox::{AssistantMode, Inbox, InboxEdit, ListEdit};
+use crate::domain::inbox::{AssistantMode, Inbox, InboxEdit, ListEdit, Silences};
 use crate::domain::lane::Lane;
 use crate::domain::visible::reaches;
 use crate::store::record::{Pointer, Record};
@@ -52,6 +52,8 @@ pub struct EditInbox {
     pub origins: ListEdit<String>,
     /// Its members by name, e-mail or id; an empty list in place of the old one means all agents.
     pub members: ListEdit<String>,
+    /// How long its visitors may be silent; zero means as configured.
+    pub silences: Silences,
 }
 
 /// An inbox as it is shown.
@@ -137,6 +139,7 @@ impl Service {
             locale: edit.locale,
             origins: edit.origins,
             members,
+            silences: edit.silences,
         };
         let command = Command::EditInbox { inbox: id, edit };
         self.execute(actor, client_id, digest, command).await?;
@@ -329,6 +332,13 @@ fn edit_digest(inbox: InboxId, edit: &EditInbox) -> [u8; 32] {
         .text(&text(&edit.locale));
     for part in list(&edit.origins).iter().chain(&list(&edit.members)) {
         digest = digest.text(part);
+    }
+    let Silences { abandon_ms, notice_ms, no_reply_ms } = edit.silences;
+    // Edits that say nothing of silences keep the digest they have had.
+    if edit.silences != Silences::default() {
+        for ms in [abandon_ms, notice_ms, no_reply_ms] {
+            digest = digest.text(&ms.map_or_else(String::new, |it| it.to_string()));
+        }
     }
     digest.finish()
 }

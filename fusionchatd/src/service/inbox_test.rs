@@ -4,7 +4,7 @@ use crate::domain::actor::{Actor, Grants, Who};
 use crate::domain::conversation::{Handler, Resolution, Status};
 use crate::domain::entry::EntryKind;
 use crate::domain::id::{ConversationId, KeyId};
-use crate::domain::inbox::{AssistantMode, ListEdit};
+use crate::domain::inbox::{AssistantMode, ListEdit, Silences};
 use crate::domain::user::{Availability, Role};
 use uuid::Uuid;
 
@@ -301,4 +301,32 @@ async fn who_is_no_admin_any_more_keeps_nothing_out_of_sight() {
     let header = rig.header(id).await;
     assert_eq!((header.status, header.assignee), (Status::Escalated, None));
     assert_eq!(header.waiting_since, since, "the visitor's waiting goes on");
+}
+
+#[tokio::test]
+async fn an_inboxs_own_silence_is_kept_and_followed() {
+    let rig = Rig::new().await;
+    let silences = Silences { notice_ms: Some(60_000), ..Silences::default() };
+    edit(&rig, EditInbox { silences, ..EditInbox::default() }).await;
+    let rig = rig.restarted().await;
+    let (_, id) = waiting(&rig).await;
+    let number = rig.header(id).await.number.to_string();
+    rig.service.claim(&rig.desk.a, None, &number, None, false).await.expect("claimed");
+    let said = rig.service.post_message(&rig.desk.a, None, &number, "hello".to_owned(), None).await;
+    said.expect("said");
+    let due = rig.header(id).await.silence_due;
+    assert_eq!(due, Some(rig.service.now() + 60_000));
+    rig.pass(60_000);
+    rig.service.fire_timers().await.expect("fired");
+    let header = rig.header(id).await;
+    assert!(header.silence_noticed);
+    assert_eq!(header.silence_due, Some(rig.service.now() + 24 * 60 * 60 * 1_000), "as configured");
+    let cleared = Silences { notice_ms: Some(0), ..Silences::default() };
+    edit(&rig, EditInbox { silences: cleared, ..EditInbox::default() }).await;
+    let shown = rig.service.get_inbox(&rig.desk.admin, "web").await.expect("shown");
+    assert_eq!(shown.inbox.silences, Silences::default());
+    let short = Silences { abandon_ms: Some(999), ..Silences::default() };
+    let bad = EditInbox { silences: short, ..EditInbox::default() };
+    let refused = rig.service.edit_inbox(&rig.desk.admin, None, "web", bad).await;
+    assert_eq!(code(&refused), "bad_silence");
 }

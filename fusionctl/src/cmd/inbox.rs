@@ -9,7 +9,7 @@ use crate::cmd::{Context, expect, name, object, text};
 use crate::failure::{Exit, Failure};
 use crate::names::{self, AssistantChoice};
 use crate::output::{Cell, Column, Object, Output, Report, Row, Rows, Section, Shape};
-use crate::view;
+use crate::{time, view};
 
 const COLUMNS: &[Column] = &[
     Column::fixed("NAME"),
@@ -38,7 +38,7 @@ pub(crate) enum InboxCommand {
     Create(Create),
     /// Change an inbox; what is not named stays as it is
     #[command(
-        after_help = "Example:\n  fusionctl inbox edit web --add-origin https://www.shop.example --assistant off"
+        after_help = "Example:\n  fusionctl inbox edit web --add-origin https://www.shop.example --abandon-after 1h"
     )]
     Edit(Edit),
     /// Print the script tag that puts the widget on a page
@@ -81,7 +81,7 @@ pub(crate) struct Create {
 #[derive(Args, Debug)]
 #[command(group = clap::ArgGroup::new("change").required(true).multiple(true).args([
     "name", "assistant", "locale", "origin", "add_origin", "remove_origin", "member",
-    "add_member", "remove_member", "all_agents",
+    "add_member", "remove_member", "all_agents", "abandon_after", "notice_after", "no_reply_after",
 ]))]
 pub(crate) struct Edit {
     /// Its name or id
@@ -116,6 +116,25 @@ pub(crate) struct Edit {
     /// All agents answer it
     #[arg(long, conflicts_with_all = ["member", "add_member", "remove_member"])]
     all_agents: bool,
+    /// How long a visitor may be silent after the assistant's word, from 1s to 365d, before the conversation is
+    /// abandoned; `default` is what the daemon is configured to. It holds for silences that begin from now on
+    #[arg(long, value_name = "DURATION", value_parser = silence)]
+    abandon_after: Option<i64>,
+    /// How long after an agent's word, before the visitor gets a notice
+    #[arg(long, value_name = "DURATION", value_parser = silence)]
+    notice_after: Option<i64>,
+    /// How long after that notice, before the conversation ends without a reply
+    #[arg(long, value_name = "DURATION", value_parser = silence)]
+    no_reply_after: Option<i64>,
+}
+
+/// A silence in milliseconds; zero for the daemon's default.
+fn silence(text: &str) -> Result<i64, String> {
+    if text == "default" {
+        return Ok(0);
+    }
+    let duration = time::parse_duration(text)?;
+    i64::try_from(duration.as_millis()).map_err(|_| format!("`{text}` is too long"))
 }
 
 pub(crate) async fn run(context: &Context, command: InboxCommand) -> Result<Report, Failure> {
@@ -184,6 +203,9 @@ async fn edit(context: &Context, arguments: Edit) -> Result<Report, Failure> {
         members,
         add_members: arguments.add_member,
         remove_members: arguments.remove_member,
+        abandon_after_ms: arguments.abandon_after,
+        notice_after_ms: arguments.notice_after,
+        no_reply_after_ms: arguments.no_reply_after,
     };
     let answer = context.change(context.client.inboxes().edit_inbox(request)).await?;
     Ok(one(&expect(answer.inbox, "inbox")?).into())
@@ -247,9 +269,17 @@ fn one(inbox: &v1::Inbox) -> Object {
         ("locale", Cell::text(&inbox.locale)),
         ("members", members(inbox)),
         ("origins", Cell::text(&inbox.origins.join(" "))),
+        ("abandon after", lasts(inbox.abandon_after_ms)),
+        ("notice after", lasts(inbox.notice_after_ms)),
+        ("no reply after", lasts(inbox.no_reply_after_ms)),
         ("created", Cell::At(inbox.created_at)),
     ];
     object(view::inbox(inbox), fields)
+}
+
+/// A silence as it is set.
+fn lasts(ms: Option<i64>) -> Cell {
+    Cell::Text(ms.map_or_else(|| "default".to_owned(), time::exact))
 }
 
 fn yes_no(value: bool) -> Cell {

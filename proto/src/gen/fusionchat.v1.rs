@@ -29,6 +29,14 @@ pub struct Inbox {
     /// The script tag that puts the widget on a page.
     #[prost(string, tag = "11")]
     pub snippet: ::prost::alloc::string::String,
+    /// How long a visitor may be silent: after the assistant's word, until the conversation is abandoned; after an
+    /// agent's, until a notice; after that, until it ends without a reply. Unset: as the daemon is configured.
+    #[prost(int64, optional, tag = "12")]
+    pub abandon_after_ms: ::core::option::Option<i64>,
+    #[prost(int64, optional, tag = "13")]
+    pub notice_after_ms: ::core::option::Option<i64>,
+    #[prost(int64, optional, tag = "14")]
+    pub no_reply_after_ms: ::core::option::Option<i64>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateInboxRequest {
@@ -86,6 +94,13 @@ pub struct EditInboxRequest {
     pub add_members: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
     #[prost(string, repeated, tag = "11")]
     pub remove_members: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// From one second to 365 days, for silences that begin from now on; 0: as the daemon is configured.
+    #[prost(int64, optional, tag = "12")]
+    pub abandon_after_ms: ::core::option::Option<i64>,
+    #[prost(int64, optional, tag = "13")]
+    pub notice_after_ms: ::core::option::Option<i64>,
+    #[prost(int64, optional, tag = "14")]
+    pub no_reply_after_ms: ::core::option::Option<i64>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct EditInboxResponse {

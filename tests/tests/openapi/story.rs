@@ -1,6 +1,6 @@
 //! Every operation once, in an order in which each can succeed.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use fusionchat_proto::v1;
 use fusionchat_tests::daemon::Daemon;
 use fusionchat_tests::grpc::client_id;
@@ -95,8 +95,12 @@ async fn inboxes(api: &mut Api, tokens: &mut Tokens) -> Result<String> {
     let id = text(&inbox, "/id")?;
     api.call("ListInboxes", &tokens.key, Request::default()).await?;
     api.call("GetInbox", &tokens.key, of(&["shop"])).await?;
-    let body = json!({ "locale": "en", "addOrigins": ["https://www.own.example"] });
-    api.call("EditInbox", &tokens.key, with(&[&id], body)).await?;
+    let body = json!({
+        "locale": "en", "addOrigins": ["https://www.own.example"],
+        "abandonAfterMs": 60_000, "noticeAfterMs": 1_000, "noReplyAfterMs": 2_000,
+    });
+    let edited = api.call("EditInbox", &tokens.key, with(&[&id], body)).await?;
+    ensure!(edited["abandonAfterMs"] == 60_000, "{edited}");
     for page in [ORIGIN, "https://other.example"] {
         let query = [("url", page)];
         let request = Request { path: &[&id], query: &query, body: None };

@@ -5,7 +5,7 @@ use crate::domain::entry::EntryKind;
 use crate::domain::event::Content;
 use crate::domain::facts::Facts;
 use crate::domain::id::{InboxId, UserId};
-use crate::domain::inbox::{Inbox, InboxEdit, MEMBERS_MAX};
+use crate::domain::inbox::{Inbox, InboxEdit, MEMBERS_MAX, Silences};
 use crate::domain::name;
 use crate::domain::rejection::Rejection;
 
@@ -30,6 +30,7 @@ pub(super) fn decide(
             locale: name::locale(locale)?,
             created_at: script.moment.now,
             members: checked_members(members.clone())?,
+            silences: Silences::default(),
         };
         let entry = script.entry(EntryKind::InboxCreated);
         return Ok(put(script, entry, id, Content::Inbox(inbox)));
@@ -77,6 +78,14 @@ fn edited(before: &Inbox, edit: &InboxEdit) -> Result<Inbox, Rejection> {
         });
     }
     after.members = checked_members(members)?;
+    after.silences = before.silences.edited(edit.silences);
+    if !after.silences.are_possible() {
+        return Err(Rejection::Invalid {
+            code: "bad_silence",
+            detail: "a silence lasts from one second to 365 days; zero means as configured"
+                .to_owned(),
+        });
+    }
     Ok(after)
 }
 
@@ -88,6 +97,7 @@ fn changes(before: &Inbox, after: &Inbox) -> Vec<&'static str> {
         ("assistant", before.assistant != after.assistant),
         ("locale", before.locale != after.locale),
         ("members", before.members != after.members),
+        ("silences", before.silences != after.silences),
     ];
     fields.into_iter().filter_map(|(name, changed)| changed.then_some(name)).collect()
 }

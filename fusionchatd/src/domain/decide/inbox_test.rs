@@ -7,7 +7,9 @@ use crate::domain::entry::EntryKind;
 use crate::domain::event::Content;
 use crate::domain::facts::{Facts, IDS_PER_COMMAND, Moment};
 use crate::domain::id::{ConversationId, UserId};
-use crate::domain::inbox::{AssistantMode, Inbox, InboxEdit, ListEdit, MEMBERS_MAX};
+use crate::domain::inbox::{
+    AssistantMode, Inbox, InboxEdit, ListEdit, MEMBERS_MAX, SILENCE_MS_MAX, Silences,
+};
 use crate::domain::rejection::Rejection;
 use crate::domain::timer::Delays;
 
@@ -86,6 +88,7 @@ fn inbox() -> Inbox {
         locale: "en".to_owned(),
         created_at: START,
         members: vec![staff("A"), staff("B")],
+        silences: Silences { notice_ms: Some(60_000), ..Silences::default() },
     }
 }
 
@@ -136,6 +139,13 @@ fn an_edit_changes_what_it_names_and_says_so() {
         ..inbox()
     };
     assert_eq!(found, Ok(Some((after, 0, "name,origins,locale,members".to_owned()))));
+    let silences =
+        Silences { abandon_ms: Some(1_000), notice_ms: Some(0), no_reply_ms: Some(SILENCE_MS_MAX) };
+    let found = edit(InboxEdit { silences, ..InboxEdit::default() });
+    let after = Inbox { silences: Silences { notice_ms: None, ..silences }, ..inbox() };
+    assert_eq!(found, Ok(Some((after, 0, "silences".to_owned()))));
+    let again = Silences { notice_ms: Some(60_000), ..Silences::default() };
+    assert_eq!(edit(InboxEdit { silences: again, ..InboxEdit::default() }), Ok(None));
 }
 
 #[test]
@@ -143,6 +153,10 @@ fn a_bad_edit_changes_nothing() {
     let text = |text: &str| Some(text.to_owned());
     let origins = |it| InboxEdit { origins: it, ..InboxEdit::default() };
     let members = |it| InboxEdit { members: it, ..InboxEdit::default() };
+    let silent = |ms| {
+        let silences = Silences { no_reply_ms: Some(ms), ..Silences::default() };
+        InboxEdit { silences, ..InboxEdit::default() }
+    };
     let many: Vec<UserId> =
         (0..=MEMBERS_MAX as u128).map(|at| UserId(Uuid::from_u128(at))).collect();
     for (bad, code) in [
@@ -161,6 +175,9 @@ fn a_bad_edit_changes_nothing() {
         (members(list(None, vec![], vec![staff("M")])), "unknown_member"),
         (members(list(None, vec![], vec![staff("A"), staff("B")])), "last_member"),
         (members(list(Some(many), vec![], vec![])), "too_many_members"),
+        (silent(999), "bad_silence"),
+        (silent(SILENCE_MS_MAX + 1), "bad_silence"),
+        (silent(-1), "bad_silence"),
     ] {
         assert_eq!(edit(bad.clone()), Err(code), "{bad:?}");
     }

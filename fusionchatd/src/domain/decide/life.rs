@@ -34,7 +34,7 @@ pub(super) fn silence(
     let resolution = match conversation.handler {
         Handler::Agent if !conversation.silence_noticed => {
             let mut entry = script.entry(EntryKind::SilenceNoticed);
-            entry.due = Some(script.agent_silence_due());
+            entry.due = Some(script.no_reply_due());
             script.tell(&mut conversation, entry, &[], None);
             return Ok(script.finish(about(&conversation)));
         }

@@ -71,7 +71,8 @@ pub fn decide(
     client_id: Option<ClientId>,
     command: &Command,
 ) -> Result<Decision, Rejection> {
-    let script = Script::new(moment, actor, client_id);
+    let silences = facts.inbox.as_ref().map(|it| it.silences).unwrap_or_default();
+    let script = Script::new(moment, actor, client_id, silences);
     match command {
         Command::CreateOrganization { .. }
         | Command::CreateInbox { .. }

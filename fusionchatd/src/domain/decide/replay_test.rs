@@ -14,7 +14,7 @@ use crate::domain::user::{Availability, Role, User};
 
 use super::world::{ORGANIZATION, World};
 
-const STEPS: [&str; 70] = [
+const STEPS: [&str; 71] = [
     "visitor says",
     "visitor says",
     "visitor says",
@@ -52,6 +52,7 @@ const STEPS: [&str; 70] = [
     "visitor confirms",
     "silence lasts",
     "silence lasts",
+    "silences 1000 75000 -",
     "offer ends",
     "day ends",
     "it is a test",

@@ -12,6 +12,7 @@ use crate::domain::facts::Moment;
 use crate::domain::id::{
     ClientId, ConversationId, EscalationId, MessageId, OrganizationId, UserId,
 };
+use crate::domain::inbox::Silences;
 use crate::domain::message::{Message, SenderType, Source, SystemLine, last_line};
 
 use super::{Decision, Refs};
@@ -24,6 +25,7 @@ pub(super) struct Script<'a> {
     pub(super) organization: OrganizationId,
     by: ActorRef,
     client_id: Option<ClientId>,
+    silences: Silences,
     ids_used: usize,
     events: Vec<Event>,
 }
@@ -38,12 +40,18 @@ pub(super) struct Said<'a> {
 }
 
 impl<'a> Script<'a> {
-    pub(super) fn new(moment: &'a Moment, actor: &Actor, client_id: Option<ClientId>) -> Self {
+    pub(super) fn new(
+        moment: &'a Moment,
+        actor: &Actor,
+        client_id: Option<ClientId>,
+        silences: Silences,
+    ) -> Self {
         Self {
             moment,
             organization: actor.organization,
             by: ActorRef::from(actor),
             client_id,
+            silences,
             ids_used: 0,
             events: Vec::new(),
         }
@@ -155,14 +163,22 @@ impl<'a> Script<'a> {
         self.moment.now.saturating_add(self.moment.delays.assistant_ms)
     }
 
-    /// When a visitor who has heard an agent has been silent for too long.
+    /// When a visitor who has heard an agent has been silent for so long that they get a notice.
     pub(super) fn agent_silence_due(&self) -> Time {
-        self.moment.now.saturating_add(self.moment.delays.agent_silence_ms)
+        let ms = self.silences.notice_ms.unwrap_or(self.moment.delays.agent_silence_ms);
+        self.moment.now.saturating_add(ms)
+    }
+
+    /// When one who gets that notice now has been silent for too long.
+    pub(super) fn no_reply_due(&self) -> Time {
+        let ms = self.silences.no_reply_ms.unwrap_or(self.moment.delays.agent_silence_ms);
+        self.moment.now.saturating_add(ms)
     }
 
     /// When a visitor who has heard the assistant has been silent for too long.
     pub(super) fn assistant_silence_due(&self) -> Time {
-        self.moment.now.saturating_add(self.moment.delays.assistant_silence_ms)
+        let ms = self.silences.abandon_ms.unwrap_or(self.moment.delays.assistant_silence_ms);
+        self.moment.now.saturating_add(ms)
     }
 
     /// The system line of an entry, which the visitor sees under the entry's number.

@@ -94,6 +94,32 @@ fn silence_after_an_agent_is_noticed_and_then_ends() {
 }
 
 #[test]
+fn an_inbox_may_say_how_long_its_visitors_are_silent() {
+    let own = "silences 1000 2000 3000; visitor says";
+    let answered = format!("{own}; assistant answers");
+    check(&format!("{answered}; wait 999"), "silence lasts", "assistant");
+    check(&format!("{answered}; wait 1000"), "silence lasts", "resolved");
+    let replied = format!("{own}; A replies");
+    check(&format!("{replied}; wait 5000"), "silence lasts", "A");
+    let noticed = format!("{replied}; wait 2000; silence lasts");
+    assert!(World::after(&noticed).current().silence_noticed);
+    assert!(
+        !World::after(&format!("{replied}; wait 1999; silence lasts")).current().silence_noticed
+    );
+    check(&format!("{noticed}; wait 2999"), "silence lasts", "A");
+    check(&format!("{noticed}; wait 3000"), "silence lasts", "resolved");
+    // What it does not say stays as configured; what has begun stays as it was.
+    check(
+        "silences - 2000 -; visitor says; assistant answers; wait 2000",
+        "silence lasts",
+        "assistant",
+    );
+    let before = "visitor says; assistant answers; silences 1000 2000 3000";
+    check(&format!("{before}; wait 1000"), "silence lasts", "assistant");
+    check(&format!("{before}; {HALF_AN_HOUR}"), "silence lasts", "resolved");
+}
+
+#[test]
 fn who_waits_for_a_person_is_never_given_up() {
     check("visitor says; visitor wishes; 8 days", "silence lasts", "escalated");
     let world = World::after("visitor says; visitor wishes");

@@ -15,7 +15,7 @@ use crate::domain::event::{Content, Event};
 use crate::domain::facts::{Facts, IDS_PER_COMMAND, Moment};
 use crate::domain::hidden::Hidden;
 use crate::domain::id::{ConversationId, EscalationId, InboxId, OrganizationId, SessionId, UserId};
-use crate::domain::inbox::{AssistantMode, Inbox};
+use crate::domain::inbox::{AssistantMode, Inbox, Silences};
 use crate::domain::message::{Message, SenderType};
 use crate::domain::priority::Priority;
 use crate::domain::rejection::Rejection;
@@ -44,6 +44,7 @@ pub(super) struct World {
     pub(super) now: Time,
     pub(super) assistant: AssistantMode,
     pub(super) members: Vec<UserId>,
+    pub(super) silences: Silences,
     pub(super) headers: BTreeMap<ConversationId, Conversation>,
     pub(super) latest: Option<ConversationId>,
     pub(super) escalations: BTreeMap<EscalationId, Escalation>,
@@ -77,6 +78,7 @@ impl World {
             now: START,
             assistant: AssistantMode::On,
             members: Vec::new(),
+            silences: Silences::default(),
             headers: BTreeMap::new(),
             latest: None,
             escalations: BTreeMap::new(),
@@ -138,6 +140,12 @@ impl World {
             ("it", "is a test") => self.test = true,
             ("assistant", "on") => self.assistant = AssistantMode::On,
             ("members", names) => self.members = names.split(' ').map(staff).collect(),
+            ("silences", ms) => {
+                let mut ms = ms.split(' ').map(|it| it.parse().ok());
+                let mut next = || ms.next().flatten();
+                self.silences =
+                    Silences { abandon_ms: next(), notice_ms: next(), no_reply_ms: next() };
+            }
             ("wait", ms) => self.now += ms.parse::<Time>().expect("milliseconds"),
             ("absence", who) => return self.absence(staff(who)),
             (days, "days") => self.now += DAY_MS * days.parse::<Time>().expect("days"),
@@ -348,6 +356,7 @@ impl World {
                 locale: "en".to_owned(),
                 created_at: START,
                 members: self.members.clone(),
+                silences: self.silences,
             }),
             held_outside: self.is_held_outside(),
             staffed: true,

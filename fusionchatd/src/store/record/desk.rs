@@ -4,7 +4,7 @@ use prost::Message;
 
 use crate::domain::article::{Article, ArticleStatus};
 use crate::domain::id::{ArticleId, InboxId, KeyId, OrganizationId, SessionId, UserId};
-use crate::domain::inbox::{AssistantMode, Inbox};
+use crate::domain::inbox::{AssistantMode, Inbox, Silences};
 use crate::domain::key::Key;
 use crate::domain::organization::Organization;
 use crate::domain::session::Session;
@@ -171,6 +171,12 @@ pub struct StoredInbox {
     created_at: i64,
     #[prost(bytes = "vec", repeated, tag = "8")]
     members: Vec<Vec<u8>>,
+    #[prost(int64, optional, tag = "9")]
+    abandon_ms: Option<i64>,
+    #[prost(int64, optional, tag = "10")]
+    notice_ms: Option<i64>,
+    #[prost(int64, optional, tag = "11")]
+    no_reply_ms: Option<i64>,
 }
 
 impl Record for Inbox {
@@ -187,6 +193,9 @@ impl Record for Inbox {
             locale: self.locale.clone(),
             created_at: self.created_at,
             members: self.members.iter().map(|it| id(&it.0)).collect(),
+            abandon_ms: self.silences.abandon_ms,
+            notice_ms: self.silences.notice_ms,
+            no_reply_ms: self.silences.no_reply_ms,
         }
     }
 
@@ -204,6 +213,11 @@ impl Record for Inbox {
             locale: it.locale,
             created_at: it.created_at,
             members: it.members.iter().map(|it| uuid(it).map(UserId)).collect::<Result<_, _>>()?,
+            silences: Silences {
+                abandon_ms: it.abandon_ms,
+                notice_ms: it.notice_ms,
+                no_reply_ms: it.no_reply_ms,
+            },
         })
     }
 }

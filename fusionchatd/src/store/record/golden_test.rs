@@ -14,7 +14,7 @@ use crate::domain::id::{
     ArticleId, ClientId, ConversationId, EscalationId, InboxId, KeyId, MessageId, OrganizationId,
     SessionId, UserId,
 };
-use crate::domain::inbox::{AssistantMode, Inbox};
+use crate::domain::inbox::{AssistantMode, Inbox, Silences};
 use crate::domain::key::Key;
 use crate::domain::message::{Message, Note, SenderType, Source, SystemLine};
 use crate::domain::organization::Organization;
@@ -155,6 +155,7 @@ fn golden_bytes_of_the_desk() {
         locale: "en".to_owned(),
         created_at,
         members: Vec::new(),
+        silences: Silences::default(),
     };
     golden(
         &inbox,
@@ -162,9 +163,16 @@ fn golden_bytes_of_the_desk() {
          776562220968747470733a2f2f6128013202656e3805",
     );
     golden(
-        &Inbox { members: vec![UserId(id(2))], ..inbox },
+        &Inbox { members: vec![UserId(id(2))], ..inbox.clone() },
         "12010a10030303030303030303030303030303031210010101010101010101010101010101011a03\
          776562220968747470733a2f2f6128013202656e3805421002020202020202020202020202020202",
+    );
+    let silences =
+        Silences { abandon_ms: Some(1_000), notice_ms: Some(2_000), no_reply_ms: Some(3_000) };
+    golden(
+        &Inbox { silences, ..inbox },
+        "12010a10030303030303030303030303030303031210010101010101010101010101010101011a03\
+         776562220968747470733a2f2f6128013202656e380548e80750d00f58b817",
     );
 }
 

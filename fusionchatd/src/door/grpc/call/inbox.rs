@@ -5,7 +5,7 @@ use fusionchat_proto::v1::inbox_service_server::InboxService;
 use tonic::{Request, Response, Status};
 
 use crate::domain::embed::Refusal;
-use crate::domain::inbox::{AssistantMode, ListEdit};
+use crate::domain::inbox::{AssistantMode, ListEdit, Silences};
 use crate::door::grpc::{Door, wire};
 use crate::service::inbox::{CreateInbox, EditInbox, InboxView};
 
@@ -50,6 +50,11 @@ impl InboxService for Door {
             locale: body.locale,
             origins: list(body.origins, body.add_origins, body.remove_origins),
             members: list(body.members, body.add_members, body.remove_members),
+            silences: Silences {
+                abandon_ms: body.abandon_after_ms,
+                notice_ms: body.notice_after_ms,
+                no_reply_ms: body.no_reply_after_ms,
+            },
         };
         let inbox = self.service.edit_inbox(&actor, Some(client_id), &body.inbox, edit).await?;
         Ok(Response::new(v1::EditInboxResponse { inbox: Some(shown(&inbox)) }))
@@ -113,5 +118,8 @@ pub(super) fn shown(view: &InboxView) -> v1::Inbox {
         members: inbox.members.iter().map(ToString::to_string).collect(),
         member_names: view.member_names.clone(),
         snippet: view.snippet.clone(),
+        abandon_after_ms: inbox.silences.abandon_ms,
+        notice_after_ms: inbox.silences.notice_ms,
+        no_reply_after_ms: inbox.silences.no_reply_ms,
     }
 }

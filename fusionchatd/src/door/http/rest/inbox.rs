@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::embed::Refusal;
-use crate::domain::inbox::{AssistantMode, ListEdit};
+use crate::domain::inbox::{AssistantMode, ListEdit, Silences};
 use crate::door::http::call::{Call, answer};
 use crate::door::http::shape::Shape;
 use crate::door::http::wire::inbox::InboxJson;
@@ -73,6 +73,16 @@ struct InboxChange {
     /// Agents to take away.
     #[serde(default)]
     remove_members: Vec<String>,
+    /// How long a visitor may be silent after the assistant's word, in milliseconds, before it is abandoned; 0 means as
+    /// the daemon is configured.
+    #[serde(default)]
+    abandon_after_ms: Option<i64>,
+    /// How long after an agent's, before the visitor gets a notice.
+    #[serde(default)]
+    notice_after_ms: Option<i64>,
+    /// How long after that notice, before it ends without a reply.
+    #[serde(default)]
+    no_reply_after_ms: Option<i64>,
 }
 
 #[derive(Deserialize, JsonSchema)]
@@ -158,6 +168,11 @@ pub(crate) async fn edit(call: Call) -> Result<Response<Body>, Error> {
         locale: body.locale,
         origins: list(body.origins, body.add_origins, body.remove_origins),
         members: list(body.members, body.add_members, body.remove_members),
+        silences: Silences {
+            abandon_ms: body.abandon_after_ms,
+            notice_ms: body.notice_after_ms,
+            no_reply_ms: body.no_reply_after_ms,
+        },
     };
     let inbox = call.param("ref");
     let edited = call.service().edit_inbox(call.actor()?, Some(client_id), inbox, edit).await?;

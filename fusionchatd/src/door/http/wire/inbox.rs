@@ -36,6 +36,16 @@ pub(crate) struct InboxJson<'a> {
     member_names: &'a [String],
     /// The script tag for the website.
     snippet: &'a str,
+    /// How long a visitor may be silent after the assistant's word, in milliseconds, if not as the daemon is
+    /// configured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    abandon_after_ms: Option<i64>,
+    /// The same after an agent's word, before the visitor gets a notice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    notice_after_ms: Option<i64>,
+    /// The same after that notice.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    no_reply_after_ms: Option<i64>,
 }
 
 impl<'a> From<&'a InboxView> for InboxJson<'a> {
@@ -53,6 +63,9 @@ impl<'a> From<&'a InboxView> for InboxJson<'a> {
             members: Texts(&inbox.members),
             member_names: &view.member_names,
             snippet: &view.snippet,
+            abandon_after_ms: inbox.silences.abandon_ms,
+            notice_after_ms: inbox.silences.notice_ms,
+            no_reply_after_ms: inbox.silences.no_reply_ms,
         }
     }
 }
