@@ -1,6 +1,6 @@
 //! Inboxes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -156,12 +156,26 @@ impl Service {
     ) -> Result<(), Error> {
         let service = Arc::clone(self);
         let settling = async move {
+            let rows = Rows::new(service.engine.as_ref(), organization);
+            let mut found = BTreeMap::new();
             for id in inboxes {
-                service.settle(organization, id).await?;
+                found.insert(id, rows.inbox(id).await?.ok_or_else(Error::not_found)?);
             }
-            Ok(())
+            service.settle(organization, &found).await
         };
         self.tasks.spawn(settling).await.map_err(Error::internal)?
+    }
+
+    /// Follows edits of inboxes and staff once more, whatever came of it when they were made: afterwards no conversation
+    /// waits for an assistant that is off, or is held by an agent who may not see it.
+    pub async fn settle_edited(
+        self: &Arc<Self>,
+        organization: OrganizationId,
+    ) -> Result<(), Error> {
+        let all = Rows::new(self.engine.as_ref(), organization).inboxes().await?;
+        let narrow = |it: &Inbox| it.assistant == AssistantMode::Off || !it.members.is_empty();
+        let found = all.into_iter().filter(narrow).map(|it| (it.id, it)).collect();
+        self.settle(organization, &found).await
     }
 
     /// An inbox that was just made or changed.
@@ -203,14 +217,16 @@ impl Service {
         Ok(ids)
     }
 
-    /// Brings every open conversation of an inbox that needs it into line with the inbox.
+    /// Brings every open conversation of these inboxes that needs it into line with its inbox.
     async fn settle(
         self: &Arc<Self>,
         organization: OrganizationId,
-        id: InboxId,
+        inboxes: &BTreeMap<InboxId, Inbox>,
     ) -> Result<(), Error> {
+        if inboxes.is_empty() {
+            return Ok(());
+        }
         let rows = Rows::new(self.engine.as_ref(), organization);
-        let inbox = rows.inbox(id).await?.ok_or_else(Error::not_found)?;
         let mut lanes = [Lane::TestOpen].into_iter();
         let mut range = table::all_by_lane(organization, Lane::Open);
         loop {
@@ -225,7 +241,10 @@ impl Service {
             for (_, value) in page {
                 let found = ConversationId(Pointer::decode(&value)?.subject);
                 let header = rows.conversation(found).await?;
-                unsettled.extend(header.filter(|it| is_unsettled(it, &inbox)).map(|it| it.id));
+                let found = header.filter(|it| {
+                    inboxes.get(&it.inbox).is_some_and(|inbox| is_unsettled(it, inbox))
+                });
+                unsettled.extend(found.map(|it| it.id));
             }
             stream::iter(unsettled)
                 .map(|conversation| self.settle_one(organization, conversation))
@@ -315,7 +334,7 @@ impl Service {
 fn is_unsettled(header: &Conversation, inbox: &Inbox) -> bool {
     let unanswered = header.assistant_due.is_some() && inbox.assistant == AssistantMode::Off;
     let held_outside = header.assignee.is_some_and(|user| !inbox.has_member(user));
-    header.inbox == inbox.id && (unanswered || held_outside)
+    unanswered || held_outside
 }
 
 fn edit_digest(inbox: InboxId, edit: &EditInbox) -> [u8; 32] {

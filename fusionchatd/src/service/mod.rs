@@ -55,6 +55,8 @@ mod label_test;
 #[cfg(test)]
 mod rig;
 #[cfg(test)]
+mod settle_test;
+#[cfg(test)]
 mod subscribe_test;
 #[cfg(test)]
 mod timer_test;

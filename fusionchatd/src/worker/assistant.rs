@@ -23,6 +23,7 @@ use crate::service::error::{Error, Kind};
 use super::answer::{Asking, Outcome};
 use super::budget::Budgets;
 use super::provider::Providers;
+use super::settle::Settling;
 
 /// How many conversations are thought about at once.
 const AT_ONCE: usize = 1_024;
@@ -81,6 +82,8 @@ struct Worker {
     running: JoinSet<(Task, bool)>,
     /// Organizations whose journals have not been read to the end: a read failed, or too much waits.
     behind: BTreeSet<OrganizationId>,
+    /// What edits have left to be done.
+    settling: Settling,
 }
 
 /// What thinking needs besides the service.
@@ -102,6 +105,7 @@ pub async fn run(service: Arc<Service>, providers: Arc<Providers>, stop: Cancell
         busy: HashMap::new(),
         running: JoinSet::new(),
         behind: BTreeSet::new(),
+        settling: Settling::default(),
     };
     match service.organizations().await {
         Ok(all) => {
@@ -114,9 +118,9 @@ pub async fn run(service: Arc<Service>, providers: Arc<Providers>, stop: Cancell
     let mut save = tokio::time::interval(SAVE_EVERY);
     save.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        let unsaved = worker.progress.values().any(|it| it.done() > it.saved)
+        let unsaved = worker.progress.iter().any(|(of, it)| worker.done(*of, it) > it.saved)
             || worker.tools.budgets.is_unsaved();
-        let owing = unsaved || !worker.behind.is_empty();
+        let owing = unsaved || !worker.behind.is_empty() || worker.settling.is_owing();
         tokio::select! {
             () = stop.cancelled() => break,
             changed = service.hub().changed() => {
@@ -125,8 +129,11 @@ pub async fn run(service: Arc<Service>, providers: Arc<Providers>, stop: Cancell
                 }
             }
             Some(task) = worker.running.join_next() => worker.finish(task),
+            () = worker.settling.ended() => worker.settling.start(&service),
             _ = save.tick(), if owing => {
                 worker.save().await;
+                worker.settling.retry();
+                worker.settling.start(&service);
                 for organization in std::mem::take(&mut worker.behind) {
                     worker.catch_up(organization).await;
                 }
@@ -147,6 +154,12 @@ impl Worker {
             self.behind.insert(organization);
         }
         self.start_waiting();
+        self.settling.start(&self.service);
+    }
+
+    /// How far an organization's journal is done.
+    fn done(&self, organization: OrganizationId, progress: &Progress) -> u64 {
+        progress.done().min(self.settling.done(organization))
     }
 
     async fn read_on(&mut self, organization: OrganizationId) -> Result<(), Error> {
@@ -172,6 +185,7 @@ impl Worker {
                 for (_, (_, moved)) in moved {
                     moved.notify_one();
                 }
+                self.settling.notice(organization, entry);
                 if let Some(conversation) = concerns(entry) {
                     let position = entry.position;
                     progress.unfinished.insert(position);
@@ -226,7 +240,7 @@ impl Worker {
     async fn save(&mut self) {
         self.tools.budgets.save(&self.service).await;
         for (organization, progress) in &mut self.progress {
-            let done = progress.done();
+            let done = progress.done().min(self.settling.done(*organization));
             if done <= progress.saved {
                 continue;
             }

@@ -7,3 +7,4 @@ pub mod sweep;
 
 mod answer;
 mod budget;
+mod settle;
