@@ -158,6 +158,8 @@ pub struct Conversation {
     pub priority: Priority,
     /// For a test, when it is deleted; it is in no queue, list or figure.
     pub expires_at: Option<Time>,
+    /// How many notes a test has; those of others are not counted.
+    pub test_notes: u64,
 }
 
 /// The code of a start that makes a test.
@@ -216,6 +218,7 @@ impl Conversation {
             tags: Vec::new(),
             priority: Priority::Normal,
             expires_at: entry.due.filter(|_| entry.code == CODE_TEST),
+            test_notes: 0,
         })
     }
 
@@ -250,8 +253,8 @@ impl Conversation {
             EntryKind::Resolved => self.apply_resolved(entry),
             EntryKind::Reopened => self.apply_reopened(entry),
             EntryKind::MarkMoved => self.apply_mark(entry),
-            EntryKind::NoteAdded
-            | EntryKind::MessageFlagged
+            EntryKind::NoteAdded => self.test_notes += u64::from(self.is_test()),
+            EntryKind::MessageFlagged
             | EntryKind::MessageRetracted
             | EntryKind::ConversationDeleted
             | EntryKind::ConversationStarted

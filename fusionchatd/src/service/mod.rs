@@ -34,6 +34,7 @@ pub mod visitor;
 pub mod visitors;
 
 mod digest;
+mod erase;
 mod gather;
 mod mark;
 mod write;
@@ -46,6 +47,8 @@ mod article_test;
 mod auth_test;
 #[cfg(test)]
 mod conversation_test;
+#[cfg(test)]
+mod erase_test;
 #[cfg(test)]
 mod execute_test;
 #[cfg(test)]

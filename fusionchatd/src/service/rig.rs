@@ -2,7 +2,7 @@
 //! that can be made to wait, and one organization with its people.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
 
 use futures::future::BoxFuture;
 use tokio::sync::watch;
@@ -39,12 +39,14 @@ pub(super) struct Gate {
     pub(super) engine: MemoryEngine,
     open: watch::Sender<bool>,
     busy: AtomicBool,
+    /// The most rows one batch has taken away.
+    pub(super) deleted_at_once: AtomicUsize,
 }
 
 impl Gate {
     pub(super) fn new(engine: MemoryEngine) -> Arc<Self> {
         let (open, busy) = (watch::Sender::new(true), AtomicBool::new(false));
-        Arc::new(Self { engine, open, busy })
+        Arc::new(Self { engine, open, busy, deleted_at_once: AtomicUsize::new(0) })
     }
 
     pub(super) fn open(&self, open: bool) {
@@ -90,6 +92,7 @@ impl Engine for Gate {
         Box::pin(async move {
             let mut open = self.open.subscribe();
             open.wait_for(|open| *open).await.map_err(|_| StoreError::Closed)?;
+            self.deleted_at_once.fetch_max(batch.delete.len(), Ordering::SeqCst);
             self.engine.commit(batch).await
         })
     }

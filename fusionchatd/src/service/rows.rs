@@ -133,6 +133,11 @@ impl<'e> Rows<'e> {
         }
     }
 
+    /// The keys of the rows that the layer takes away.
+    pub fn into_deleted(self) -> Vec<Key> {
+        self.written.into_iter().filter_map(|(key, value)| value.is_none().then_some(key)).collect()
+    }
+
     /// Makes the commit depend on a row of a global index being as it is on disk now.
     pub async fn expect_unchanged(&mut self, key: &Key) -> Result<(), Error> {
         if !self.expected.contains_key(key) {

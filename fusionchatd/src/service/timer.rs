@@ -73,6 +73,10 @@ impl Service {
         if timers_of(&rows, kind, subject).await?.iter().any(|due| row(due) == *key) {
             return Ok(());
         }
+        if kind == TimerKind::TestExpiry && !self.erase_rest(&rows, ConversationId(subject)).await?
+        {
+            return Ok(());
+        }
         self.forget(key, turn).await
     }
 

@@ -8,20 +8,21 @@ use crate::domain::article::Article;
 use crate::domain::conversation::Conversation;
 use crate::domain::entry::EntryKind;
 use crate::domain::event::{Content, Event};
-use crate::domain::id::{EscalationId, InboxId, OrganizationId, SessionId, UserId};
+use crate::domain::id::{InboxId, OrganizationId, SessionId, UserId};
 use crate::domain::inbox::Inbox;
 use crate::domain::key::Key;
 use crate::domain::lane::Lane;
 use crate::domain::message::Message;
 use crate::domain::organization::Organization;
 use crate::domain::session::Session;
-use crate::domain::timer::Due;
+use crate::domain::timer::{Due, TimerKind};
 use crate::domain::user::{Credential, User};
-use crate::store::record::{Number, PasswordHash, Pointer, Record};
-use crate::store::{Direction, table};
+use crate::store::record::{Number, PasswordHash, Pointer};
+use crate::store::table;
 
+use super::erase::erase_some;
 use super::error::Error;
-use super::rows::{PAGE_MAX, Rows};
+use super::rows::Rows;
 
 /// The timers of a subject, each with the turn it was set in.
 type Timers = BTreeMap<Due, u64>;
@@ -151,34 +152,19 @@ fn timers(header: &Conversation) -> Timers {
     header.timers().map(|due| (due, header.turn)).collect()
 }
 
-/// Removes a test conversation: its rows, the indexes that name it, its timers, and the visitor it was made for.
+/// Removes a test conversation: the indexes that name it, its timers, the visitor it was made for, and its rows as far
+/// as they fit. While any is left its last timer stands.
 async fn erase(rows: &mut Rows<'_>, header: &Conversation) -> Result<(), Error> {
     let (organization, id) = (rows.organization(), header.id);
-    for seq in 1..=header.last_seq {
-        rows.delete(table::message(organization, id, seq));
-    }
-    for range in [table::notes_from(organization, id, 0), table::escalations_of(organization, id)] {
-        // What is deleted in the layer is seen no more, so each round finds others.
-        loop {
-            let found = rows.scan(&range, Direction::Forward, PAGE_MAX).await?;
-            if found.is_empty() {
-                break;
-            }
-            for (key, value) in found {
-                if let Ok(escalation) = Pointer::decode(&value) {
-                    let id = EscalationId(escalation.subject);
-                    rows.delete(table::escalation(organization, id));
-                }
-                rows.delete(key);
-            }
-        }
-    }
+    let whole = erase_some(rows, id).await?;
     let latest = table::visitor_conversation(organization, header.visitor, header.inbox);
     if rows.pointer(&latest).await?.is_some_and(|it| it.subject == id.0) {
         rows.delete(latest);
         rows.delete(table::user(organization, header.visitor));
     }
-    write_timers(rows, id.0, &timers(header), &Timers::new());
+    let mut timers = timers(header);
+    timers.retain(|due, _| whole || due.kind != TimerKind::TestExpiry);
+    write_timers(rows, id.0, &timers, &Timers::new());
     rows.delete(table::by_lane(organization, Lane::of(header), header.rank));
     rows.delete(table::conversation_number(organization, header.number));
     rows.delete(table::conversation(organization, id));

@@ -9,12 +9,20 @@ use crate::domain::rejection::Rejection;
 use super::Decision;
 use super::script::{Script, about};
 
-/// The most entries a test conversation shows: it is deleted in one batch.
+/// The most entries a test conversation shows.
 pub(super) const TEST_SEQ_MAX: u64 = 1_000;
+/// The most notes it has.
+pub(super) const TEST_NOTES_MAX: u64 = 200;
 
-/// Refuses to let a test grow without end.
+/// Refuses to let a test grow without end: it is deleted after a day, and until then it costs what others do.
 pub(super) fn check_room(conversation: &Conversation) -> Result<(), Rejection> {
     let full = conversation.is_test() && conversation.last_seq >= TEST_SEQ_MAX;
+    if full { Err(Rejection::TestFull) } else { Ok(()) }
+}
+
+/// The same for notes.
+pub(super) fn check_notes(conversation: &Conversation) -> Result<(), Rejection> {
+    let full = conversation.is_test() && conversation.test_notes >= TEST_NOTES_MAX;
     if full { Err(Rejection::TestFull) } else { Ok(()) }
 }
 

@@ -14,7 +14,7 @@ use crate::domain::rejection::Rejection;
 use crate::domain::user::Role;
 
 use super::assistant::NO_ASSISTANT;
-use super::life::check_room;
+use super::life::{check_notes, check_room};
 use super::script::{Said, Script, about};
 use super::{Decision, Refs, label, transfer, user};
 
@@ -204,7 +204,7 @@ pub(super) fn write_note(
     content: &str,
 ) -> Result<u64, Rejection> {
     check_content(content)?;
-    check_room(conversation)?;
+    check_notes(conversation)?;
     let id = script.id();
     let mut entry = script.entry(EntryKind::NoteAdded);
     entry.subject = Some(id);

@@ -7,6 +7,7 @@ use crate::domain::lane::Lane;
 use crate::domain::priority::Priority;
 use crate::domain::timer::TimerKind;
 
+use super::life::TEST_NOTES_MAX;
 use super::world::{World, staff};
 
 const HALF_AN_HOUR: &str = "wait 1800000";
@@ -117,6 +118,22 @@ fn an_inbox_may_say_how_long_its_visitors_are_silent() {
     let before = "visitor says; assistant answers; silences 1000 2000 3000";
     check(&format!("{before}; wait 1000"), "silence lasts", "assistant");
     check(&format!("{before}; {HALF_AN_HOUR}"), "silence lasts", "resolved");
+}
+
+#[test]
+fn a_test_takes_no_notes_without_end() {
+    let mut world = World::after("it is a test; visitor says; A replies");
+    for _ in 0..TEST_NOTES_MAX {
+        world.step("A notes").expect("noted");
+    }
+    assert_eq!(world.step("A notes").map_err(|it| it.code()).err(), Some("test_full"));
+    let noted = world.step("A notes and transfers to B");
+    assert_eq!(noted.map_err(|it| it.code()).err(), Some("test_full"));
+    world.step("A replies").expect("a reply is no note");
+    let mut world = World::after("visitor says; A replies");
+    for _ in 0..=TEST_NOTES_MAX {
+        world.step("A notes").expect("what is no test is not bounded");
+    }
 }
 
 #[test]

@@ -102,6 +102,8 @@ pub struct StoredConversation {
     priority: u32,
     #[prost(int64, optional, tag = "43")]
     expires_at: Option<i64>,
+    #[prost(uint64, tag = "44")]
+    test_notes: u64,
 }
 
 impl Record for Conversation {
@@ -153,6 +155,7 @@ impl Record for Conversation {
             tags: self.tags.clone(),
             priority: self.priority as u32,
             expires_at: self.expires_at,
+            test_notes: self.test_notes,
         }
     }
 
@@ -214,6 +217,7 @@ impl Record for Conversation {
             tags: it.tags,
             priority: Priority::from_code(it.priority).ok_or("unknown priority")?,
             expires_at: it.expires_at,
+            test_notes: it.test_notes,
         })
     }
 }

@@ -283,6 +283,7 @@ pub(super) fn conversation() -> Conversation {
         tags: Vec::new(),
         priority: Priority::Normal,
         expires_at: None,
+        test_notes: 0,
     }
 }
 
@@ -308,6 +309,12 @@ pub(super) fn conversation_of_today() -> Conversation {
         expires_at: Some(29),
         ..conversation()
     }
+}
+
+#[test]
+fn golden_bytes_of_a_test_with_notes() {
+    let noted = Conversation { test_notes: 5, ..conversation_of_today() };
+    golden(&noted, &format!("{TODAY}e00205"));
 }
 
 #[test]

@@ -201,6 +201,7 @@ fn conversations() -> impl Strategy<Value = Conversation> {
             rank: numbers[7],
             silence_due: times[1],
             expires_at: times[2],
+            test_notes: numbers[6],
             ..conversation_of_today()
         },
     )
