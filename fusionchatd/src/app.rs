@@ -103,9 +103,19 @@ impl App {
     /// Runs until a signal or a failure of the store, then drains: doors close, workers finish their step, the store
     /// flushes.
     pub async fn run(self, grace: Duration) -> anyhow::Result<()> {
+        self.run_until(std::future::pending(), grace).await
+    }
+
+    /// The same; it ends well when `end` does, too.
+    pub async fn run_until(
+        self,
+        end: impl Future<Output = ()>,
+        grace: Duration,
+    ) -> anyhow::Result<()> {
         let mut failed = self.engine.failed();
         let outcome = tokio::select! {
             signal = stop_signal() => signal.context("signals cannot be heard"),
+            () = end => Ok(()),
             () = self.stop.cancelled() => Err(anyhow::anyhow!("a part of the daemon failed; see the log")),
             reason = failed.wait_for(Option::is_some) => {
                 let reason = reason.ok().and_then(|it| it.clone()).unwrap_or_default();

@@ -124,8 +124,8 @@ async fn run(action: Action, started: Instant) -> anyhow::Result<()> {
 
 async fn serve(file: Option<PathBuf>, data: Option<PathBuf>) -> anyhow::Result<()> {
     let (mut config, tls) = Config::load(file.as_deref(), environment())?;
-    if let Some(data) = data {
-        config.data = data;
+    if let Some(data) = &data {
+        config.data.clone_from(data);
     }
     let filter = log::to_standard_error(&config)?;
     // Heard from here on: before, a SIGHUP ends the process.
@@ -155,7 +155,9 @@ async fn serve(file: Option<PathBuf>, data: Option<PathBuf>) -> anyhow::Result<(
     app.start(Listeners { http, grpc, metrics, tls: doors });
     let grace = config.grace;
     let (service, providers) = (Arc::clone(&app.service), Arc::clone(&app.providers));
-    let reload = Reload { path: file, config, doors: tls, service, providers, filter };
+    let (fixed, tls_look) = (config.fixed(), config.tls_look);
+    let path = file;
+    let reload = Reload { path, data, fixed, tls_look, doors: tls, service, providers, filter };
     app.spawn(reload.run(hangup, app.stop.clone()));
     app.run(grace).await
 }

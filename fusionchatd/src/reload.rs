@@ -3,12 +3,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::signal::unix::Signal;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{Config, Doors, Mistakes, environment};
+use crate::config::{Config, Doors, Fixed, Mistakes, environment};
 use crate::door::tls::Tls;
 use crate::log::Filter;
 use crate::service::Service;
@@ -18,8 +19,12 @@ use crate::worker::provider::Providers;
 pub(crate) struct Reload {
     /// The configuration file, if there is one.
     pub(crate) path: Option<PathBuf>,
-    /// The configuration in force.
-    pub(crate) config: Config,
+    /// The data directory of the command line, which wins over the file's.
+    pub(crate) data: Option<PathBuf>,
+    /// What the daemon was started with and only a restart changes.
+    pub(crate) fixed: Fixed,
+    /// How often the certificates are looked at.
+    pub(crate) tls_look: Duration,
     /// TLS of the doors.
     pub(crate) doors: Doors,
     /// The use cases.
@@ -32,8 +37,8 @@ pub(crate) struct Reload {
 
 impl Reload {
     /// Serves SIGHUP and looks at the certificates until `stop`.
-    pub(crate) async fn run(mut self, mut hangup: Signal, stop: CancellationToken) {
-        let mut look = tokio::time::interval(self.config.tls_look);
+    pub(crate) async fn run(self, mut hangup: Signal, stop: CancellationToken) {
+        let mut look = tokio::time::interval(self.tls_look);
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
@@ -45,9 +50,14 @@ impl Reload {
     }
 
     /// Reads everything again and takes it, or says what is wrong and changes nothing.
-    fn reload(&mut self) {
+    fn reload(&self) {
         match Config::load(self.path.as_deref(), environment()) {
-            Ok((config, doors)) => self.take(config, &doors),
+            Ok((mut config, doors)) => {
+                if let Some(data) = &self.data {
+                    config.data.clone_from(data);
+                }
+                self.take(&config, &doors);
+            }
             Err(Mistakes(mistakes)) => {
                 let file = self.path.as_ref().map(|it| it.display().to_string());
                 for mistake in &mistakes {
@@ -60,11 +70,9 @@ impl Reload {
         }
     }
 
-    fn take(&mut self, config: Config, doors: &Doors) {
-        for ((name, old), (_, new)) in self.config.fixed().into_iter().zip(config.fixed()) {
-            if old != new {
-                tracing::warn!(setting = name, %old, %new, "needs a restart; the old one stays");
-            }
+    fn take(&self, config: &Config, doors: &Doors) {
+        for (name, old, new) in self.fixed.differing(&config.fixed()) {
+            tracing::warn!(setting = name, old, new, "needs a restart; the old one stays");
         }
         for (ours, theirs) in [(&self.doors.http, &doors.http), (&self.doors.grpc, &doors.grpc)] {
             if let (Some(ours), Some(theirs)) = (ours, theirs) {
@@ -76,7 +84,6 @@ impl Reload {
         if let Err(error) = self.filter.reload(EnvFilter::new(&config.log_filter)) {
             tracing::warn!(%error, "the log's filter could not be changed");
         }
-        self.config.take_live(config);
         tracing::info!("configuration reloaded");
     }
 

@@ -196,6 +196,22 @@ impl Daemon {
         Ok(())
     }
 
+    /// Sends the demo a SIGHUP; what it says to that.
+    pub async fn hangup(&mut self) -> Result<String> {
+        let pid = self.pid()?.to_string();
+        let status =
+            tokio::process::Command::new("kill").args(["-HUP", pid.as_str()]).status().await?;
+        anyhow::ensure!(status.success(), "kill -HUP {pid}: {status}");
+        let running = self.running.as_mut().context("the daemon is running")?;
+        while let Some(line) = running.lines.next_line().await? {
+            self.stage.note(format!("daemon: {line}"));
+            if line.contains("SIGHUP") {
+                return Ok(line);
+            }
+        }
+        bail!("the demo ended on SIGHUP")
+    }
+
     /// Waits until the daemon has ended by itself.
     pub async fn ended(&mut self) -> Result<ExitStatus> {
         let mut running = self.running.take().context("the daemon is running")?;

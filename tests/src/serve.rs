@@ -51,9 +51,19 @@ pub async fn init(stage: &Stage, data: &Path) -> Result<Value> {
 impl Served {
     /// Starts it with these settings besides its data, its ports and a log in JSON.
     pub async fn start(stage: &Stage, data: &Path, settings: &str) -> Result<Self> {
+        Self::start_with(stage, data, settings, &[]).await
+    }
+
+    /// The same with more arguments.
+    pub async fn start_with(
+        stage: &Stage,
+        data: &Path,
+        settings: &str,
+        arguments: &[&str],
+    ) -> Result<Self> {
         let runtime = stage.folder("runtime")?;
         let command = program::command("fusionchatd", &runtime)?;
-        Self::start_as(stage, command, &runtime, data, settings).await
+        Self::start_as(stage, command, &runtime, data, settings, arguments).await
     }
 
     /// The same, with at most so many files open at a time.
@@ -68,7 +78,7 @@ impl Served {
         command.env_clear().envs(program::environment(&runtime)).kill_on_drop(true);
         command.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &files_max.to_string()]);
         command.arg(program::find("fusionchatd")?);
-        Self::start_as(stage, command, &runtime, data, settings).await
+        Self::start_as(stage, command, &runtime, data, settings, &[]).await
     }
 
     async fn start_as(
@@ -77,12 +87,14 @@ impl Served {
         runtime: &Path,
         data: &Path,
         settings: &str,
+        arguments: &[&str],
     ) -> Result<Self> {
         let config = runtime.join("fusionchatd.toml");
         write(&config, data, settings)?;
         let mut child = command
             .args(["serve", "--config"])
             .arg(&config)
+            .args(arguments)
             .envs([
                 ("FUSION_HTTP_LISTEN", "127.0.0.1:0"),
                 ("FUSION_GRPC_LISTEN", "127.0.0.1:0"),
@@ -102,7 +114,13 @@ impl Served {
 
     /// The next line of the log with this message.
     pub async fn said(&mut self, message: &str) -> Result<Value> {
-        self.line(message, |said| said == message).await
+        self.said_one_of(&[message]).await
+    }
+
+    /// The next line of the log with one of these.
+    pub async fn said_one_of(&mut self, messages: &[&str]) -> Result<Value> {
+        let wanted = |said: &Value| messages.iter().any(|it| said == *it);
+        self.line(&messages.join(", "), wanted).await
     }
 
     /// The next line of the log whose message begins so.

@@ -273,6 +273,19 @@ fn an_inbox_says_how_long_its_visitors_may_be_silent() {
 }
 
 #[test]
+fn a_demo_says_that_a_hangup_changes_nothing() {
+    play(async |stage: &Stage| {
+        let mut daemon = Daemon::demo(stage).await?;
+        for _ in 0..2 {
+            let said = daemon.hangup().await?;
+            ensure!(said.contains("no configuration file"), "{said}");
+        }
+        daemon.ctl().run(&["server", "status"]).await?.expect(0)?;
+        Ok(())
+    });
+}
+
+#[test]
 fn a_daemon_that_is_gone_is_exit_9() {
     play(async |stage: &Stage| {
         let mut daemon = Daemon::demo(stage).await?;

@@ -117,6 +117,27 @@ fn fault_61_a_reload_with_an_error_keeps_the_old_configuration() {
         let second = served.get("http", "/livez").await;
         ensure!(second.is_err() || second.is_ok_and(|it| it.0 == 429), "the new limit holds");
         drop(one);
+        served.signal("-HUP").await?;
+        let said = served.said("needs a restart; the old one stays").await?;
+        ensure!(said["setting"] == "stop.grace_ms", "as long as it differs: {said}");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_reload_says_nothing_of_a_directory_that_the_command_line_names() {
+    play(async |stage: &Stage| {
+        let data = stage.folder("data")?;
+        init(stage, &data).await?;
+        let flag = ["--data", &data.to_string_lossy()];
+        let other = stage.folder("other")?;
+        let mut served = Served::start_with(stage, &other, "", &flag).await?;
+        for (settings, setting) in [("", None), ("[stop]\ngrace_ms = 9\n", Some("stop.grace_ms"))] {
+            served.reload(settings).await?;
+            let messages = ["needs a restart; the old one stays", "configuration reloaded"];
+            let said = served.said_one_of(&messages).await?;
+            ensure!(said["setting"].as_str() == setting, "{said}");
+        }
         Ok(())
     });
 }

@@ -110,6 +110,22 @@ fn files_that_cannot_be_read_are_mistakes_among_the_others() {
 }
 
 #[test]
+fn what_needs_a_restart_is_named_exactly_while_it_differs() {
+    let fixed = |file: &str| read(file, &[]).expect("no mistake").fixed();
+    let tls = "[tls]\ncert = '/c.pem'\nkey = '/k.pem'\n";
+    let (running, with_tls) = (fixed(""), fixed(tls));
+    let names = |it: &Fixed| running.differing(it).map(|it| it.0).collect::<Vec<_>>();
+    assert_eq!(names(&fixed("[limits]\nmessage_burst = 7\n")), [""; 0]);
+    assert_eq!(names(&with_tls), ["TLS of the HTTP door", "TLS of the gRPC door"]);
+    assert_eq!(names(&fixed("")), [""; 0], "as it was at the start");
+    let renewed = fixed("[tls]\ncert = '/d.pem'\nkey = '/k.pem'\n");
+    assert_eq!(with_tls.differing(&renewed).count(), 0, "other files are taken as they are");
+    let moved = fixed("data = '/x'\n");
+    let moved: Vec<_> = running.differing(&moved).collect();
+    assert_eq!(moved, [("data", "/var/lib/fusionchat", "/x")]);
+}
+
+#[test]
 fn what_is_no_utf_8_is_a_mistake() {
     let value = String::from_utf8_lossy(b"/var/lib/\xff");
     let mistakes = read("", &[("FUSION_DATA", &value), ("OTHER", &value)]).expect_err("a mistake");

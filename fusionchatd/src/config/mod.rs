@@ -257,9 +257,9 @@ impl Config {
     }
 
     /// What a running daemon cannot change, as a reload compares it.
-    pub(crate) fn fixed(&self) -> [(&'static str, String); 9] {
+    pub(crate) fn fixed(&self) -> Fixed {
         let on = |pair: &Pair| if pair.cert.is_some() { "on" } else { "off" }.to_owned();
-        [
+        Fixed([
             ("data", self.data.display().to_string()),
             ("http.listen", self.http_listen.to_string()),
             ("TLS of the HTTP door", on(self.http_pair())),
@@ -269,21 +269,7 @@ impl Config {
             ("metrics.listen", self.metrics_listen.map_or(String::new(), |it| it.to_string())),
             ("stop.grace_ms", self.grace.as_millis().to_string()),
             ("log.format", format!("{:?}", self.log_format)),
-        ]
-    }
-
-    /// Takes from another one what a running daemon can change.
-    pub(crate) fn take_live(&mut self, other: Self) {
-        *self = Self {
-            data: std::mem::take(&mut self.data),
-            http_listen: self.http_listen,
-            grpc_listen: self.grpc_listen,
-            tls_look: self.tls_look,
-            metrics_listen: self.metrics_listen,
-            grace: self.grace,
-            log_format: self.log_format,
-            ..other
-        };
+        ])
     }
 
     /// What the service needs of it.
@@ -295,6 +281,22 @@ impl Config {
             limits: self.limits.clone(),
             proxies: Proxies::from(self.trusted_proxies.clone()),
         }
+    }
+}
+
+/// What a running daemon cannot change: each setting's name and value.
+#[derive(Clone, Debug)]
+pub(crate) struct Fixed([(&'static str, String); 9]);
+
+impl Fixed {
+    /// What is another one in a configuration read later: its name, its value here and its value there.
+    pub(crate) fn differing<'a>(
+        &'a self,
+        later: &'a Self,
+    ) -> impl Iterator<Item = (&'static str, &'a str, &'a str)> {
+        let both = self.0.iter().zip(&later.0);
+        let both = both.map(|((name, old), (_, new))| (*name, old.as_str(), new.as_str()));
+        both.filter(|(_, old, new)| old != new)
     }
 }
 

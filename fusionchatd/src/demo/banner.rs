@@ -89,10 +89,13 @@ pub(super) fn line(file: &DemoFile, ready: Duration) -> String {
     )
 }
 
-/// Prints; whoever closed our output does not want to know, and the demo goes on.
-pub(super) fn say(text: &str) {
+/// Prints; whoever closed our output does not want to know, and the demo goes on. False if it was a terminal that has
+/// gone.
+pub(super) fn say(text: &str) -> bool {
     let mut out = std::io::stdout();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let said = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+    let gone = rustix::io::Errno::IO.raw_os_error();
+    !said.is_err_and(|error| error.raw_os_error() == Some(gone))
 }
 
 /// The folder of the programs, as short as the reader's own folder allows.

@@ -16,6 +16,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{App, Listeners, bind_near, system_time};
 use crate::config::{Config, Doors};
@@ -53,6 +54,8 @@ impl DemoOptions {
 
 /// Runs the demo until Ctrl-C. `started` is when the process started.
 pub async fn run(options: DemoOptions, started: Instant) -> anyhow::Result<()> {
+    // Heard from here on: before, a SIGHUP ends the process.
+    let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be heard")?;
     let ready_file = options.ready_file.as_deref().map(ReadyFile::claim).transpose()?;
     let directory = directory(options.data.clone())?;
     let before = DemoFile::read(&directory)?;
@@ -115,12 +118,25 @@ pub async fn run(options: DemoOptions, started: Instant) -> anyhow::Result<()> {
         file.point(&directory)?;
         greet(&app, &seeded.admin, &directory, &file, started).await?;
     }
-    let result = app.run(config.grace).await;
+    let result = app.run_until(hung_up(hangup), config.grace).await;
     if let Some(ready_file) = ready_file {
         ready_file.remove();
     }
     banner::say(&format!("The demo's data stays in {}\n", directory.display()));
     result
+}
+
+/// A demo has nothing to read again: SIGHUP changes nothing, and it says so. Ends if the terminal it says that on has
+/// gone, as it does when a window is closed.
+async fn hung_up(mut hangup: Signal) {
+    while hangup.recv().await.is_some() {
+        tracing::info!("SIGHUP changes nothing: a demo has no configuration file");
+        if !banner::say("SIGHUP changes nothing: a demo has no configuration file to read again.\n")
+        {
+            return;
+        }
+    }
+    std::future::pending::<()>().await;
 }
 
 /// Prints what there is to try.
