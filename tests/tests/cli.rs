@@ -286,6 +286,21 @@ fn a_demo_says_that_a_hangup_changes_nothing() {
 }
 
 #[test]
+fn who_is_signed_in_is_told_what_a_visitors_words_take() {
+    play(async |stage: &Stage| {
+        let daemon = Daemon::demo(stage).await?;
+        let start = ["conv", "start", "--inbox", "web", "hello", "-o", "json"];
+        let refused = daemon.ctl().user("agent1").run(&start).await?.expect(5)?;
+        let error = refused.error()?;
+        ensure!(error["code"] == "forbidden", "{error}");
+        let text = error.to_string();
+        ensure!(text.contains("key with the scope conversation:post_as_visitor"), "{text}");
+        ensure!(text.contains("fusionctl key create --name ci --scope"), "{text}");
+        Ok(())
+    });
+}
+
+#[test]
 fn a_daemon_that_is_gone_is_exit_9() {
     play(async |stage: &Stage| {
         let mut daemon = Daemon::demo(stage).await?;

@@ -149,3 +149,16 @@ async fn a_key_speaks_for_the_visitor_it_names() {
     let actor = entry.expect("its entry").actor;
     assert!(actor.key.is_some() && actor.user == Some(owner), "the entry records both");
 }
+
+#[tokio::test]
+async fn a_visitors_words_take_a_key_and_whoever_has_none_is_told() {
+    let rig = Rig::new().await;
+    for actor in [&rig.desk.admin, &rig.desk.a] {
+        let hello = "hello".to_owned();
+        let started = rig.service.start_conversation(actor, "", None, "web", hello, false).await;
+        let refused = started.expect_err("no key");
+        assert_eq!(refused.code, "forbidden");
+        assert!(refused.message.contains("key with the scope conversation:post_as_visitor"));
+        assert!(refused.hint.contains("fusionctl key create --name ci --scope conversation:post"));
+    }
+}

@@ -225,10 +225,23 @@ fn require(actor: &Actor, permission: Permission) -> Result<(), Error> {
     if actor.may(permission) {
         return Ok(());
     }
+    if permission == Permission::PostAsVisitor && matches!(actor.grants, Grants::Role(_)) {
+        return Err(keys_alone(permission.scope()));
+    }
     // What a key lacks is said by name; what its owner lacks no scope would give.
     let scoped = matches!(&actor.grants, Grants::Scopes { scopes, .. }
         if !scopes.iter().any(|it| it == "*" || it == permission.scope()));
     Err(if scoped { missing_scope(permission.scope()) } else { Error::forbidden() })
+}
+
+/// Refuses a signed-in member of staff what an admin's key alone may do.
+fn keys_alone(scope: &str) -> Error {
+    let mut error = Error::forbidden();
+    error.message = format!("only an admin's key with the scope {scope} may write as a visitor");
+    error.with_param("scope", scope).with_hint(format!(
+        "an admin makes one: fusionctl key create --name ci --scope {scope},conversation:read \
+         --to-file ci.key"
+    ))
 }
 
 /// Refuses a key something that is not among its scopes.
