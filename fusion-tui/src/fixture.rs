@@ -144,6 +144,8 @@ pub(crate) fn note(position: u64, content: &str) -> Entry {
         id: format!("n-{position}"),
         position,
         author: SafeText::line("agent2"),
+        draft: false,
+        sources: Vec::new(),
         content: SafeText::block(content),
         created_at: NOW - 500_000,
         client_id: String::new(),
@@ -155,8 +157,14 @@ pub(crate) fn sourced(entry: Entry, title: &str) -> Entry {
         Entry::Message(message) => {
             Entry::Message(Message { sources: vec![SafeText::line(title)], ..message })
         }
-        Entry::Note(note) => Entry::Note(note),
+        Entry::Note(note) => Entry::Note(Note { sources: vec![SafeText::line(title)], ..note }),
     }
+}
+
+/// A note as the assistant leaves it where it only drafts.
+pub(crate) fn draft(position: u64, content: &str, title: &str) -> Entry {
+    let Entry::Note(note) = note(position, content) else { unreachable!() };
+    sourced(Entry::Note(Note { author: SafeText::line(""), draft: true, ..note }), title)
 }
 
 /// An entry as its sender made it.

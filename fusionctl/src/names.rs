@@ -57,10 +57,12 @@ names! {
 }
 
 macro_rules! choices {
-    ($($(#[$doc:meta])* $name:ident => $type:path { $($variant:ident),* })*) => {$(
+    ($($(#[$doc:meta])* $name:ident => $type:path { $($(#[$value:meta])? $variant:ident),* })*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-        pub(crate) enum $name { $(#[allow(missing_docs, reason = "named as in the protocol")] $variant),* }
+        pub(crate) enum $name {
+            $(#[allow(missing_docs, reason = "named as in the protocol")] $(#[$value])? $variant),*
+        }
 
         impl $name {
             /// The protocol's value.
@@ -83,7 +85,9 @@ choices! {
     /// What `user availability` sets.
     AvailabilityChoice => v1::Availability { Accepting, Busy, Away }
     /// `--assistant` of `inbox create`.
-    AssistantChoice => v1::AssistantMode { On, Off }
+    AssistantChoice => v1::AssistantMode {
+        On, Off, #[value(name = "draftOnly", alias = "draft-only")] DraftOnly
+    }
 }
 
 #[cfg(test)]

@@ -251,13 +251,17 @@ pub(crate) fn message(message: &v1::Message) -> Map<String, Value> {
 }
 
 pub(crate) fn note(note: &v1::Note) -> Map<String, Value> {
+    let sources =
+        (!note.sources.is_empty()).then(|| note.sources.iter().map(source).collect::<Vec<_>>());
     Json::default()
         .put("type", "note")
         .put("id", note.id.as_str())
         .put("conversationId", note.conversation_id.as_str())
+        .option("senderType", names::sender_type(note.sender_type))
         .text("authorId", &note.author_id)
         .text("authorName", &note.author_name)
         .put("content", note.content.as_str())
+        .option("sources", sources)
         .put("createdAt", note.created_at)
         .put("position", note.position)
         .text("clientId", &note.client_id)

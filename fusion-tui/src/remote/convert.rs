@@ -163,7 +163,9 @@ fn note(row: v1::Note) -> Note {
         id: row.id,
         position: row.position,
         author: SafeText::line(&row.author_name),
+        draft: row.sender_type == v1::SenderType::Assistant as i32,
         content: SafeText::block(&row.content),
+        sources: row.sources.iter().map(|source| SafeText::line(&source.title)).collect(),
         created_at: row.created_at,
         client_id: row.client_id,
     }

@@ -125,7 +125,11 @@ pub(crate) struct Note {
     pub(crate) id: String,
     pub(crate) position: u64,
     pub(crate) author: SafeText,
+    /// Whether it is the assistant's draft of an answer.
+    pub(crate) draft: bool,
     pub(crate) content: SafeText,
+    /// The articles a draft stands on.
+    pub(crate) sources: Vec<SafeText>,
     pub(crate) created_at: i64,
     pub(crate) client_id: String,
 }

@@ -82,28 +82,39 @@ fn message_lines(state: &State, message: &Message, width: usize, lines: &mut Vec
     };
     let head = Head { time, name, style };
     body(&head, message.content.as_str(), theme.plain(), width, lines);
-    if !message.sources.is_empty() {
-        let titles: Vec<&str> = message.sources.iter().map(SafeText::as_str).collect();
-        let text = format!("from: {}", titles.join(" · "));
-        for range in wrap(&text, width.saturating_sub(gutter(width)).max(1)) {
-            lines.push(indented(text[range].to_owned(), theme.dim(), width));
-        }
-    }
+    source_lines(state, &message.sources, width, lines);
     if let Some(mark) = delivery(state, message) {
         lines.push(indented(mark.to_owned(), theme.dim(), width));
+    }
+}
+
+/// Where an answer or a draft comes from.
+fn source_lines(state: &State, sources: &[SafeText], width: usize, lines: &mut Vec<Line<'static>>) {
+    if sources.is_empty() {
+        return;
+    }
+    let titles: Vec<&str> = sources.iter().map(SafeText::as_str).collect();
+    let text = format!("from: {}", titles.join(" · "));
+    for range in wrap(&text, width.saturating_sub(gutter(width)).max(1)) {
+        lines.push(indented(text[range].to_owned(), Theme::new(state.colour).dim(), width));
     }
 }
 
 fn note_lines(state: &State, note: &Note, width: usize, lines: &mut Vec<Line<'static>>) {
     let theme = Theme::new(state.colour);
     let time = words::stamp(note.created_at, state.daemon_now(), state.zone_ms);
-    let title = format!("{time} NOTE {} (staff only)", named(&note.author, "staff"));
+    let title = if note.draft {
+        format!("{time} DRAFT assistant (staff only)")
+    } else {
+        format!("{time} NOTE {} (staff only)", named(&note.author, "staff"))
+    };
     lines.push(Line::styled(truncate(&title, width), theme.note()));
     let inner = width.saturating_sub(gutter(width)).max(1);
     let content = note.content.as_str();
     for range in wrap(content, inner) {
         lines.push(indented(content[range].to_owned(), theme.plain(), width));
     }
+    source_lines(state, &note.sources, width, lines);
 }
 
 fn named(name: &SafeText, otherwise: &str) -> String {

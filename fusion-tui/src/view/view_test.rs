@@ -10,8 +10,8 @@ use ratatui::style::{Color, Modifier};
 use super::view;
 use crate::event::Event;
 use crate::fixture::{
-    NOW, assigned, give_page, id, live, message, note, press, refusal, sends, sourced, started,
-    system, type_text, waiting,
+    NOW, assigned, draft, give_page, id, live, message, note, press, refusal, sends, sourced,
+    started, system, type_text, waiting,
 };
 use crate::state::row::{Conversation, Handler, Sender, Status, UserId};
 use crate::state::{State, Typist};
@@ -290,6 +290,21 @@ fn fault_109_hostile_text_draws_no_control() {
             assert!(cell.symbol().chars().all(harmless), "{:?}", cell.symbol());
             assert!(cell.symbol().chars().count() <= 12, "{:?}", cell.symbol());
         }
+    }
+}
+
+#[test]
+fn a_draft_of_the_assistants_is_shown_as_one() {
+    let mut state = live(vec![waiting(1001, 1)]);
+    press(&mut state, &["Enter"]);
+    let entries = vec![
+        message(1, Sender::Visitor, "How long is the rope?"),
+        draft(15, "It is twelve metres long.", "Rope length"),
+    ];
+    give_page(&mut state, 1001, entries);
+    let shown = screen(&mut state, 80, 24);
+    for text in ["DRAFT assistant (staff only)", "It is twelve metres long.", "from: Rope length"] {
+        assert!(shown.contains(text), "{text}: {shown}");
     }
 }
 

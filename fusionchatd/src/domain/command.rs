@@ -254,7 +254,10 @@ impl Command {
                     | StaffAct::Transfer { note: Some(content), .. },
                 ..
             }
-            | Self::Assistant { act: AssistantAct::Say { content, .. }, .. } => Some(content),
+            | Self::Assistant {
+                act: AssistantAct::Say { content, .. } | AssistantAct::Draft { content, .. },
+                ..
+            } => Some(content),
             Self::CreateOrganization { .. }
             | Self::CreateUser { .. }
             | Self::InviteUser { .. }
@@ -382,6 +385,13 @@ pub enum AssistantAct {
         sources: Vec<Source>,
         /// Whether it asks back.
         clarification: bool,
+    },
+    /// Leave for staff what it would say, where it only drafts.
+    Draft {
+        /// The text.
+        content: String,
+        /// Where it comes from.
+        sources: Vec<Source>,
     },
     /// Ask for a person.
     HandOver {

@@ -19,6 +19,8 @@ pub enum AssistantMode {
     On = 0,
     /// Visitors wait for a person from the start.
     Off = 1,
+    /// They do; what it would have answered is a note for whoever answers them.
+    DraftOnly = 2,
 }
 
 /// How long visitors of an inbox may be silent, in milliseconds. Where it says nothing, the configuration holds.

@@ -104,10 +104,12 @@ pub struct Note {
     pub id: MessageId,
     /// Its conversation.
     pub conversation: ConversationId,
-    /// Who wrote it.
-    pub author: UserId,
+    /// Who wrote it; nobody where it is a draft of the assistant's.
+    pub author: Option<UserId>,
     /// The text as written.
     pub content: String,
+    /// Where a draft comes from.
+    pub sources: Vec<Source>,
     /// The author's own id of it.
     pub client_id: Option<ClientId>,
     /// When it was written.

@@ -26,6 +26,7 @@ pub mod priority;
 pub mod rejection;
 pub mod session;
 pub mod timer;
+pub mod turn;
 pub mod user;
 pub mod visible;
 

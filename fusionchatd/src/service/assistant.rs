@@ -6,13 +6,14 @@ use std::sync::Arc;
 use crate::ai;
 use crate::domain::actor::Actor;
 use crate::domain::command::{AssistantAct, Command};
-use crate::domain::conversation::{Conversation, Handler, Status};
+use crate::domain::conversation::{Conversation, Handler};
 use crate::domain::id::{
     ArticleId, ClientId, ConversationId, OPERATOR_ORGANIZATION, OrganizationId,
 };
 use crate::domain::inbox::{AssistantMode, Inbox};
 use crate::domain::message::{SenderType, Source};
 use crate::domain::organization::Organization;
+use crate::domain::turn::{is_asked, wants_draft};
 use crate::search::Hit;
 use crate::search::language::primary;
 use crate::store::record::{Number, Record};
@@ -45,6 +46,17 @@ pub enum Thought {
     Ask(Box<Question>),
 }
 
+/// What is done with an answer that is a draft: its words are left for staff, anything else is for them to decide.
+pub fn drafted(act: AssistantAct) -> Option<AssistantAct> {
+    match act {
+        AssistantAct::Say { content, sources, clarification: _ } => {
+            Some(AssistantAct::Draft { content, sources })
+        }
+        AssistantAct::Draft { .. } => Some(act),
+        AssistantAct::HandOver { .. } => None,
+    }
+}
+
 /// What a model may be asked, with everything it may know: of this organization, inbox and conversation only.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Question {
@@ -66,6 +78,8 @@ pub struct Question {
     pub may_clarify: bool,
     /// What the built-in assistant would do.
     pub fallback: AssistantAct,
+    /// Whether the answer is for staff to use, and not sent.
+    pub draft: bool,
 }
 
 impl Question {
@@ -103,14 +117,13 @@ impl Service {
         let Some(header) = rows.conversation(conversation).await? else {
             return Ok(Thought::Nothing);
         };
-        let waits = header.handler == Handler::Assistant
-            && header.status == Status::Open
-            && header.last_sender == SenderType::User;
-        if !waits {
+        let found = rows.inbox(header.inbox).await?;
+        let mode = found.as_ref().map_or(AssistantMode::Off, |it| it.assistant);
+        if !is_asked(&header, mode) {
             return Ok(Thought::Nothing);
         }
-        let found = rows.inbox(header.inbox).await?;
-        let Some(inbox) = found.filter(|it| it.assistant == AssistantMode::On) else {
+        let drafts = mode == AssistantMode::DraftOnly && header.handler != Handler::Assistant;
+        let Some(inbox) = found.filter(|it| it.assistant == AssistantMode::On || drafts) else {
             // It was switched off while it had this conversation.
             let act = AssistantAct::HandOver { reason: SWITCHED_OFF };
             return Ok(Thought::Act(header.turn, act));
@@ -145,10 +158,10 @@ impl Service {
         let rows = Rows::new(self.engine.as_ref(), organization);
         let Some(header) = rows.conversation(conversation).await? else { return Ok(false) };
         let inbox = rows.inbox(header.inbox).await?;
-        Ok(header.turn == turn
-            && header.handler == Handler::Assistant
-            && header.status == Status::Open
-            && inbox.is_some_and(|it| it.assistant == AssistantMode::On))
+        let mode = inbox.map_or(AssistantMode::Off, |it| it.assistant);
+        let speaks = mode == AssistantMode::On && is_asked(&header, mode);
+        let drafts = mode == AssistantMode::DraftOnly && wants_draft(&header);
+        Ok(header.turn == turn && (speaks || drafts))
     }
 
     async fn think_about(
@@ -173,8 +186,11 @@ impl Service {
             person_wish: false,
             popular: &popular,
         };
+        let draft = header.handler != Handler::Assistant;
         if let Some(decision) = ai::decide_early(&turn) {
-            return Ok(Thought::Act(header.turn, act_of(decision)));
+            // A greeting, a wish or a word on what it is: nothing to draft.
+            let act = Thought::Act(header.turn, act_of(decision));
+            return Ok(if draft { Thought::Nothing } else { act });
         }
         let hits = self.passages(actor, &question, &earlier, inbox, locale, PASSAGES).await?;
         let mut fallback = act_of(ai::decide(&turn, &hits));
@@ -182,7 +198,8 @@ impl Service {
             self.label(actor, locale, sources).await?;
         }
         if hits.is_empty() {
-            return Ok(Thought::Act(header.turn, fallback));
+            let act = Thought::Act(header.turn, fallback);
+            return Ok(if draft { Thought::Nothing } else { act });
         }
         let organization = self.organization_named(actor.organization).await?;
         Ok(Thought::Ask(Box::new(Question {
@@ -195,6 +212,7 @@ impl Service {
             answers,
             hits,
             fallback,
+            draft,
         })))
     }
 

@@ -173,7 +173,7 @@ impl Service {
         organization: OrganizationId,
     ) -> Result<(), Error> {
         let all = Rows::new(self.engine.as_ref(), organization).inboxes().await?;
-        let narrow = |it: &Inbox| it.assistant == AssistantMode::Off || !it.members.is_empty();
+        let narrow = |it: &Inbox| it.assistant != AssistantMode::On || !it.members.is_empty();
         let found = all.into_iter().filter(narrow).map(|it| (it.id, it)).collect();
         self.settle(organization, &found).await
     }
@@ -332,7 +332,7 @@ impl Service {
 
 /// Whether a conversation may not stay as it is. The domain decides again, over the rows of that moment.
 fn is_unsettled(header: &Conversation, inbox: &Inbox) -> bool {
-    let unanswered = header.assistant_due.is_some() && inbox.assistant == AssistantMode::Off;
+    let unanswered = header.assistant_due.is_some() && inbox.assistant != AssistantMode::On;
     let held_outside = header.assignee.is_some_and(|user| !inbox.has_member(user));
     unanswered || held_outside
 }

@@ -48,6 +48,8 @@ mod auth_test;
 #[cfg(test)]
 mod conversation_test;
 #[cfg(test)]
+mod draft_test;
+#[cfg(test)]
 mod erase_test;
 #[cfg(test)]
 mod execute_test;

@@ -6,7 +6,7 @@ use crate::domain::entry::{ActorKind, ActorRef, Entry, EntryKind};
 use crate::domain::escalation::Escalation;
 use crate::domain::event::{Content, Event};
 use crate::domain::id::{EscalationId, UserId};
-use crate::domain::message::{Message, Note};
+use crate::domain::message::{Message, Note, SenderType};
 use crate::domain::user::User;
 
 use super::error::Error;
@@ -58,8 +58,15 @@ pub struct MessageView {
 pub struct NoteView {
     /// The row.
     pub note: Note,
-    /// Who wrote it.
+    /// Who wrote it; empty for the assistant.
     pub author_name: String,
+}
+
+impl NoteView {
+    /// Whether a person wrote it or the assistant.
+    pub fn sender_type(&self) -> SenderType {
+        if self.note.author.is_some() { SenderType::Agent } else { SenderType::Assistant }
+    }
 }
 
 /// One entry of the journal with the rows it changed.
@@ -138,7 +145,7 @@ pub(super) async fn message(rows: &Rows<'_>, mut message: Message) -> Result<Mes
 
 /// The name of a note's author.
 pub(super) async fn note(rows: &Rows<'_>, note: Note) -> Result<NoteView, Error> {
-    let author_name = rows.user_label(Some(note.author)).await?;
+    let author_name = rows.user_label(note.author).await?;
     Ok(NoteView { note, author_name })
 }
 

@@ -275,11 +275,11 @@ impl Service {
     }
 }
 
-/// The word for an assistant mode on every wire.
+/// What a visitor is told of the assistant: of drafts for staff, nothing.
 pub fn assistant_word(mode: AssistantMode) -> &'static str {
     match mode {
         AssistantMode::On => "on",
-        AssistantMode::Off => "off",
+        AssistantMode::Off | AssistantMode::DraftOnly => "off",
     }
 }
 

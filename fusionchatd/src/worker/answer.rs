@@ -157,6 +157,7 @@ impl Asking<'_> {
             AssistantAct::Say { clarification: false, .. } => self.question.fallback.clone(),
             AssistantAct::Say { .. } => AssistantAct::HandOver { reason: UNSUPPORTED },
             AssistantAct::HandOver { reason } => AssistantAct::HandOver { reason },
+            AssistantAct::Draft { .. } => AssistantAct::HandOver { reason: UNSUPPORTED },
         }
     }
 

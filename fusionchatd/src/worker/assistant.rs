@@ -17,7 +17,7 @@ use crate::domain::entry::{Entry, EntryKind};
 use crate::domain::id::{ConversationId, OrganizationId};
 use crate::domain::message::SenderType;
 use crate::service::Service;
-use crate::service::assistant::{Thought, WORKER};
+use crate::service::assistant::{Thought, WORKER, drafted};
 use crate::service::error::{Error, Kind};
 
 use super::answer::{Asking, Outcome};
@@ -317,11 +317,11 @@ async fn attempt(
     task: Task,
 ) -> Result<Attempt, Error> {
     let Task { organization, conversation, position } = task;
-    let (turn, act) = match service.think(organization, conversation).await? {
+    let (turn, act, draft) = match service.think(organization, conversation).await? {
         Thought::Nothing => return Ok(Attempt::Done),
-        Thought::Act(turn, act) => (turn, act),
+        Thought::Act(turn, act) => (turn, act, false),
         Thought::Ask(question) => match tools.providers.of(&question.organization_name) {
-            None => (question.turn, question.fallback),
+            None => (question.turn, question.fallback, question.draft),
             Some(provider) => {
                 let asking = Asking {
                     service,
@@ -334,18 +334,21 @@ async fn attempt(
                     stop: &tools.stop,
                 };
                 match asking.answer().await? {
-                    Outcome::Act(act) => (question.turn, act),
+                    Outcome::Act(act) => (question.turn, act, question.draft),
                     Outcome::Cut => return Ok(Attempt::Again),
                     Outcome::Stopped => return Ok(Attempt::Stopped),
                 }
             }
         },
     };
+    let Some(act) = (if draft { drafted(act) } else { Some(act) }) else {
+        return Ok(Attempt::Done);
+    };
     let act_in_turn =
         async |act| service.assistant_act(organization, conversation, position, turn, act).await;
     match act_in_turn(act).await {
         // What it wanted to say no message may hold: a person is needed now, not when the timer fires.
-        Err(error) if error.kind == Kind::Invalid => {
+        Err(error) if error.kind == Kind::Invalid && !draft => {
             tracing::warn!(code = error.code, "the assistant's answer was refused");
             act_in_turn(AssistantAct::HandOver { reason: FAILED }).await?;
         }

@@ -66,7 +66,7 @@ pub(crate) struct Create {
     /// A page that may embed the widget, as an exact origin; may be repeated
     #[arg(long, value_name = "URL")]
     origin: Vec<String>,
-    /// Whether the assistant answers first
+    /// Whether the assistant answers first, or only drafts for staff
     #[arg(long, value_enum, default_value = "on")]
     assistant: AssistantChoice,
     /// The language of the widget, as BCP 47
@@ -89,7 +89,7 @@ pub(crate) struct Edit {
     /// A new name
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// Whether the assistant answers first; off cuts what it is saying
+    /// Whether the assistant answers first; off cuts what it is saying, draftOnly leaves staff a note instead
     #[arg(long, value_enum)]
     assistant: Option<AssistantChoice>,
     /// The language of the widget, as BCP 47; articles in it are the fallback of others

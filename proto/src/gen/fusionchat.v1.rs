@@ -166,6 +166,8 @@ pub enum AssistantMode {
     Unspecified = 0,
     On = 1,
     Off = 2,
+    /// Visitors wait for a person; what the assistant would have answered is a note for staff.
+    DraftOnly = 3,
 }
 impl AssistantMode {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -177,6 +179,7 @@ impl AssistantMode {
             Self::Unspecified => "ASSISTANT_MODE_UNSPECIFIED",
             Self::On => "ASSISTANT_MODE_ON",
             Self::Off => "ASSISTANT_MODE_OFF",
+            Self::DraftOnly => "ASSISTANT_MODE_DRAFT_ONLY",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -185,6 +188,7 @@ impl AssistantMode {
             "ASSISTANT_MODE_UNSPECIFIED" => Some(Self::Unspecified),
             "ASSISTANT_MODE_ON" => Some(Self::On),
             "ASSISTANT_MODE_OFF" => Some(Self::Off),
+            "ASSISTANT_MODE_DRAFT_ONLY" => Some(Self::DraftOnly),
             _ => None,
         }
     }
@@ -2980,7 +2984,7 @@ pub struct SystemLine {
     >,
 }
 /// For staff only; never reaches a visitor.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Note {
     #[prost(string, tag = "1")]
     pub id: ::prost::alloc::string::String,
@@ -2998,6 +3002,12 @@ pub struct Note {
     pub position: u64,
     #[prost(string, tag = "8")]
     pub client_id: ::prost::alloc::string::String,
+    /// Of a person, or of the assistant: then it is a draft of an answer, and has no author.
+    #[prost(enumeration = "SenderType", tag = "9")]
+    pub sender_type: i32,
+    /// What a draft stands on.
+    #[prost(message, repeated, tag = "10")]
+    pub sources: ::prost::alloc::vec::Vec<Source>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct StartConversationRequest {
@@ -3115,7 +3125,7 @@ pub struct AddNoteRequest {
     #[prost(string, tag = "3")]
     pub content: ::prost::alloc::string::String,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AddNoteResponse {
     #[prost(message, optional, tag = "1")]
     pub note: ::core::option::Option<Note>,

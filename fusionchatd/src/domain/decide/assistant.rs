@@ -7,14 +7,17 @@ use crate::domain::facts::Facts;
 use crate::domain::inbox::AssistantMode;
 use crate::domain::message::{SOURCES_MAX, SenderType, check_content};
 use crate::domain::rejection::Rejection;
+use crate::domain::turn::wants_draft;
 
 use super::script::{Said, Script, about};
+use super::staff::write_note;
 use super::{Decision, Refs};
 
 /// The reason where it is off.
 pub(super) const NO_ASSISTANT: &str = "no_assistant";
 
-/// Says something or asks for a person, if the conversation is still the assistant's and in the same turn.
+/// Says something or asks for a person, if the conversation is still the assistant's and in the same turn; or leaves
+/// a draft, if it is still a person's, in the same turn and without an answer.
 pub(super) fn act(
     mut script: Script<'_>,
     facts: &Facts,
@@ -22,14 +25,26 @@ pub(super) fn act(
     act: &AssistantAct,
 ) -> Result<Decision, Rejection> {
     let mut conversation = facts.conversation.as_ref().ok_or(Rejection::NotFound)?.clone();
-    let moved_on = conversation.turn != turn
-        || conversation.handler != Handler::Assistant
-        || conversation.status != Status::Open;
-    if moved_on {
+    let mode = facts.inbox.as_ref().map_or(AssistantMode::Off, |inbox| inbox.assistant);
+    let its_own = match act {
+        AssistantAct::Draft { .. } => wants_draft(&conversation),
+        AssistantAct::Say { .. } | AssistantAct::HandOver { .. } => {
+            conversation.handler == Handler::Assistant && conversation.status == Status::Open
+        }
+    };
+    if conversation.turn != turn || !its_own {
         return Err(Rejection::StaleTurn { now: conversation.turn, then: turn });
     }
-    let off = facts.inbox.as_ref().is_none_or(|inbox| inbox.assistant == AssistantMode::Off);
+    let off = mode != AssistantMode::On;
     match act {
+        AssistantAct::Draft { .. } if mode != AssistantMode::DraftOnly => {
+            Err(Rejection::AssistantOff)
+        }
+        AssistantAct::Draft { content, sources } => {
+            let sources = &sources[..sources.len().min(SOURCES_MAX)];
+            let position = write_note(&mut script, &mut conversation, None, content, sources)?;
+            Ok(script.finish(Refs { position: Some(position), ..about(&conversation) }))
+        }
         // It was turned off while it thought: what it had to say is not said.
         AssistantAct::Say { .. } if off => Err(Rejection::AssistantOff),
         AssistantAct::Say { content, sources, clarification } => {

@@ -12,9 +12,10 @@ use crate::domain::inbox::{
 };
 use crate::domain::rejection::Rejection;
 use crate::domain::timer::Delays;
+use crate::domain::visible::visible;
 
 use super::decide;
-use super::world::{INBOX, ORGANIZATION, START, World, as_staff, staff};
+use super::world::{INBOX, ORGANIZATION, START, World, as_staff, as_visitor, staff};
 
 /// After `before`, taking `step` leads to `outcome`: a state, or the code of a rejection.
 fn check(before: &str, step: &str, outcome: &str) {
@@ -58,6 +59,33 @@ fn nobody_waits_for_an_assistant_that_is_off() {
     assert_eq!(reason("visitor says; assistant off; inbox settles"), "no_assistant");
     assert_eq!(reason("visitor says; assistant off; assistant hands over"), "no_assistant");
     check("visitor says; assistant off; inbox settles", "assistant answers", "stale_turn");
+}
+
+#[test]
+fn what_is_only_drafted_is_a_note_for_whoever_answers() {
+    const ASKED: &str = "assistant only drafts; visitor says";
+    check("assistant only drafts", "visitor says", "escalated");
+    assert_eq!(World::after(ASKED).reason(), "no_assistant");
+    let mut world = World::after(ASKED);
+    let seq = world.current().last_seq;
+    let drafted = world.step("assistant drafts").expect("drafted");
+    let event = &drafted.events[0];
+    assert_eq!((event.entry.kind, event.entry.seq), (EntryKind::NoteAdded, None));
+    assert_eq!(event.entry.other, None, "no person has written it");
+    assert!(!visible(&as_visitor(), &event.entry, Some(world.current())));
+    assert!(matches!(&event.content, Content::Note(note) if note.author.is_none()));
+    assert_eq!((world.state(), world.current().last_seq), ("escalated".to_owned(), seq));
+    check(&format!("{ASKED}; A claims"), "assistant drafts", "A owes");
+    check(&format!("{ASKED}; A claims; A replies"), "assistant drafts", "stale_turn");
+    check(&format!("{ASKED}; A claims; A replies; visitor says"), "assistant drafts", "A owes");
+    check(&format!("{ASKED}; visitor ends"), "assistant drafts", "stale_turn");
+    check(ASKED, "assistant answers", "stale_turn");
+    check("visitor says; visitor wishes", "assistant drafts", "assistant_off");
+    check("visitor says; assistant off; visitor wishes", "assistant drafts", "assistant_off");
+    check("visitor says", "assistant drafts", "stale_turn");
+    check("visitor says; assistant only drafts", "inbox settles", "escalated");
+    check("visitor says; assistant only drafts", "assistant answers", "assistant_off");
+    check(&format!("{ASKED}; A claims"), "A hands back", "assistant_off");
 }
 
 #[test]

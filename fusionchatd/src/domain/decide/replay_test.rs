@@ -14,7 +14,7 @@ use crate::domain::user::{Availability, Role, User};
 
 use super::world::{ORGANIZATION, World};
 
-const STEPS: [&str; 71] = [
+const STEPS: [&str; 74] = [
     "visitor says",
     "visitor says",
     "visitor says",
@@ -28,6 +28,9 @@ const STEPS: [&str; 71] = [
     "assistant hands over",
     "assistant off",
     "assistant on",
+    "assistant only drafts",
+    "assistant drafts",
+    "assistant drafts",
     "timer fires",
     "wait 1",
     "wait 75000",

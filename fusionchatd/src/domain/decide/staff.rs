@@ -9,7 +9,7 @@ use crate::domain::event::Content;
 use crate::domain::facts::Facts;
 use crate::domain::id::{MessageId, UserId};
 use crate::domain::inbox::AssistantMode;
-use crate::domain::message::{Note, SenderType, check_content};
+use crate::domain::message::{Note, SenderType, Source, check_content};
 use crate::domain::rejection::Rejection;
 use crate::domain::user::Role;
 
@@ -75,7 +75,7 @@ pub(super) fn settle(mut script: Script<'_>, facts: &Facts) -> Result<Decision, 
     let mut conversation = facts.conversation.as_ref().ok_or(Rejection::NotFound)?.clone();
     let inbox = facts.inbox.as_ref().ok_or(Rejection::NotFound)?;
     let staffed = facts.staffed;
-    if conversation.assistant_due.is_some() && inbox.assistant == AssistantMode::Off {
+    if conversation.assistant_due.is_some() && inbox.assistant != AssistantMode::On {
         let kind = EntryKind::Escalated;
         script.escalate(&mut conversation, kind, NO_ASSISTANT, None, staffed);
     } else if facts.held_outside {
@@ -192,7 +192,7 @@ fn note(
     agent: UserId,
     content: &str,
 ) -> Result<Decision, Rejection> {
-    let position = write_note(&mut script, &mut conversation, agent, content)?;
+    let position = write_note(&mut script, &mut conversation, Some(agent), content, &[])?;
     Ok(script.finish(Refs { position: Some(position), ..about(&conversation) }))
 }
 
@@ -200,21 +200,23 @@ fn note(
 pub(super) fn write_note(
     script: &mut Script<'_>,
     conversation: &mut Conversation,
-    agent: UserId,
+    author: Option<UserId>,
     content: &str,
+    sources: &[Source],
 ) -> Result<u64, Rejection> {
     check_content(content)?;
     check_notes(conversation)?;
     let id = script.id();
     let mut entry = script.entry(EntryKind::NoteAdded);
     entry.subject = Some(id);
-    entry.other = Some(agent.0);
+    entry.other = author.map(|it| it.0);
     let position = entry.position;
     let note = Note {
         id: MessageId(id),
         conversation: conversation.id,
-        author: agent,
+        author,
         content: content.to_owned(),
+        sources: sources.to_vec(),
         client_id: script.client_id(),
         created_at: entry.time,
         position,

@@ -37,7 +37,7 @@ pub(super) fn transfer(
         });
     }
     if let Some(note) = note {
-        write_note(&mut script, &mut conversation, agent, note)?;
+        write_note(&mut script, &mut conversation, Some(agent), note, &[])?;
     }
     let kind = EntryKind::Transferred;
     script.escalate(&mut conversation, kind, "transferred", Some(to), facts.staffed);

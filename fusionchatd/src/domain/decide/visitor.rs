@@ -52,8 +52,8 @@ pub(super) fn message(
         clarification: false,
     };
     let seq = script.say(&mut conversation, &said);
-    // Also where the assistant was turned off while it had the conversation: nobody else would answer.
-    if conversation.handler == Handler::Assistant && inbox.assistant == AssistantMode::Off {
+    // Also where the assistant was turned off, or to drafts, while it had the conversation: nobody else would answer.
+    if conversation.handler == Handler::Assistant && inbox.assistant != AssistantMode::On {
         script.escalate(&mut conversation, EntryKind::Escalated, NO_ASSISTANT, None, facts.staffed);
     } else if facts.held_outside && conversation.handler == Handler::Agent {
         let kind = EntryKind::Released;

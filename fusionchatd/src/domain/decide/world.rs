@@ -137,6 +137,7 @@ impl World {
         let (who, what) = step.split_once(' ').expect("who does what");
         match (who, what) {
             ("assistant", "off") => self.assistant = AssistantMode::Off,
+            ("assistant", "only drafts") => self.assistant = AssistantMode::DraftOnly,
             ("it", "is a test") => self.test = true,
             ("assistant", "on") => self.assistant = AssistantMode::On,
             ("members", names) => self.members = names.split(' ').map(staff).collect(),
@@ -181,6 +182,10 @@ impl World {
                 let act = match what {
                     "answers" => say(false),
                     "clarifies" => say(true),
+                    "drafts" => AssistantAct::Draft {
+                        content: "on its way".to_owned(),
+                        sources: Vec::new(),
+                    },
                     _ => AssistantAct::HandOver { reason: "no_answer" },
                 };
                 let turn = self.current().turn;

@@ -10,7 +10,7 @@ use crate::domain::escalation::Outcome;
 use crate::domain::id::ClientId;
 use crate::domain::inbox::AssistantMode;
 use crate::domain::key::Key;
-use crate::domain::message::SenderType;
+use crate::domain::message::{SenderType, Source};
 use crate::domain::organization::Organization;
 use crate::domain::priority::Priority;
 use crate::domain::session::Session;
@@ -105,6 +105,7 @@ pub(super) fn assistant_mode_of(number: i32) -> Result<AssistantMode, Error> {
     match v1::AssistantMode::try_from(number) {
         Ok(v1::AssistantMode::Unspecified | v1::AssistantMode::On) => Ok(AssistantMode::On),
         Ok(v1::AssistantMode::Off) => Ok(AssistantMode::Off),
+        Ok(v1::AssistantMode::DraftOnly) => Ok(AssistantMode::DraftOnly),
         Err(_) => Err(unknown("assistant", number)),
     }
 }
@@ -283,12 +284,6 @@ pub(super) fn escalation(view: &EscalationView) -> v1::Escalation {
 /// A message; `public_url` is where visitors reach the articles it names.
 pub(super) fn message(view: &MessageView, public_url: &str) -> v1::Message {
     let row = &view.message;
-    let sources = row.sources.iter().map(|source| v1::Source {
-        article_id: source.article.to_string(),
-        title: source.title.clone(),
-        url: format!("{public_url}/a/{}", source.article),
-        locale: source.locale.clone().unwrap_or_default(),
-    });
     v1::Message {
         id: row.id.to_string(),
         conversation_id: row.conversation.to_string(),
@@ -297,7 +292,7 @@ pub(super) fn message(view: &MessageView, public_url: &str) -> v1::Message {
         sender_id: row.sender.map(|it| it.to_string()).unwrap_or_default(),
         sender_name: view.sender_name.clone(),
         content: row.content.clone(),
-        sources: sources.collect(),
+        sources: sources(&row.sources, public_url),
         system: row.system.as_ref().map(|line| v1::SystemLine {
             code: line.code.clone(),
             params: line.params.iter().cloned().collect(),
@@ -310,17 +305,29 @@ pub(super) fn message(view: &MessageView, public_url: &str) -> v1::Message {
     }
 }
 
-pub(super) fn note(view: &NoteView) -> v1::Note {
+fn sources(rows: &[Source], public_url: &str) -> Vec<v1::Source> {
+    let source = |source: &Source| v1::Source {
+        article_id: source.article.to_string(),
+        title: source.title.clone(),
+        url: format!("{public_url}/a/{}", source.article),
+        locale: source.locale.clone().unwrap_or_default(),
+    };
+    rows.iter().map(source).collect()
+}
+
+pub(super) fn note(view: &NoteView, public_url: &str) -> v1::Note {
     let row = &view.note;
     v1::Note {
         id: row.id.to_string(),
         conversation_id: row.conversation.to_string(),
-        author_id: row.author.to_string(),
+        author_id: row.author.map(|it| it.to_string()).unwrap_or_default(),
         author_name: view.author_name.clone(),
         content: row.content.clone(),
         created_at: row.created_at,
         position: row.position,
         client_id: row.client_id.map(|it| it.to_string()).unwrap_or_default(),
+        sender_type: sender_type(view.sender_type()).into(),
+        sources: sources(&row.sources, public_url),
     }
 }
 
@@ -339,7 +346,7 @@ pub(super) fn change(change: &Change, at: Cursor, prev: u64, public_url: &str) -
         reason: reason.unwrap_or_default(),
         conversation: change.conversation.as_ref().map(conversation),
         message: change.message.as_ref().map(|it| message(it, public_url)),
-        note: change.note.as_ref().map(note),
+        note: change.note.as_ref().map(|it| note(it, public_url)),
         escalation: change.escalation.as_ref().map(escalation),
         user: change.user.as_ref().map(user),
     }

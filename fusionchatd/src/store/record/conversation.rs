@@ -233,6 +233,14 @@ pub(super) struct StoredSource {
     locale: Option<String>,
 }
 
+fn store_source(it: &Source) -> StoredSource {
+    StoredSource { article: id(&it.article.0), title: it.title.clone(), locale: it.locale.clone() }
+}
+
+fn load_source(it: StoredSource) -> Result<Source, &'static str> {
+    Ok(Source { article: ArticleId(uuid(&it.article)?), title: it.title, locale: it.locale })
+}
+
 #[derive(Clone, PartialEq, ProstMessage)]
 /// The stored form.
 pub(super) struct StoredParam {
@@ -286,11 +294,6 @@ impl Record for Message {
     type Stored = StoredMessage;
 
     fn store(&self) -> StoredMessage {
-        let source = |it: &Source| StoredSource {
-            article: id(&it.article.0),
-            title: it.title.clone(),
-            locale: it.locale.clone(),
-        };
         let param = |(name, value): &(String, String)| StoredParam {
             name: name.clone(),
             value: value.clone(),
@@ -302,7 +305,7 @@ impl Record for Message {
             sender_type: self.sender_type.code(),
             sender: self.sender.map(|it| id(&it.0)),
             content: self.content.clone(),
-            sources: self.sources.iter().map(source).collect(),
+            sources: self.sources.iter().map(store_source).collect(),
             system: self.system.as_ref().map(|it| it.code.clone()),
             params: self.system.iter().flat_map(|it| it.params.iter().map(param)).collect(),
             client_id: self.client_id.map(|it| it.0.to_vec()),
@@ -314,13 +317,6 @@ impl Record for Message {
     }
 
     fn load(it: StoredMessage) -> Result<Self, &'static str> {
-        let source = |it: StoredSource| {
-            Ok(Source {
-                article: ArticleId(uuid(&it.article)?),
-                title: it.title,
-                locale: it.locale,
-            })
-        };
         let params: Vec<_> = it.params.into_iter().map(|it| (it.name, it.value)).collect();
         Ok(Self {
             id: MessageId(uuid(&it.id)?),
@@ -329,7 +325,11 @@ impl Record for Message {
             sender_type: SenderType::from_code(it.sender_type).ok_or("unknown sender type")?,
             sender: maybe(it.sender.as_ref())?.map(UserId),
             content: it.content,
-            sources: it.sources.into_iter().map(source).collect::<Result<_, &'static str>>()?,
+            sources: it
+                .sources
+                .into_iter()
+                .map(load_source)
+                .collect::<Result<_, &'static str>>()?,
             system: it.system.map(|code| SystemLine { code, params }),
             client_id: client_id(it.client_id.as_ref())?,
             created_at: it.created_at,
@@ -357,6 +357,8 @@ pub struct StoredNote {
     created_at: i64,
     #[prost(uint64, tag = "7")]
     position: u64,
+    #[prost(message, repeated, tag = "8")]
+    sources: Vec<StoredSource>,
 }
 
 impl Record for Note {
@@ -367,11 +369,12 @@ impl Record for Note {
         StoredNote {
             id: id(&self.id.0),
             conversation: id(&self.conversation.0),
-            author: id(&self.author.0),
+            author: self.author.map(|it| id(&it.0)).unwrap_or_default(),
             content: self.content.clone(),
             client_id: self.client_id.map(|it| it.0.to_vec()),
             created_at: self.created_at,
             position: self.position,
+            sources: self.sources.iter().map(store_source).collect(),
         }
     }
 
@@ -379,11 +382,12 @@ impl Record for Note {
         Ok(Self {
             id: MessageId(uuid(&it.id)?),
             conversation: ConversationId(uuid(&it.conversation)?),
-            author: UserId(uuid(&it.author)?),
+            author: maybe(Some(&it.author).filter(|it| !it.is_empty()))?.map(UserId),
             content: it.content,
             client_id: client_id(it.client_id.as_ref())?,
             created_at: it.created_at,
             position: it.position,
+            sources: it.sources.into_iter().map(load_source).collect::<Result<_, _>>()?,
         })
     }
 }

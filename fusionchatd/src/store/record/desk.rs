@@ -208,6 +208,7 @@ impl Record for Inbox {
             assistant: match it.assistant {
                 0 => AssistantMode::On,
                 1 => AssistantMode::Off,
+                2 => AssistantMode::DraftOnly,
                 _ => return Err("unknown assistant mode"),
             },
             locale: it.locale,

@@ -146,6 +146,11 @@ fn golden_bytes_of_the_desk() {
          7822036140622a014130013802400550075a060808100918\
          0a6204080b100c6a04080d100e",
     );
+}
+
+#[test]
+fn golden_bytes_of_inboxes() {
+    let (organization, created_at) = (OrganizationId(id(1)), 5);
     let inbox = Inbox {
         id: InboxId(id(3)),
         organization,
@@ -166,6 +171,11 @@ fn golden_bytes_of_the_desk() {
         &Inbox { members: vec![UserId(id(2))], ..inbox.clone() },
         "12010a10030303030303030303030303030303031210010101010101010101010101010101011a03\
          776562220968747470733a2f2f6128013202656e3805421002020202020202020202020202020202",
+    );
+    golden(
+        &Inbox { assistant: AssistantMode::DraftOnly, ..inbox.clone() },
+        "12010a10030303030303030303030303030303031210010101010101010101010101010101011a03\
+         776562220968747470733a2f2f6128023202656e3805",
     );
     let silences =
         Silences { abandon_ms: Some(1_000), notice_ms: Some(2_000), no_reply_ms: Some(3_000) };
@@ -318,6 +328,33 @@ fn golden_bytes_of_a_test_with_notes() {
 }
 
 #[test]
+fn golden_bytes_of_notes() {
+    let note = Note {
+        id: MessageId(id(1)),
+        conversation: ConversationId(id(2)),
+        author: Some(UserId(id(3))),
+        content: "psst".to_owned(),
+        sources: Vec::new(),
+        client_id: Some(ClientId([4; 16])),
+        created_at: 5,
+        position: 6,
+    };
+    golden(
+        &note,
+        "22010a10010101010101010101010101010101011210020202020202020202020202020202021a10\
+         030303030303030303030303030303032204707373742a1004040404040404040404040404040404\
+         30053806",
+    );
+    let sources = vec![Source { article: ArticleId(id(5)), title: "T".to_owned(), locale: None }];
+    golden(
+        &Note { author: None, sources, ..note },
+        "22010a10010101010101010101010101010101011210020202020202020202020202020202022204\
+         707373742a100404040404040404040404040404040430053806\
+         42150a1005050505050505050505050505050505120154",
+    );
+}
+
+#[test]
 fn golden_bytes_of_conversations() {
     golden(
         &conversation(),
@@ -368,21 +405,6 @@ fn golden_bytes_of_conversations() {
         "21010a10010101010101010101010101010101011210020202020202020202020202020202021803\
          20032a10040404040404040404040404040404044207636c61696d65644a090a0475736572120178\
          521006060606060606060606060606060606580760086801",
-    );
-    let note = Note {
-        id: MessageId(id(1)),
-        conversation: ConversationId(id(2)),
-        author: UserId(id(3)),
-        content: "psst".to_owned(),
-        client_id: Some(ClientId([4; 16])),
-        created_at: 5,
-        position: 6,
-    };
-    golden(
-        &note,
-        "22010a10010101010101010101010101010101011210020202020202020202020202020202021a10\
-         030303030303030303030303030303032204707373742a1004040404040404040404040404040404\
-         30053806",
     );
     let escalation = Escalation {
         id: EscalationId(id(1)),

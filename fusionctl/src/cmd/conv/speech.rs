@@ -34,14 +34,19 @@ pub(crate) fn of_message(message: &v1::Message) -> Row {
 
 /// A note as a row.
 pub(crate) fn of_note(note: &v1::Note) -> Row {
-    let who = if note.author_name.is_empty() { "staff" } else { &note.author_name };
+    let drafted = note.sender_type == v1::SenderType::Assistant as i32;
+    let who = match note.author_name.as_str() {
+        "" if drafted => "assistant (draft)",
+        "" => "staff",
+        name => name,
+    };
     let speech = Speech {
         seq: None,
         at_ms: note.created_at,
         who: who.to_owned(),
         tone: Tone::Note,
         content: note.content.clone(),
-        sources: Vec::new(),
+        sources: note.sources.iter().map(source).collect(),
     };
     Row { json: view::note(note), shape: Shape::Speech(speech) }
 }

@@ -78,9 +78,10 @@ impl ConversationService for Door {
             .service
             .list_messages(&actor, &body.conversation, body.after_seq, limit, body.last)
             .await?;
+        let public_url = &self.service.settings().public_url;
         let mut answer = v1::ListMessagesResponse {
             messages: page.messages.iter().map(|it| self.message(it)).collect(),
-            notes: page.notes.iter().map(wire::note).collect(),
+            notes: page.notes.iter().map(|it| wire::note(it, public_url)).collect(),
             more: page.more,
         };
         page::fit(&mut answer, body.last);
@@ -113,7 +114,7 @@ impl ConversationService for Door {
         let (note, view) =
             self.service.add_note(&actor, client_id, &body.conversation, body.content).await?;
         Ok(Response::new(v1::AddNoteResponse {
-            note: Some(wire::note(&note)),
+            note: Some(wire::note(&note, &self.service.settings().public_url)),
             conversation: shown(&view),
         }))
     }

@@ -105,6 +105,7 @@ pub(super) fn shown(view: &InboxView) -> v1::Inbox {
     let assistant = match inbox.assistant {
         AssistantMode::On => v1::AssistantMode::On,
         AssistantMode::Off => v1::AssistantMode::Off,
+        AssistantMode::DraftOnly => v1::AssistantMode::DraftOnly,
     };
     v1::Inbox {
         id: inbox.id.to_string(),

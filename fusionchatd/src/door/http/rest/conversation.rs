@@ -255,9 +255,10 @@ pub(crate) async fn list_messages(call: Call) -> Result<Response<Body>, Error> {
         .await?;
     let audience = call.audience();
     let message = |view| MessageJson::new(view, call.public_url(), audience);
+    let note = |view| NoteJson::new(view, call.public_url());
     let notes = match audience {
         Audience::Visitor => None,
-        Audience::Staff => Some(page.notes.iter().map(NoteJson::from).collect()),
+        Audience::Staff => Some(page.notes.iter().map(note).collect()),
     };
     let messages = page.messages.iter().map(message).collect();
     answer(StatusCode::OK, &Messages { messages, notes, more: page.more })
@@ -289,7 +290,7 @@ pub(crate) async fn add_note(call: Call) -> Result<Response<Body>, Error> {
     let reference = call.param("ref");
     let (note, _) =
         call.service().add_note(call.actor()?, Some(client_id), reference, body.content).await?;
-    answer(StatusCode::CREATED, &NoteJson::from(&note))
+    answer(StatusCode::CREATED, &NoteJson::new(&note, call.public_url()))
 }
 
 pub(crate) const CLAIM: Shape =

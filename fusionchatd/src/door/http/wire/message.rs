@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::domain::id::{ArticleId, ClientId, ConversationId, MessageId, UserId};
-use crate::domain::message::SenderType;
+use crate::domain::message::{SenderType, Source};
 use crate::service::view::{MessageView, NoteView};
 
 use super::Audience;
@@ -96,16 +96,7 @@ impl<'a> MessageJson<'a> {
             sender_id: message.sender.filter(|_| staff).map(Text),
             sender_name: &view.sender_name,
             content: &message.content,
-            sources: message
-                .sources
-                .iter()
-                .map(|source| SourceJson {
-                    article_id: Text(source.article),
-                    title: &source.title,
-                    url: format!("{public_url}/a/{}", source.article),
-                    locale: source.locale.as_deref(),
-                })
-                .collect(),
+            sources: sources(&message.sources, public_url),
             system: message.system.as_ref().map(|line| SystemJson {
                 code: &line.code,
                 params: line.params.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect(),
@@ -128,12 +119,18 @@ pub(crate) struct NoteJson<'a> {
     conversation: Text<ConversationId>,
     /// Its id.
     id: Text<MessageId>,
-    /// Who wrote it.
-    author_id: Text<UserId>,
-    /// What they are called.
+    /// Whether a person wrote it, or the assistant as a draft of an answer.
+    sender_type: SenderWord,
+    /// The person who wrote it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    author_id: Option<Text<UserId>>,
+    /// What they are called; empty for the assistant.
     author_name: &'a str,
     /// The text.
     content: &'a str,
+    /// The articles a draft stands on.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    sources: Vec<SourceJson<'a>>,
     /// The id its author gave it.
     #[serde(skip_serializing_if = "Option::is_none")]
     client_id: Option<Text<ClientId>>,
@@ -143,15 +140,29 @@ pub(crate) struct NoteJson<'a> {
     position: u64,
 }
 
-impl<'a> From<&'a NoteView> for NoteJson<'a> {
-    fn from(view: &'a NoteView) -> Self {
+/// Sources as JSON; `public_url` is where the articles are.
+fn sources<'a>(rows: &'a [Source], public_url: &str) -> Vec<SourceJson<'a>> {
+    let source = |source: &'a Source| SourceJson {
+        article_id: Text(source.article),
+        title: &source.title,
+        url: format!("{public_url}/a/{}", source.article),
+        locale: source.locale.as_deref(),
+    };
+    rows.iter().map(source).collect()
+}
+
+impl<'a> NoteJson<'a> {
+    /// A note; `public_url` is where its articles are.
+    pub(crate) fn new(view: &'a NoteView, public_url: &str) -> Self {
         let note = &view.note;
         Self {
             conversation: Text(note.conversation),
             id: Text(note.id),
-            author_id: Text(note.author),
+            sender_type: view.sender_type().into(),
+            author_id: note.author.map(Text),
             author_name: &view.author_name,
             content: &note.content,
+            sources: sources(&note.sources, public_url),
             client_id: note.client_id.map(Text),
             created_at: note.created_at,
             position: note.position,

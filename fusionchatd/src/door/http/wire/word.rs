@@ -134,6 +134,7 @@ word!(
     AssistantWord "AssistantMode" domain::inbox::AssistantMode {
         On,
         Off,
+        DraftOnly,
     }
 );
 
