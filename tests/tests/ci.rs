@@ -108,7 +108,7 @@ fn a_conversation_that_goes_wrong_is_told_in_full() {
         let ctl = daemon.ci_ctl();
         let folder = stage.folder("junit")?;
         let junit = folder.join("out.xml").to_string_lossy().into_owned();
-        let wrong = "{ contains: [a thousand years], within: 300ms }";
+        let wrong = "{ contains: [a thousand years], within: 2s }";
         let failed = one_test(stage, &ctl, wrong, &["--junit", &junit]).await?.expect(1)?;
         for part in ["turn 1", "a thousand years", "120 hours", "visitor: How long", "one.yaml:7"] {
             ensure!(failed.stdout.contains(part), "{part} in {failed:?}");
