@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use crate::draft::Draft;
 use crate::effect::Command;
 use crate::key::Key;
-use crate::state::row::{Conversation, ConversationId, Entry};
+use crate::state::row::{Conversation, ConversationId, Entry, UserId};
 use crate::state::transcript::{Page, PageRows};
 use crate::state::{Availability, Me, Typist};
 use crate::text::SafeText;
@@ -67,6 +67,19 @@ pub(crate) struct Change {
     pub(crate) entry: Option<(ConversationId, Entry)>,
     /// A user's availability, if it is about one.
     pub(crate) user: Option<Me>,
+    pub(crate) offer_end: Option<OfferEnd>,
+}
+
+/// A conversation given to a colleague waits for everybody now: they declined it, or their time
+/// passed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct OfferEnd {
+    pub(crate) conversation: ConversationId,
+    pub(crate) number: u64,
+    pub(crate) given_by: UserId,
+    /// Nobody if the time passed.
+    pub(crate) declined_by: Option<UserId>,
+    pub(crate) decliner: SafeText,
 }
 
 /// An accepted message or note.

@@ -12,8 +12,8 @@ use crate::event::{Change, Event, Problem};
 use crate::input::Input;
 use crate::key::Key;
 use crate::state::row::{
-    Conversation, ConversationId, Entry, Handler, Message, Note, Sender, Status, SystemLine,
-    URGENCY_NORMAL, UserId,
+    Conversation, ConversationId, Entry, Handler, Message, Note, Offer, Priority, Sender, Status,
+    SystemLine, UserId,
 };
 use crate::state::transcript::{Page, PageRows};
 use crate::state::{Availability, Me, Start, State};
@@ -86,9 +86,10 @@ pub(crate) fn waiting(number: u64, seconds: i64) -> Conversation {
         reason: SafeText::line("visitor_wish"),
         locale: SafeText::line("en"),
         unread: 1,
-        urgency: URGENCY_NORMAL,
-        labels: SafeText::default(),
-        meant_for: SafeText::default(),
+        priority: Priority::Normal,
+        tags: Vec::new(),
+        offer: None,
+        preferred: SafeText::default(),
     }
 }
 
@@ -100,6 +101,22 @@ pub(crate) fn assigned(number: u64, user: &str, name: &str) -> Conversation {
         assignee: Some(UserId::from(user)),
         assignee_name: SafeText::line(name),
         waiting_since: None,
+        ..waiting(number, 60)
+    }
+}
+
+/// A conversation that waits because `by` has given it to `to`.
+pub(crate) fn offered(number: u64, by: (&str, &str), to: (&str, &str)) -> Conversation {
+    let offer = Offer {
+        to: UserId::from(to.0),
+        name: SafeText::line(to.1),
+        by: UserId::from(by.0),
+        by_name: SafeText::line(by.1),
+        until: Some(NOW + 92_000),
+    };
+    Conversation {
+        offer: Some(offer),
+        reason: SafeText::line("transferred"),
         ..waiting(number, 60)
     }
 }
@@ -123,6 +140,7 @@ pub(crate) fn message(seq: u64, sender: Sender, content: &str) -> Entry {
         name: SafeText::line(name),
         content: SafeText::block(content),
         sources: Vec::new(),
+        flag: SafeText::default(),
         system: None,
         created_at: NOW - 600_000 + i64::try_from(seq).unwrap() * 10_000,
         client_id: String::new(),
@@ -217,12 +235,17 @@ pub(crate) fn give_page(state: &mut State, number: u64, entries: Vec<Entry>) -> 
 }
 
 pub(crate) fn change_row(row: Conversation) -> Event {
-    Event::Change(Box::new(Change { conversation: Some(row), entry: None, user: None }))
+    Event::Change(Box::new(Change { conversation: Some(row), ..no_change() }))
 }
 
 pub(crate) fn change_entry(number: u64, entry: Entry) -> Event {
     let entry = Some((id(number), entry));
-    Event::Change(Box::new(Change { conversation: None, entry, user: None }))
+    Event::Change(Box::new(Change { entry, ..no_change() }))
+}
+
+/// A change of nothing shown here.
+pub(crate) fn no_change() -> Change {
+    Change { conversation: None, entry: None, user: None, offer_end: None }
 }
 
 /// A refusal with a stable code.

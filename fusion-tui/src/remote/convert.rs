@@ -4,10 +4,10 @@
 use fusionchat_proto::v1;
 use fusionchat_proto::v1::watch_response::Frame;
 
-use crate::event::{Change, Posted, Problem};
+use crate::event::{Change, OfferEnd, Posted, Problem};
 use crate::state::row::{
-    Conversation, ConversationId, Entry, Handler, Message, Note, REMOVED, Sender, Status,
-    SystemLine, URGENCY_NORMAL, UserId,
+    Conversation, ConversationId, Entry, Handler, Message, Note, Offer, Priority, REMOVED, Sender,
+    Status, SystemLine, UserId,
 };
 use crate::state::transcript::PageRows;
 use crate::state::{Availability, Me, Typist};
@@ -27,10 +27,8 @@ pub(super) fn conversation_at(row: v1::Conversation, position: u64) -> Conversat
     let status = status(row.status());
     let handler = handler(row.handler());
     let last_sender = sender(row.last_sender());
-    let urgency = urgency(row.priority());
-    let labels = labels(urgency, &row.tags);
-    let to = row.escalation.as_ref().map_or("", |escalation| escalation.to_name.as_str());
-    let meant_for = SafeText::line(if to.is_empty() { &row.preferred_name } else { to });
+    let priority = priority(row.priority());
+    let offer = row.escalation.as_ref().and_then(|it| offer(it, row.offered_until));
     let reason = row.escalation.as_ref().map(|escalation| SafeText::line(&escalation.reason));
     Conversation {
         id: ConversationId::from(row.id.as_str()),
@@ -53,44 +51,43 @@ pub(super) fn conversation_at(row: v1::Conversation, position: u64) -> Conversat
         reason: reason.unwrap_or_default(),
         locale: SafeText::line(&row.locale),
         unread: row.unread,
-        urgency,
-        labels,
-        meant_for,
+        priority,
+        tags: tags(&row.tags),
+        offer,
+        preferred: SafeText::line(&row.preferred_name),
     }
 }
 
-fn urgency(priority: v1::Priority) -> u8 {
-    match priority {
-        v1::Priority::Urgent => 0,
-        v1::Priority::High => 1,
-        v1::Priority::Normal | v1::Priority::Unspecified => URGENCY_NORMAL,
-        v1::Priority::Low => 3,
+fn priority(value: v1::Priority) -> Priority {
+    match value {
+        v1::Priority::Urgent => Priority::Urgent,
+        v1::Priority::High => Priority::High,
+        v1::Priority::Normal | v1::Priority::Unspecified => Priority::Normal,
+        v1::Priority::Low => Priority::Low,
     }
 }
 
-fn labels(urgency: u8, tags: &[String]) -> SafeText {
-    let mut text = match urgency {
-        0 => "URGENT ".to_owned(),
-        1 => "high ".to_owned(),
-        URGENCY_NORMAL => String::new(),
-        _ => "low ".to_owned(),
-    };
-    for tag in tags {
-        text.push_str(&format!("[{tag}] "));
-    }
-    SafeText::line(text.trim_end())
+fn tags(tags: &[String]) -> Vec<SafeText> {
+    tags.iter().map(|tag| SafeText::line(tag)).collect()
+}
+
+/// Who an escalation is offered to, by whom.
+fn offer(escalation: &v1::Escalation, until: Option<i64>) -> Option<Offer> {
+    let to = escalation.to.as_ref().filter(|to| !to.is_empty())?;
+    let by = escalation.by.as_ref();
+    Some(Offer {
+        to: UserId::from(to.as_str()),
+        name: SafeText::line(&escalation.to_name),
+        by: UserId::from(by.map_or("", |by| by.user_id.as_str())),
+        by_name: SafeText::line(by.map_or("", |by| by.name.as_str())),
+        until,
+    })
 }
 
 /// A row of the live queue. It knows less than a conversation's row and is older than any.
 pub(super) fn waiting(row: v1::WaitingConversation) -> Option<Conversation> {
     let escalation = row.escalation?;
-    let urgency = match row.priority.as_str() {
-        "urgent" => 0,
-        "high" => 1,
-        "low" => 3,
-        _ => URGENCY_NORMAL,
-    };
-    let to = escalation.to_name.as_str();
+    let offer = offer(&escalation, row.offered_until);
     Some(Conversation {
         id: ConversationId::from(escalation.conversation_id.as_str()),
         number: escalation.number,
@@ -112,9 +109,10 @@ pub(super) fn waiting(row: v1::WaitingConversation) -> Option<Conversation> {
         reason: SafeText::line(&escalation.reason),
         locale: SafeText::default(),
         unread: 0,
-        urgency,
-        labels: labels(urgency, &row.tags),
-        meant_for: SafeText::line(if to.is_empty() { &row.preferred_name } else { to }),
+        priority: Priority::named(&row.priority),
+        tags: tags(&row.tags),
+        offer,
+        preferred: SafeText::line(&row.preferred_name),
     })
 }
 
@@ -149,6 +147,7 @@ fn message(row: v1::Message) -> Message {
             SafeText::block(&row.content)
         },
         sources: row.sources.iter().map(|source| SafeText::line(&source.title)).collect(),
+        flag: SafeText::line(&row.flag),
         system: row.system.map(|line| SystemLine {
             code: SafeText::line(&line.code),
             params: line.params.into_iter().map(|(k, v)| (k, SafeText::line(&v))).collect(),
@@ -173,7 +172,8 @@ fn note(row: v1::Note) -> Note {
 
 /// What a change of the stream brings.
 pub(super) fn change(change: v1::Change) -> Change {
-    let position = change.cursor.map_or(0, |cursor| cursor.position);
+    let position = change.cursor.as_ref().map_or(0, |cursor| cursor.position);
+    let offer_end = offer_end(&change);
     let message_entry = change.message.map(|row| {
         (ConversationId::from(row.conversation_id.as_str()), Entry::Message(message(row)))
     });
@@ -184,7 +184,27 @@ pub(super) fn change(change: v1::Change) -> Change {
         conversation: change.conversation.map(|row| conversation_at(row, position)),
         entry: message_entry.or(note_entry),
         user: change.user.map(|user| me(user, None)),
+        offer_end,
     }
+}
+
+/// That an offer has ended without a claim: who had made it, and who declined it.
+fn offer_end(change: &v1::Change) -> Option<OfferEnd> {
+    if change.kind != "OfferEnded" {
+        return None;
+    }
+    let row = change.conversation.as_ref()?;
+    let escalation = change.escalation.as_ref().or(row.escalation.as_ref())?;
+    let given_by = escalation.by.as_ref().map_or("", |by| by.user_id.as_str());
+    let actor = change.actor.as_ref();
+    let declined = change.reason == "declined";
+    Some(OfferEnd {
+        conversation: ConversationId::from(row.id.as_str()),
+        number: row.number,
+        given_by: UserId::from(given_by),
+        declined_by: actor.filter(|_| declined).map(|it| UserId::from(it.user_id.as_str())),
+        decliner: SafeText::line(actor.map_or("", |it| it.name.as_str())),
+    })
 }
 
 /// An accepted message.

@@ -4,7 +4,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use super::row::{Conversation, ConversationId, Status, UserId};
+use super::row::{Conversation, ConversationId, Priority, Status, UserId};
 
 /// The most rows kept; past it the rows longest done go first.
 pub(crate) const ROWS_MAX: usize = 2_000;
@@ -210,10 +210,12 @@ impl Desk {
         self.slipped_at.is_some_and(|at| now < at + SETTLE_MS)
     }
 
-    /// The conversation that waits longest, whatever is shown, `except` aside.
+    /// The conversation that waits longest, whatever is shown; `except` and what is offered to a
+    /// colleague aside.
     pub(crate) fn longest_waiting(&self, except: &[ConversationId]) -> Option<&ConversationId> {
         let waiting = self.rows.values().filter(|row| row.status == Status::Escalated);
-        let open = waiting.filter(|row| !except.contains(&row.id));
+        let offered = |row: &&Conversation| row.is_offered_past(self.me.as_ref());
+        let open = waiting.filter(|row| !except.contains(&row.id) && !offered(row));
         open.min_by_key(|row| waiting_key(row)).map(|row| &row.id)
     }
 
@@ -308,8 +310,8 @@ impl Desk {
     }
 }
 
-fn waiting_key(row: &Conversation) -> (u8, i64, u64) {
-    (row.urgency, row.waiting_since.unwrap_or(i64::MAX), row.number)
+fn waiting_key(row: &Conversation) -> (Priority, i64, u64) {
+    (row.priority, row.waiting_since.unwrap_or(i64::MAX), row.number)
 }
 
 /// Who waits for my answer first, longest first; then by the latest change.
@@ -324,5 +326,7 @@ fn matches_filter(row: &Conversation, filter: &str) -> bool {
     let number = format!("#{}", row.number);
     let texts = [&row.visitor, &row.last_line, &row.inbox, &row.assignee_name, &row.reason];
     number.contains(filter)
+        || row.priority.word().contains(filter)
+        || row.tags.iter().any(|tag| tag.as_str().contains(filter))
         || texts.iter().any(|text| text.as_str().to_lowercase().contains(filter))
 }

@@ -77,23 +77,71 @@ pub(crate) struct Conversation {
     pub(crate) reason: SafeText,
     pub(crate) locale: SafeText,
     pub(crate) unread: u64,
-    /// Before which others it comes in the queue: 0 is urgent, 2 normal.
-    pub(crate) urgency: u8,
-    /// Its priority, unless it is normal, and its tags, as they stand before the last line.
-    pub(crate) labels: SafeText,
-    /// Who it is offered to, else the agent who had it last.
-    pub(crate) meant_for: SafeText,
+    pub(crate) priority: Priority,
+    pub(crate) tags: Vec<SafeText>,
+    /// Who a colleague has given it to, while they have not claimed or declined it.
+    pub(crate) offer: Option<Offer>,
+    /// The agent who had it last.
+    pub(crate) preferred: SafeText,
+}
+
+/// How urgent it is, in the order of the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Priority {
+    Urgent,
+    High,
+    Normal,
+    Low,
+}
+
+impl Priority {
+    /// The most urgent first.
+    pub(crate) const ALL: [Self; 4] = [Self::Urgent, Self::High, Self::Normal, Self::Low];
+
+    /// The word for it, as commands write it.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Urgent => "urgent",
+            Self::High => "high",
+            Self::Normal => "normal",
+            Self::Low => "low",
+        }
+    }
+
+    /// The priority a word stands for; normal for a word of a later version.
+    pub(crate) fn named(word: &str) -> Self {
+        Self::ALL.into_iter().find(|known| known.word() == word).unwrap_or(Self::Normal)
+    }
+}
+
+/// A conversation given to one agent, who has it to claim before everybody else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Offer {
+    pub(crate) to: UserId,
+    pub(crate) name: SafeText,
+    pub(crate) by: UserId,
+    pub(crate) by_name: SafeText,
+    /// Until when, by the daemon's clock, if it says so.
+    pub(crate) until: Option<i64>,
 }
 
 /// What stands where a message was taken back.
 pub(crate) const REMOVED: &str = "(removed)";
-/// The urgency of a normal conversation.
-pub(crate) const URGENCY_NORMAL: u8 = 2;
 
 impl Conversation {
     /// True while `user` handles it.
     pub(crate) fn is_assigned_to(&self, user: &UserId) -> bool {
         self.status == Status::Open && self.assignee.as_ref() == Some(user)
+    }
+
+    /// True while it is offered to `user`.
+    pub(crate) fn is_offered_to(&self, user: &UserId) -> bool {
+        self.offer.as_ref().is_some_and(|offer| offer.to == *user)
+    }
+
+    /// True while it is offered to somebody else than `user`.
+    pub(crate) fn is_offered_past(&self, user: Option<&UserId>) -> bool {
+        self.offer.as_ref().is_some_and(|offer| Some(&offer.to) != user)
     }
 }
 
@@ -107,6 +155,8 @@ pub(crate) struct Message {
     pub(crate) name: SafeText,
     pub(crate) content: SafeText,
     pub(crate) sources: Vec<SafeText>,
+    /// Why staff marked it for review; empty if they did not.
+    pub(crate) flag: SafeText,
     pub(crate) system: Option<SystemLine>,
     pub(crate) created_at: i64,
     pub(crate) client_id: String,

@@ -51,8 +51,13 @@ pub(super) fn commanded(
     match result {
         Ok(row) => {
             let number = row.number;
+            let text = if declined(state, id, command) {
+                "declined, it waits for everybody"
+            } else {
+                done(command)
+            };
             state.desk.apply(row);
-            state.toast(&format!("#{number}: {}", done(command)));
+            state.toast(&format!("#{number}: {text}"));
             if matches!(command, Command::Claim { .. }) {
                 claimed(state, id, then_compose, out);
             }
@@ -74,6 +79,13 @@ fn done(command: &Command) -> &'static str {
         Command::Resolve => "done (O reopens it)",
         Command::Reopen => "open again",
     }
+}
+
+/// True if letting it go meant declining what a colleague had offered.
+fn declined(state: &State, id: &ConversationId, command: &Command) -> bool {
+    let me = state.me.as_ref().map(|me| &me.id);
+    let row = state.desk.get(id);
+    *command == Command::Release && row.zip(me).is_some_and(|(row, me)| row.is_offered_to(me))
 }
 
 /// Shows what was won, unless something is being written elsewhere.

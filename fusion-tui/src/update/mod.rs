@@ -20,6 +20,8 @@ mod delivery_test;
 #[cfg(test)]
 mod draft_test;
 #[cfg(test)]
+mod offer_test;
+#[cfg(test)]
 mod outbox_test;
 #[cfg(test)]
 mod stream_test;

@@ -4,7 +4,8 @@
 
 use super::open;
 use crate::effect::Effect;
-use crate::event::{Change, Problem};
+use crate::event::{Change, OfferEnd, Problem};
+use crate::keymap::Action;
 use crate::state::row::{Conversation, ConversationId, Entry, Sender, Status};
 use crate::state::{Connection, Me, State, TYPING_MS, Typist};
 use crate::text::SafeText;
@@ -92,6 +93,9 @@ pub(super) fn change(state: &mut State, change: Change, out: &mut Vec<Effect>) {
     if let Some(user) = change.user {
         take_user(state, &user);
     }
+    if let Some(end) = change.offer_end {
+        offer_ended(state, &end, out);
+    }
     if let Some(row) = change.conversation {
         notice(state, &row, out);
         state.desk.apply(row);
@@ -161,13 +165,50 @@ fn notice(state: &mut State, row: &Conversation, out: &mut Vec<Effect>) {
         let text = format!("{} took #{}", row.assignee_name, row.number);
         state.toast_bad(&text);
     }
+    let offered =
+        row.is_offered_to(&me) && !before.as_ref().is_some_and(|it| it.is_offered_to(&me));
+    if let Some(offer) = row.offer.as_ref().filter(|offer| offered && offer.by != me) {
+        let (claim, decline) = (Action::Claim, Action::Release);
+        let (claim, decline) = (state.keymap.key_of(claim), state.keymap.key_of(decline));
+        let by = if offer.by_name.is_empty() { "A colleague" } else { offer.by_name.as_str() };
+        let text = format!("{by} gives you #{}: {claim} claims, {decline} declines", row.number);
+        state.toast(&text);
+    }
+    let given =
+        before.as_ref().is_some_and(|known| known.offer.as_ref().is_some_and(|it| it.by == me));
+    if given && taken {
+        state.toast(&format!("{} has #{} now", row.assignee_name, row.number));
+    }
     let waited = before.as_ref().is_some_and(|known| known.status == Status::Escalated);
     let new_in_queue = row.status == Status::Escalated && !waited;
     let unread_before = before.map_or(0, |known| known.unread);
     let new_in_mine = row.is_assigned_to(&me) && row.unread > unread_before;
-    let rings = !state.focused && state.now - state.rang_at >= BELL_EVERY_MS;
-    if rings && (new_in_queue || new_in_mine) {
+    if new_in_queue || new_in_mine || offered {
+        ring(state, out);
+    }
+}
+
+/// Rings, unless the terminal is looked at or it rang a moment ago.
+fn ring(state: &mut State, out: &mut Vec<Effect>) {
+    if !state.focused && state.now - state.rang_at >= BELL_EVERY_MS {
         state.rang_at = state.now;
         out.push(Effect::Bell);
     }
+}
+
+/// Tells the giver that nobody took what they gave away, and why.
+fn offer_ended(state: &mut State, end: &OfferEnd, out: &mut Vec<Effect>) {
+    let Some(me) = state.me.as_ref().map(|me| me.id.clone()) else { return };
+    if end.given_by != me || end.declined_by.as_ref() == Some(&me) {
+        return;
+    }
+    let known = state.desk.get(&end.conversation).and_then(|row| row.offer.as_ref());
+    let asked = known.map(|offer| offer.name.clone()).filter(|name| !name.is_empty());
+    let (name, what) = match end.declined_by {
+        Some(_) => (Some(end.decliner.clone()).filter(|name| !name.is_empty()), "declined"),
+        None => (asked, "did not take"),
+    };
+    let who = name.map_or_else(|| "Your colleague".to_owned(), |name| name.to_string());
+    state.toast_bad(&format!("{who} {what} #{}: it waits for everybody", end.number));
+    ring(state, out);
 }

@@ -28,14 +28,7 @@ fn draw_title(state: &State, open: &Open, plan: &Plan, buffer: &mut Buffer) {
     let theme = Theme::new(state.colour);
     let width = usize::from(plan.title.width);
     let text = match state.desk.get(&open.conversation) {
-        Some(row) => {
-            let waiting = row
-                .waiting_since
-                .map(|since| format!(" · waiting {}", words::clock(state.daemon_now() - since)));
-            let (visitor, inbox, state) = (&row.visitor, &row.inbox, words::state(row));
-            let waiting = waiting.unwrap_or_default();
-            format!("#{} {visitor} · {state}{waiting} · {inbox}", row.number)
-        }
+        Some(row) => words::title(row, state.me.as_ref().map(|me| &me.id), state.daemon_now()),
         None => "This conversation is not in the list".to_owned(),
     };
     let style = if state.focus == Focus::List { theme.bold() } else { theme.active() };

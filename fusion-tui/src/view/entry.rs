@@ -83,6 +83,12 @@ fn message_lines(state: &State, message: &Message, width: usize, lines: &mut Vec
     let head = Head { time, name, style };
     body(&head, message.content.as_str(), theme.plain(), width, lines);
     source_lines(state, &message.sources, width, lines);
+    if !message.flag.is_empty() {
+        let text = format!("flagged: {}", message.flag);
+        for range in wrap(&text, width.saturating_sub(gutter(width)).max(1)) {
+            lines.push(indented(text[range].to_owned(), theme.note(), width));
+        }
+    }
     if let Some(mark) = delivery(state, message) {
         lines.push(indented(mark.to_owned(), theme.dim(), width));
     }

@@ -8,7 +8,7 @@ use super::put;
 use super::theme::Theme;
 use super::words;
 use crate::state::desk::Tab;
-use crate::state::row::{Conversation, Sender, Status};
+use crate::state::row::{Conversation, Priority, Sender, Status};
 use crate::state::{Connection, Focus, State};
 use crate::wrap::fit;
 
@@ -88,14 +88,16 @@ fn line(state: &State, row: &Conversation, selected: bool, width: usize) -> Line
     let visitor = row.visitor.as_str();
     let head = format!("{caret}{mark}{} {} ", fit(&time, 7), fit(&number, 6));
     let rest = if width < FULL_WIDTH_MIN {
-        visitor.to_owned()
+        format!("{}{visitor}", urgency(row.priority))
     } else {
-        let who = match state.desk.tab() {
-            Tab::Waiting if !row.meant_for.is_empty() => {
-                format!("{}: {}", row.meant_for, words::reason(row)).into()
+        let offered = words::offered(row, state.me.as_ref().map(|me| &me.id));
+        let who = match (offered, state.desk.tab()) {
+            (Some(offered), _) => offered.into(),
+            (None, Tab::Waiting) if !row.preferred.is_empty() => {
+                format!("{}: {}", row.preferred, words::reason(row)).into()
             }
-            Tab::Waiting => words::reason(row),
-            Tab::Mine | Tab::All | Tab::Done => words::state(row).into(),
+            (None, Tab::Waiting) => words::reason(row),
+            (None, Tab::Mine | Tab::All | Tab::Done) => words::state(row).into(),
         };
         format!("{} {} {}", fit(visitor, 16), fit(&who, 18), last_line(state, row))
     };
@@ -106,6 +108,15 @@ fn line(state: &State, row: &Conversation, selected: bool, width: usize) -> Line
     let head_style = if row.waiting_since.is_some() { theme.waiting() } else { theme.plain() };
     let rest_style = if row.unread > 0 { theme.bold() } else { theme.plain() };
     Line::from(vec![Span::styled(head, head_style), Span::styled(rest, rest_style)])
+}
+
+/// What stands for a priority where there is no room for its word.
+fn urgency(priority: Priority) -> &'static str {
+    match priority {
+        Priority::Urgent => "!! ",
+        Priority::High => "! ",
+        Priority::Normal | Priority::Low => "",
+    }
 }
 
 /// `*` for unread messages, `+` for a draft, `.` while a command is under way.
@@ -145,6 +156,7 @@ fn last_line(state: &State, row: &Conversation) -> String {
         Sender::Agent => "agent: ",
         Sender::Assistant => "assistant: ",
     };
-    let gap = if row.labels.is_empty() { "" } else { " " };
-    format!("{}{gap}{who}{}", row.labels, row.last_line)
+    let labels = words::labels(row);
+    let gap = if labels.is_empty() { "" } else { " " };
+    format!("{labels}{gap}{who}{}", row.last_line)
 }

@@ -8,7 +8,8 @@ use super::put;
 use super::theme::Theme;
 use super::words;
 use crate::state::State;
-use crate::state::row::{Conversation, Status};
+use crate::state::row::{Conversation, Priority, Status};
+use crate::text::SafeText;
 use crate::wrap::wrap;
 
 /// Draws the panel.
@@ -47,6 +48,17 @@ fn facts(state: &State, row: &Conversation) -> Vec<(&'static str, String)> {
         ("inbox", row.inbox.to_string()),
         ("state", words::state(row).to_owned()),
     ];
+    if row.priority != Priority::Normal {
+        facts.push(("priority", row.priority.word().to_owned()));
+    }
+    if !row.tags.is_empty() {
+        let tags: Vec<&str> = row.tags.iter().map(SafeText::as_str).collect();
+        facts.push(("tags", tags.join(" ")));
+    }
+    if let Some(offer) = &row.offer {
+        facts.push(("offered to", offer.name.to_string()));
+        facts.push(("given by", offer.by_name.to_string()));
+    }
     if let Some(since) = row.waiting_since {
         facts.push(("waiting for", words::clock(now - since)));
     }

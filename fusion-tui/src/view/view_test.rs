@@ -10,10 +10,10 @@ use ratatui::style::{Color, Modifier};
 use super::view;
 use crate::event::Event;
 use crate::fixture::{
-    NOW, assigned, draft, give_page, id, live, message, note, press, refusal, sends, sourced,
-    started, system, type_text, waiting,
+    NOW, assigned, draft, give_page, id, live, message, note, offered, press, refusal, sends,
+    sourced, started, system, type_text, waiting,
 };
-use crate::state::row::{Conversation, Handler, Sender, Status, UserId};
+use crate::state::row::{Conversation, Handler, Priority, Sender, Status, UserId};
 use crate::state::{State, Typist};
 use crate::text::SafeText;
 use crate::update::update;
@@ -147,6 +147,29 @@ fn conversation_at_every_size() {
         let name = format!("conversation_{columns}x{rows}");
         assert_snapshot!(name, screen(&mut conversation(), columns, rows));
     }
+}
+
+#[test]
+fn labels_and_offers_are_shown_in_lists_title_and_panel() {
+    let tags = ["billing", "vip"].map(SafeText::line).to_vec();
+    let urgent = Conversation { priority: Priority::Urgent, tags, ..waiting(1008, 12) };
+    let high = Conversation { priority: Priority::High, ..waiting(1009, 7) };
+    let given = offered(1010, ("u-1", "agent1"), ("u-2", "agent2"));
+    let mine = offered(1011, ("u-2", "agent2"), ("u-1", "agent1"));
+    let back = Conversation {
+        preferred: SafeText::line("agent2"),
+        reason: SafeText::line("reopened"),
+        ..waiting(1012, 3)
+    };
+    let mut state = live(vec![urgent, high, given, mine, back]);
+    assert_snapshot!("labels_120x12", screen(&mut state, 120, 12));
+    state.desk.select(&id(1008));
+    press(&mut state, &["Enter"]);
+    assert_snapshot!("labels_open_80x12", screen(&mut state, 80, 12));
+    press(&mut state, &["q"]);
+    state.desk.select(&id(1010));
+    press(&mut state, &["Enter"]);
+    assert_snapshot!("labels_open_200x24", screen(&mut state, 200, 24));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::state::row::{Conversation, Handler, Status, SystemLine};
+use crate::state::row::{Conversation, Handler, Priority, Status, SystemLine, UserId};
 use crate::text::SafeText;
 
 const SECOND_MS: i64 = 1_000;
@@ -23,6 +23,44 @@ pub(crate) fn state(row: &Conversation) -> &str {
         (Status::Open, Handler::Assistant) => "With assistant",
         (Status::Open, Handler::Nobody) => "Open",
     }
+}
+
+/// The priority, unless it is normal, and the tags: `URGENT [billing] [vip]`.
+pub(crate) fn labels(row: &Conversation) -> String {
+    let mut words: Vec<String> = match row.priority {
+        Priority::Urgent => vec!["URGENT".to_owned()],
+        Priority::High | Priority::Low => vec![row.priority.word().to_owned()],
+        Priority::Normal => Vec::new(),
+    };
+    words.extend(row.tags.iter().map(|tag| format!("[{tag}]")));
+    words.join(" ")
+}
+
+/// Who it is offered to, if it is.
+pub(crate) fn offered(row: &Conversation, me: Option<&UserId>) -> Option<String> {
+    let offer = row.offer.as_ref()?;
+    Some(match me {
+        Some(me) if *me == offer.to => "offered to you".to_owned(),
+        Some(_) | None if offer.name.is_empty() => "offered to a colleague".to_owned(),
+        Some(_) | None => format!("offered to {}", offer.name),
+    })
+}
+
+/// The line that names a conversation: who, how urgent, with whom, since when, where.
+pub(crate) fn title(row: &Conversation, me: Option<&UserId>, now: i64) -> String {
+    let mut parts = vec![format!("#{} {}", row.number, row.visitor), state(row).to_owned()];
+    if let Some(offered) = offered(row, me) {
+        let until = row.offer.as_ref().and_then(|offer| offer.until);
+        let left = until.map(|until| format!(", {} left", clock(until - now)));
+        parts.push(format!("{offered}{}", left.unwrap_or_default()));
+    }
+    parts.push(labels(row));
+    parts.push(
+        row.waiting_since.map(|at| format!("waiting {}", clock(now - at))).unwrap_or_default(),
+    );
+    parts.push(row.inbox.to_string());
+    parts.retain(|part| !part.is_empty());
+    parts.join(" · ")
 }
 
 /// Why somebody waits, in a few words. A person's own words stay as they are; a code of a later
