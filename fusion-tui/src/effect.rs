@@ -4,7 +4,7 @@
 use crate::draft::Draft;
 use crate::state::Availability;
 use crate::state::outbox::Kind;
-use crate::state::row::{ConversationId, UserId};
+use crate::state::row::{ConversationId, Priority, UserId};
 use crate::state::transcript::Page;
 use crate::text::SafeText;
 
@@ -46,6 +46,15 @@ pub(crate) enum Call {
         content: String,
         client_id: String,
     },
+    /// Who a conversation can be given to.
+    Colleagues,
+    /// Something about one message.
+    Judge {
+        conversation: ConversationId,
+        seq: u64,
+        judgement: Judgement,
+        client_id: String,
+    },
     MarkRead {
         conversation: ConversationId,
         seq: u64,
@@ -74,4 +83,24 @@ pub(crate) enum Command {
     },
     Resolve,
     Reopen,
+    /// Offers it to a colleague (an id, a name or an e-mail), with a note unless that is empty.
+    Transfer {
+        to: String,
+        name: SafeText,
+        note: String,
+    },
+    Tag {
+        add: Vec<String>,
+        remove: Vec<String>,
+    },
+    Prioritize(Priority),
+}
+
+/// What can be done to a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Judgement {
+    /// Marks an answer of the assistant's for review.
+    Flag { reason: String },
+    /// Removes it, for the visitor too.
+    Retract,
 }

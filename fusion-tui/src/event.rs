@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use crate::draft::Draft;
-use crate::effect::Command;
+use crate::effect::{Command, Judgement};
 use crate::key::Key;
+use crate::state::dialog::Colleague;
 use crate::state::row::{Conversation, ConversationId, Entry, UserId};
 use crate::state::transcript::{Page, PageRows};
 use crate::state::{Availability, Me, Typist};
@@ -50,6 +51,13 @@ pub(crate) enum Event {
         command: Command,
         result: Result<Conversation, Problem>,
     },
+    Judged {
+        conversation: ConversationId,
+        seq: u64,
+        judgement: Judgement,
+        result: Result<Entry, Problem>,
+    },
+    Colleagues(Result<Vec<Colleague>, Problem>),
     Sent {
         client_id: String,
         result: Result<Posted, Problem>,

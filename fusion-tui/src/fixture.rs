@@ -11,6 +11,7 @@ use crate::effect::{Call, Effect};
 use crate::event::{Change, Event, Problem};
 use crate::input::Input;
 use crate::key::Key;
+use crate::state::dialog::Colleague;
 use crate::state::row::{
     Conversation, ConversationId, Entry, Handler, Message, Note, Offer, Priority, Sender, Status,
     SystemLine, UserId,
@@ -61,6 +62,21 @@ pub(crate) fn me() -> Me {
         organization: SafeText::line("demo"),
         availability: Availability::Accepting,
     }
+}
+
+/// The staff as the daemon lists them, oneself included.
+pub(crate) fn colleagues() -> Vec<Colleague> {
+    let user = |id: &str, name: &str, availability| Colleague {
+        id: UserId::from(id),
+        name: SafeText::line(name),
+        availability,
+    };
+    vec![
+        user("u-4", "Zoe", Availability::Busy),
+        user("u-3", "agent3", Availability::Away),
+        user("u-2", "agent2", Availability::Accepting),
+        user("u-1", "agent1", Availability::Accepting),
+    ]
 }
 
 /// A conversation that has waited for `seconds`.
@@ -284,6 +300,8 @@ pub(crate) fn sends(effects: Vec<Effect>) -> Vec<(String, String)> {
         Call::List { .. }
         | Call::Messages { .. }
         | Call::Command { .. }
+        | Call::Colleagues
+        | Call::Judge { .. }
         | Call::MarkRead { .. }
         | Call::Typing { .. }
         | Call::Availability { .. } => None,

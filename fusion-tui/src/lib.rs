@@ -18,6 +18,7 @@ mod fixture;
 pub mod input;
 pub mod key;
 mod keymap;
+mod palette;
 mod remote;
 mod run;
 #[cfg(test)]

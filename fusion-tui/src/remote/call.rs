@@ -9,11 +9,11 @@ use tonic::{Response, Status};
 
 use super::client::Client;
 use super::convert;
-use crate::effect::{Call, Command};
+use crate::effect::{Call, Command, Judgement};
 use crate::event::{Event, Posted, Problem};
 use crate::state::Availability;
 use crate::state::outbox::Kind;
-use crate::state::row::{Conversation, ConversationId};
+use crate::state::row::{Conversation, ConversationId, Entry};
 use crate::state::transcript::{Page, PageRows};
 use crate::text::SafeText;
 
@@ -40,6 +40,14 @@ pub(super) async fn run(client: Client, call: Call, events: mpsc::Sender<Event>)
         Call::Send { conversation, kind, content, client_id } => {
             let result = send(&client, &conversation, kind, content, client_id.clone()).await;
             Some(Event::Sent { client_id, result })
+        }
+        Call::Colleagues => {
+            let answer = within(client.users().list_users(v1::ListUsersRequest {})).await;
+            Some(Event::Colleagues(answer.map(convert::colleagues)))
+        }
+        Call::Judge { conversation, seq, judgement, client_id } => {
+            let result = judge(&client, &conversation, seq, &judgement, client_id).await;
+            Some(Event::Judged { conversation, seq, judgement, result })
         }
         Call::MarkRead { conversation, seq } => {
             let conversation = conversation.0.to_string();
@@ -78,6 +86,10 @@ pub(crate) fn refuse(call: Call) -> Option<Event> {
         }
         Call::Command { conversation, command, .. } => {
             Some(Event::Commanded { conversation, command, result: Err(problem) })
+        }
+        Call::Colleagues => Some(Event::Colleagues(Err(problem))),
+        Call::Judge { conversation, seq, judgement, .. } => {
+            Some(Event::Judged { conversation, seq, judgement, result: Err(problem) })
         }
         Call::Send { client_id, .. } => Some(Event::Sent { client_id, result: Err(problem) }),
         Call::Availability { .. } => Some(Event::AvailabilitySet(Err(problem))),
@@ -185,8 +197,46 @@ async fn run_command(
             let request = v1::ReopenConversationRequest { client_id, conversation };
             within(calls.reopen_conversation(request)).await?.conversation
         }
+        Command::Transfer { to, name: _, note } => {
+            let (to, note) = (to.clone(), note.clone());
+            let request = v1::TransferConversationRequest { client_id, conversation, to, note };
+            within(calls.transfer_conversation(request)).await?.conversation
+        }
+        Command::Tag { add, remove } => {
+            let (add, remove) = (add.clone(), remove.clone());
+            let request = v1::TagConversationRequest { client_id, conversation, add, remove };
+            within(calls.tag_conversation(request)).await?.conversation
+        }
+        Command::Prioritize(priority) => {
+            let priority = convert::wire_priority(*priority).into();
+            let request = v1::SetPriorityRequest { client_id, conversation, priority };
+            within(calls.set_priority(request)).await?.conversation
+        }
     };
     row.map(convert::conversation).ok_or_else(convert::incomplete)
+}
+
+async fn judge(
+    client: &Client,
+    id: &ConversationId,
+    seq: u64,
+    judgement: &Judgement,
+    client_id: String,
+) -> Result<Entry, Problem> {
+    let conversation = id.0.to_string();
+    let mut calls = client.conversations();
+    let message = match judgement {
+        Judgement::Flag { reason } => {
+            let reason = reason.clone();
+            let request = v1::FlagMessageRequest { client_id, conversation, seq, reason };
+            within(calls.flag_message(request)).await?.message
+        }
+        Judgement::Retract => {
+            let request = v1::RetractMessageRequest { client_id, conversation, seq };
+            within(calls.retract_message(request)).await?.message
+        }
+    };
+    message.map(convert::message_entry).ok_or_else(convert::incomplete)
 }
 
 async fn set_availability(

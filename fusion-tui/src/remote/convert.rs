@@ -5,6 +5,7 @@ use fusionchat_proto::v1;
 use fusionchat_proto::v1::watch_response::Frame;
 
 use crate::event::{Change, OfferEnd, Posted, Problem};
+use crate::state::dialog::Colleague;
 use crate::state::row::{
     Conversation, ConversationId, Entry, Handler, Message, Note, Offer, Priority, REMOVED, Sender,
     Status, SystemLine, UserId,
@@ -13,6 +14,8 @@ use crate::state::transcript::PageRows;
 use crate::state::{Availability, Me, Typist};
 use crate::text::SafeText;
 
+/// The most colleagues kept to choose from.
+const COLLEAGUES_MAX: usize = 1_000;
 /// The code of an answer that is larger than one message may be.
 pub(super) const OUT_OF_RANGE: &str = "out_of_range";
 
@@ -65,6 +68,27 @@ fn priority(value: v1::Priority) -> Priority {
         v1::Priority::Normal | v1::Priority::Unspecified => Priority::Normal,
         v1::Priority::Low => Priority::Low,
     }
+}
+
+/// A priority for the wire.
+pub(super) fn wire_priority(value: Priority) -> v1::Priority {
+    match value {
+        Priority::Urgent => v1::Priority::Urgent,
+        Priority::High => v1::Priority::High,
+        Priority::Normal => v1::Priority::Normal,
+        Priority::Low => v1::Priority::Low,
+    }
+}
+
+/// The staff who can be given a conversation: not who is disabled or has not come yet.
+pub(super) fn colleagues(answer: v1::ListUsersResponse) -> Vec<Colleague> {
+    let here = |user: &v1::User| user.disabled_at.is_none() && user.invited_until.is_none();
+    let staff = answer.users.into_iter().filter(here).take(COLLEAGUES_MAX);
+    let known = staff.map(|user| {
+        let me = me(user, None);
+        Colleague { id: me.id, name: me.name, availability: me.availability }
+    });
+    known.collect()
 }
 
 fn tags(tags: &[String]) -> Vec<SafeText> {
@@ -131,6 +155,11 @@ pub(super) fn page(page: v1::ListMessagesResponse) -> PageRows {
     let messages = page.messages.into_iter().map(|row| Entry::Message(message(row)));
     let notes = page.notes.into_iter().map(|row| Entry::Note(note(row)));
     PageRows { entries: messages.chain(notes).collect() }
+}
+
+/// A message as an entry of its transcript.
+pub(super) fn message_entry(row: v1::Message) -> Entry {
+    Entry::Message(message(row))
 }
 
 fn message(row: v1::Message) -> Message {

@@ -4,6 +4,7 @@
 pub(crate) mod client_id;
 pub(crate) mod composer;
 pub(crate) mod desk;
+pub(crate) mod dialog;
 pub(crate) mod editor;
 pub(crate) mod outbox;
 pub(crate) mod row;
@@ -15,6 +16,7 @@ use std::collections::{HashMap, VecDeque};
 use self::client_id::ClientIds;
 use self::composer::Composers;
 use self::desk::Desk;
+use self::dialog::{Colleague, Dialog, Form};
 use self::editor::Editor;
 use self::outbox::Outbox;
 use self::row::{ConversationId, UserId};
@@ -28,6 +30,10 @@ use crate::text::SafeText;
 pub(crate) const TOAST_MS: i64 = 6_000;
 /// The most toasts that wait to be seen.
 const TOASTS_MAX: usize = 8;
+/// How long a change can be taken back, in milliseconds.
+pub(crate) const UNDO_MS: i64 = 10_000;
+/// The most changes that can be taken back.
+pub(crate) const UNDOS_MAX: usize = 16;
 /// How long a typing signal is shown, in milliseconds.
 pub(crate) const TYPING_MS: i64 = 6_000;
 
@@ -120,11 +126,20 @@ pub(crate) struct Toast {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Overlay {
     /// The keys, filtered by what was typed, scrolled by rows.
-    Help { search: Editor, scroll: usize },
+    Help {
+        search: Editor,
+        scroll: usize,
+    },
     /// The filter of the list being typed.
     Filter(Editor),
     /// Why a conversation is escalated, being typed.
-    Reason { conversation: ConversationId, text: Editor },
+    Reason {
+        conversation: ConversationId,
+        text: Editor,
+    },
+    Dialog(Dialog),
+    /// A command line: what is typed and which command is chosen.
+    Palette(Form),
     /// "Quit although something is unsent?"
     Quit,
 }
@@ -147,6 +162,16 @@ pub(crate) struct Pending {
     pub(crate) command: Command,
     /// Open the composer once it is mine.
     pub(crate) then_compose: bool,
+    /// What takes it back, once it is done.
+    pub(crate) undo: Option<Command>,
+}
+
+/// How a change can be taken back, for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Undo {
+    pub(crate) conversation: ConversationId,
+    pub(crate) command: Command,
+    pub(crate) until: i64,
 }
 
 /// The whole state.
@@ -187,6 +212,9 @@ pub(crate) struct State {
     /// The marks told to the daemon.
     pub(crate) marks_told: HashMap<ConversationId, u64>,
     pub(crate) pending: Vec<Pending>,
+    pub(crate) undos: VecDeque<Undo>,
+    /// Who conversations can be given to; nothing while they are being read.
+    pub(crate) colleagues: Option<Vec<Colleague>>,
     pub(crate) toasts: VecDeque<Toast>,
     pub(crate) overlay: Option<Overlay>,
     pub(crate) client_ids: ClientIds,
@@ -231,6 +259,8 @@ impl State {
             typing_told_at: 0,
             marks_told: HashMap::new(),
             pending: Vec::new(),
+            undos: VecDeque::new(),
+            colleagues: None,
             toasts: VecDeque::new(),
             overlay: None,
             client_ids: ClientIds::new(start.client_id_prefix),

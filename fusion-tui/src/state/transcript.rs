@@ -88,7 +88,7 @@ impl Transcript {
 
     /// Takes a live entry; one already here changes nothing.
     pub(crate) fn add(&mut self, entry: Entry) {
-        if self.holds_end {
+        if !self.amend(&entry) && self.holds_end {
             self.insert(entry);
             let excess = self.entries.len().saturating_sub(ENTRIES_MAX);
             self.entries.drain(..excess);
@@ -131,8 +131,26 @@ impl Transcript {
         }
     }
 
+    /// Takes what has changed of an entry that is here: a mark for review, a text that was taken
+    /// back. Says whether it is here.
+    pub(crate) fn amend(&mut self, newer: &Entry) -> bool {
+        let Some(known) = self.entries.iter_mut().rev().find(|it| is_same(it, newer)) else {
+            return false;
+        };
+        if let (Entry::Message(known), Entry::Message(newer)) = (known, newer) {
+            if !newer.flag.is_empty() {
+                known.flag = newer.flag.clone();
+            }
+            if newer.content.as_str() == REMOVED {
+                known.content = newer.content.clone();
+                known.sources.clear();
+            }
+        }
+        true
+    }
+
     fn insert(&mut self, entry: Entry) {
-        if self.entries.iter().rev().any(|known| is_same(known, &entry)) {
+        if self.amend(&entry) {
             return;
         }
         self.blank(&entry);

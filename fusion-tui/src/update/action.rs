@@ -1,7 +1,7 @@
 //! What each named action does. The match is complete on purpose: an action without an effect does
 //! not compile.
 
-use super::{command, compose, open, overlay, scroll, settle};
+use super::{command, compose, dialog, open, overlay, scroll, settle, undo};
 use crate::effect::{Call, Command, Effect};
 use crate::keymap::Action;
 use crate::state::desk::Tab;
@@ -33,6 +33,11 @@ pub(super) fn run(state: &mut State, action: Action, out: &mut Vec<Effect>) {
         Action::Release => command::simple(state, &Command::Release, out),
         Action::HandBack => command::simple(state, &Command::HandBack, out),
         Action::Escalate => command::ask_reason(state),
+        Action::Transfer | Action::Tags | Action::Priority | Action::Flag | Action::Retract => {
+            dialog::open(state, action, out);
+        }
+        Action::Undo => undo::run(state, out),
+        Action::Palette => dialog::palette::open(state),
         Action::Retry => compose::retry(state),
         Action::TakeBack => compose::take_back(state),
         Action::Down

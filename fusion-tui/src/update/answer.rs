@@ -1,9 +1,10 @@
 //! Answers to calls: pages, commands, sent messages. What the daemon refuses is said in its own
 //! words; what did not arrive is tried again elsewhere (outbox, list), never here.
 
-use super::{compose, open, stream};
+use super::{compose, dialog, open, stream, undo};
 use crate::effect::{Command, Effect};
 use crate::event::{Posted, Problem};
+use crate::keymap::Action;
 use crate::state::outbox::Kind;
 use crate::state::row::{Conversation, ConversationId};
 use crate::state::transcript::{Page, PageRows};
@@ -47,22 +48,32 @@ pub(super) fn commanded(
     out: &mut Vec<Effect>,
 ) {
     let pending = state.pending.iter().position(|pending| pending.conversation == *id);
-    let then_compose = pending.map(|at| state.pending.remove(at)).is_some_and(|p| p.then_compose);
+    let pending = pending.map(|at| state.pending.remove(at));
+    let then_compose = pending.as_ref().is_some_and(|pending| pending.then_compose);
     match result {
         Ok(row) => {
             let number = row.number;
             let text = if declined(state, id, command) {
-                "declined, it waits for everybody"
+                "declined, it waits for everybody".to_owned()
             } else {
-                done(command)
+                done(command, &row)
             };
             state.desk.apply(row);
-            state.toast(&format!("#{number}: {text}"));
+            let undo = pending.and_then(|pending| pending.undo);
+            let back = match &undo {
+                Some(_) => format!(" ({} takes it back)", state.keymap.key_of(Action::Undo)),
+                None => String::new(),
+            };
+            state.toast(&format!("#{number}: {text}{back}"));
+            if let Some(undo) = undo {
+                undo::remember(state, id, undo);
+            }
             if matches!(command, Command::Claim { .. }) {
                 claimed(state, id, then_compose, out);
             }
         }
         Err(problem) if problem.code == "already_claimed" => lost_race(state, id, &problem),
+        Err(problem) if dialog::refused(state, id, command, &problem) => {}
         Err(problem) => {
             let number = state.desk.get(id).map_or(0, |row| row.number);
             state.toast_bad(&format!("#{number} unchanged: {}", problem.text()));
@@ -70,15 +81,26 @@ pub(super) fn commanded(
     }
 }
 
-fn done(command: &Command) -> &'static str {
-    match command {
+fn done(command: &Command, row: &Conversation) -> String {
+    let text = match command {
         Command::Claim { .. } => "yours",
         Command::Release => "back in the queue",
         Command::HandBack => "with the assistant",
         Command::Escalate { .. } => "in the queue",
         Command::Resolve => "done (O reopens it)",
         Command::Reopen => "open again",
-    }
+        Command::Transfer { name, .. } => {
+            let offer = row.offer.as_ref().map(|offer| &offer.name).filter(|it| !it.is_empty());
+            return format!("offered to {}", offer.unwrap_or(name));
+        }
+        Command::Tag { .. } if row.tags.is_empty() => "no tags",
+        Command::Tag { .. } => {
+            let tags: Vec<&str> = row.tags.iter().map(SafeText::as_str).collect();
+            return format!("tags {}", tags.join(" "));
+        }
+        Command::Prioritize(_) => return format!("priority {}", row.priority.word()),
+    };
+    text.to_owned()
 }
 
 /// True if letting it go meant declining what a colleague had offered.

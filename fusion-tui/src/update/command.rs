@@ -9,8 +9,11 @@ use crate::state::outbox::Kind;
 use crate::state::row::{Conversation, ConversationId, Status};
 use crate::state::{Focus, Overlay, Pending, State};
 
+/// Why nothing is sent while the connection is lost.
+pub(super) const NOT_LIVE: &str = "Not connected: nothing was changed";
+
 /// The row the keys act on, unless it slid under the cursor a moment ago.
-fn target(state: &mut State) -> Option<Conversation> {
+pub(super) fn target(state: &mut State) -> Option<Conversation> {
     if state.focus == Focus::List && state.desk.has_slipped(state.now) {
         let index = state.desk.index();
         state.desk.select_index(index);
@@ -28,6 +31,31 @@ fn other_owner(state: &State, row: &Conversation) -> Option<String> {
     (!mine).then(|| row.assignee_name.to_string())
 }
 
+/// Why no command can be sent about a conversation just now.
+pub(super) fn hindrance(state: &State, id: &ConversationId) -> Option<&'static str> {
+    if !state.is_live() {
+        return Some(NOT_LIVE);
+    }
+    let under_way = state.pending.iter().any(|pending| pending.conversation == *id);
+    under_way.then_some("Its last change is still under way: try again")
+}
+
+/// Sends a command that nothing hinders; `undo` takes it back once it is done.
+pub(super) fn start(
+    state: &mut State,
+    id: &ConversationId,
+    command: Command,
+    undo: Option<Command>,
+    out: &mut Vec<Effect>,
+) {
+    let conversation = id.clone();
+    let client_id = state.client_ids.next();
+    let pending =
+        Pending { conversation: id.clone(), command: command.clone(), then_compose: false, undo };
+    state.pending.push(pending);
+    out.push(Effect::Call(Call::Command { conversation, command, client_id }));
+}
+
 /// Sends a command unless one is under way for this conversation, or the connection is lost.
 pub(super) fn send(
     state: &mut State,
@@ -37,7 +65,7 @@ pub(super) fn send(
     out: &mut Vec<Effect>,
 ) {
     if !state.is_live() {
-        state.toast_bad("Not connected: nothing was changed");
+        state.toast_bad(NOT_LIVE);
         return;
     }
     if let Some(pending) = state.pending.iter_mut().find(|pending| pending.conversation == *id) {
@@ -45,14 +73,10 @@ pub(super) fn send(
         pending.then_compose |= then_compose && matches!(pending.command, Command::Claim { .. });
         return;
     }
-    let (conversation, command) = (id.clone(), command.clone());
-    let client_id = state.client_ids.next();
-    state.pending.push(Pending {
-        conversation: conversation.clone(),
-        command: command.clone(),
-        then_compose,
-    });
-    out.push(Effect::Call(Call::Command { conversation, command, client_id }));
+    start(state, id, command.clone(), None, out);
+    if let Some(pending) = state.pending.last_mut() {
+        pending.then_compose = then_compose;
+    }
 }
 
 /// `c`.

@@ -6,17 +6,21 @@ mod action;
 mod answer;
 mod command;
 pub(crate) mod compose;
+mod dialog;
 mod keys;
 mod open;
 mod overlay;
 mod scroll;
 mod settle;
 mod stream;
+mod undo;
 
 #[cfg(test)]
 mod claim_test;
 #[cfg(test)]
 mod delivery_test;
+#[cfg(test)]
+mod dialog_test;
 #[cfg(test)]
 mod draft_test;
 #[cfg(test)]
@@ -60,6 +64,10 @@ pub(crate) fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::Commanded { conversation, command, result } => {
             answer::commanded(state, &conversation, &command, result, out);
         }
+        Event::Judged { conversation, seq, judgement, result } => {
+            dialog::judged(state, &conversation, seq, &judgement, result);
+        }
+        Event::Colleagues(result) => dialog::colleagues(state, result),
         Event::Sent { client_id, result } => answer::sent(state, &client_id, result),
         Event::AvailabilitySet(result) => answer::availability(state, result),
         Event::Drafts(drafts) => compose::restore(state, drafts),

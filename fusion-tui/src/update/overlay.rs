@@ -1,14 +1,14 @@
-//! The overlays: help, the filter, the reason of an escalation, the question before quitting. While
-//! one is up it has every key.
+//! The overlays: help, the filter, the reason of an escalation, the question before quitting; the
+//! dialogs and the palette have files of their own. While one is up it has every key.
 
-use super::action;
+use super::{action, dialog};
 use crate::effect::Effect;
 use crate::key::{Code, Key};
 use crate::state::editor::Editor;
 use crate::state::{Overlay, State};
 
 /// The longest reason of an escalation, in characters, as the daemon takes it.
-const REASON_CHARS_MAX: usize = 200;
+pub(super) const REASON_CHARS_MAX: usize = 200;
 /// The longest filter or search, in characters.
 const SEARCH_CHARS_MAX: usize = 100;
 
@@ -27,6 +27,8 @@ pub(super) fn press(state: &mut State, key: Key, out: &mut Vec<Effect>) {
     match state.overlay.take() {
         Some(Overlay::Help { search, scroll }) => help_key(state, key, search, scroll),
         Some(Overlay::Filter(text)) => filter_key(state, key, text),
+        Some(Overlay::Dialog(asked)) => dialog::press(state, key, asked, out),
+        Some(Overlay::Palette(form)) => dialog::palette::press(state, key, form, out),
         Some(Overlay::Reason { conversation, mut text }) => match key.code {
             Code::Esc => {}
             Code::Enter => action::escalate(state, &conversation, text.text().trim(), out),
@@ -65,6 +67,11 @@ pub(super) fn paste(state: &mut State, raw: &str) {
             (text, SEARCH_CHARS_MAX)
         }
         Some(Overlay::Reason { text, .. }) => (text, REASON_CHARS_MAX),
+        Some(Overlay::Dialog(asked)) => {
+            let chars_max = dialog::chars_max(&asked.step);
+            (&mut asked.form.text, chars_max)
+        }
+        Some(Overlay::Palette(form)) => (&mut form.text, dialog::palette::LINE_CHARS_MAX),
         Some(Overlay::Quit) | None => return,
     };
     let room = chars_max.saturating_sub(text.text().chars().count());
@@ -112,7 +119,7 @@ fn filter_key(state: &mut State, key: Key, mut text: Editor) {
     state.overlay = Some(Overlay::Filter(text));
 }
 
-fn edit_line(text: &mut Editor, key: Key, chars_max: usize) {
+pub(super) fn edit_line(text: &mut Editor, key: Key, chars_max: usize) {
     match key.code {
         Code::Backspace => text.delete_left(),
         Code::Delete => text.delete_right(),

@@ -72,7 +72,7 @@ pub(super) fn draw_footer(state: &State, area: Rect, buffer: &mut Buffer) -> Opt
             put(buffer, area, 0, &Line::styled(fit(text, width), theme.bad()));
             return None;
         }
-        Some(Overlay::Help { .. }) | None => {}
+        Some(Overlay::Help { .. } | Overlay::Dialog(_) | Overlay::Palette(_)) | None => {}
     }
     if let Some(toast) = state.toasts.back() {
         let style = if toast.bad { theme.bad() } else { theme.bold() };

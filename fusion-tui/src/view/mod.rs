@@ -3,6 +3,7 @@
 
 mod composer;
 mod conversation;
+mod dialog;
 pub(crate) mod entry;
 mod header;
 mod help;
@@ -42,6 +43,9 @@ pub(crate) fn view(state: &State, frame: &mut Frame<'_>) {
     }
     if let Some(Overlay::Help { search, scroll }) = &state.overlay {
         cursor = help::draw(state, search, *scroll, area, buffer);
+    }
+    if let Some(sheet) = dialog::sheet(state) {
+        cursor = dialog::draw(state, &sheet, area, buffer);
     }
     if let Some(at) = cursor.filter(|at| area.contains((*at).into())) {
         frame.set_cursor_position(at);

@@ -10,8 +10,8 @@ use ratatui::style::{Color, Modifier};
 use super::view;
 use crate::event::Event;
 use crate::fixture::{
-    NOW, assigned, draft, give_page, id, live, message, note, offered, press, refusal, sends,
-    sourced, started, system, type_text, waiting,
+    NOW, assigned, colleagues, draft, give_page, id, live, message, note, offered, press, refusal,
+    sends, sourced, started, system, type_text, waiting,
 };
 use crate::state::row::{Conversation, Handler, Priority, Sender, Status, UserId};
 use crate::state::{State, Typist};
@@ -172,6 +172,43 @@ fn labels_and_offers_are_shown_in_lists_title_and_panel() {
     assert_snapshot!("labels_open_200x24", screen(&mut state, 200, 24));
 }
 
+/// #1001 open, and each dialog over it.
+fn asking(keys: &[&str]) -> State {
+    let mut state = conversation();
+    press(&mut state, keys);
+    update(&mut state, Event::Colleagues(Ok(colleagues())));
+    state
+}
+
+#[test]
+fn dialogs_and_palette() {
+    let check = |name: &str, state: &mut State, columns: u16, rows: u16| {
+        assert_snapshot!(format!("{name}_{columns}x{rows}"), screen(state, columns, rows));
+    };
+    check("dialog_colleague", &mut asking(&["t"]), 80, 24);
+    let mut state = asking(&["t"]);
+    press(&mut state, &["Enter"]);
+    type_text(&mut state, "speaks Korean");
+    let command = crate::effect::Command::Transfer {
+        to: "u-2".to_owned(),
+        name: SafeText::line("agent2"),
+        note: "speaks Korean".to_owned(),
+    };
+    press(&mut state, &["Enter"]);
+    let result = Err(refusal("not_a_member", &[]));
+    update(&mut state, Event::Commanded { conversation: id(1001), command, result });
+    check("dialog_refused", &mut state, 60, 16);
+    check("dialog_tags", &mut asking(&["l", "v", "i", "p"]), 60, 16);
+    check("dialog_priority", &mut asking(&["p"]), 60, 16);
+    check("dialog_flag", &mut asking(&["F", "Enter", "o", "l", "d"]), 60, 16);
+    check("dialog_retract", &mut asking(&["D", "Enter"]), 80, 24);
+    check("palette", &mut asking(&[":"]), 80, 24);
+    check("palette", &mut asking(&[":", "t", "r"]), 60, 16);
+    // Without its border a sheet still shows what is typed and where.
+    let tiny = screen(&mut asking(&[":", "t", "r"]), 20, 4);
+    assert!(tiny.contains(": tr"), "{tiny}");
+}
+
 #[test]
 fn composer_and_outbox() {
     for (columns, rows) in [(60, 16), (120, 40)] {
@@ -263,11 +300,23 @@ fn screens_never_print_raw_states() {
 
 #[test]
 fn fault_109_resize_to_1x1() {
-    let states: [fn() -> State; 5] = [started, board, conversation, writing, || {
-        let mut state = writing();
-        press(&mut state, &["Esc", "?"]);
-        state
-    }];
+    let states: [fn() -> State; 11] = [
+        started,
+        board,
+        conversation,
+        || asking(&["t"]),
+        || asking(&["t", "n"]),
+        || asking(&["l"]),
+        || asking(&["p"]),
+        || asking(&["F", "Enter"]),
+        || asking(&[":"]),
+        writing,
+        || {
+            let mut state = writing();
+            press(&mut state, &["Esc", "?"]);
+            state
+        },
+    ];
     for make in states {
         let mut state = make();
         for (columns, rows) in sizes() {
