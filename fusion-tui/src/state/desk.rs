@@ -75,6 +75,8 @@ pub(crate) struct Desk {
     unread_mine: usize,
     /// When the cursor last moved without a key.
     slipped_at: Option<i64>,
+    /// The filter was changed since the last order: whatever moves now was asked for.
+    refiltered: bool,
     dirty: bool,
 }
 
@@ -90,6 +92,7 @@ impl Default for Desk {
             counts: [0; 4],
             unread_mine: 0,
             slipped_at: None,
+            refiltered: false,
             dirty: false,
         }
     }
@@ -162,6 +165,7 @@ impl Desk {
     /// Shows only rows that contain `filter`, in any case of letters.
     pub(crate) fn set_filter(&mut self, filter: &str) {
         self.filter = filter.to_lowercase();
+        self.refiltered = true;
         self.dirty = true;
     }
 
@@ -241,6 +245,7 @@ impl Desk {
             return;
         }
         self.dirty = false;
+        let refiltered = std::mem::take(&mut self.refiltered);
         self.evict();
         self.count_tabs();
         self.order = self.ordered();
@@ -253,7 +258,7 @@ impl Desk {
                 let had = cursor.selected.is_some();
                 cursor.index = cursor.index.min(self.order.len().saturating_sub(1));
                 cursor.selected = self.order.get(cursor.index).cloned();
-                if had {
+                if had && !refiltered {
                     self.slipped_at = Some(now);
                 }
             }

@@ -143,6 +143,14 @@ fn a_key_does_not_hit_a_row_that_slid_under_the_cursor() {
 }
 
 #[test]
+fn a_key_hits_the_row_that_was_filtered_for() {
+    let mut state = queue();
+    press(&mut state, &["/", "1", "0", "0", "3", "Enter"]);
+    assert_eq!(state.desk.selected(), Some(&id(1003)));
+    assert_eq!(calls(press(&mut state, &["R"])).len(), 1);
+}
+
+#[test]
 fn a_win_does_not_tear_the_agent_from_a_text() {
     let mut state = live(vec![waiting(1001, 9), assigned(1002, "u-1", "agent1")]);
     press(&mut state, &["C", "2", "r"]);
