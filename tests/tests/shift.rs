@@ -210,3 +210,122 @@ fn kill_9_of_the_console_keeps_the_draft() {
         Ok(())
     });
 }
+
+/// Gives the open conversation away by keys: `t`, the name, Enter, the note, Enter.
+async fn give(console: &mut Terminal, to: &str, note: &str) -> Result<()> {
+    console.keys("t")?;
+    console.shows("give it to").await?;
+    console.keys(to)?;
+    console.until("the colleague", |screen| screen.contains(&format!("> {to}"))).await?;
+    console.keys("\r")?;
+    console.shows(&format!("give it to {to}")).await?;
+    console.keys(note)?;
+    console.shows(note).await?;
+    console.keys("\r")?;
+    console.shows(&format!("offered to {to} (u takes it back)")).await?;
+    Ok(())
+}
+
+#[test]
+fn a_chat_is_given_to_a_colleague_refused_and_labelled_by_keys() {
+    play(async |stage: &Stage| {
+        let daemon = Daemon::demo(stage).await?;
+        let (_visitor, number) = waiting_visitor(&daemon, "Do you speak Norwegian?").await?;
+        let mut console = daemon.console("agent1")?;
+        let mut colleague = daemon.console("agent2")?;
+        colleague.shows("Waiting 4").await?;
+        claim_newest(&mut console, &number, 1).await?;
+
+        // Given, and taken back at once.
+        give(&mut console, "agent2", "my Norwegian is poor").await?;
+        console.keys("u")?;
+        console.shows("yours").await?;
+        // Given again: the colleague is told, declines, and the giver learns who did.
+        give(&mut console, "agent2", "mine really is").await?;
+        colleague.shows(&format!("agent1 gives you {number}: c claims, L declines")).await?;
+        colleague.keys("1/")?;
+        colleague.keys(number.trim_start_matches('#'))?;
+        colleague.keys("\r")?;
+        colleague.until("the cursor on it", |screen| on_cursor(screen, &number)).await?;
+        colleague.shows("offered to you").await?;
+        colleague.keys("L")?;
+        colleague.shows("declined, it waits for everybody").await?;
+        console.shows(&format!("agent2 declined {number}: it waits for everybody")).await?;
+        console.shows("mine really is").await?;
+
+        label(&mut console).await?;
+        colleague.shows("URGENT [norwegian]").await?;
+        let staff = daemon.staff("agent1").await?;
+        let row = staff.conversation(number.trim_start_matches('#')).await?;
+        ensure!(row.priority() == v1::Priority::Urgent, "{row:?}");
+        ensure!(row.tags == ["norwegian"], "{row:?}");
+        ensure!(row.offered_until.is_none() && row.assignee.is_none(), "{row:?}");
+        Ok(())
+    });
+}
+
+/// The priority by its key and its letter, the tags by a command and by their key.
+async fn label(console: &mut Terminal) -> Result<()> {
+    console.keys("p")?;
+    console.shows("u h n l, sets it").await?;
+    console.keys("u")?;
+    console.shows("priority urgent").await?;
+    console.keys(":")?;
+    console.shows("Enter runs").await?;
+    console.keys("tag norwegian Spam!\r")?;
+    console.shows("spam!: a tag is a word").await?;
+    console.keys("\x7f\r")?;
+    console.shows("tags norwegian spam").await?;
+    console.keys("l")?;
+    console.shows("Enter sets them").await?;
+    // Ctrl-w takes the last word away, and the space behind it.
+    console.keys("\x17\r")?;
+    console.shows("tags norwegian (u takes it back)").await?;
+    Ok(())
+}
+
+#[test]
+fn an_answer_is_flagged_and_a_message_removed_by_keys() {
+    play(async |stage: &Stage| {
+        let daemon = Daemon::demo(stage).await?;
+        let mut visitor = daemon.visitor().await?;
+        visitor.say("How long does the battery last?").await?;
+        visitor.message(1, "an answer", |it| it["senderType"] == "assistant").await?;
+        visitor.ask_for_person().await?;
+        visitor.status("escalated").await?;
+        let conversation = visitor.conversation.clone().context("it has begun")?;
+        let staff = daemon.staff("agent1").await?;
+        let number = format!("#{}", staff.conversation(&conversation).await?.number);
+        let mut console = daemon.console("agent1")?;
+        claim_newest(&mut console, &number, 1).await?;
+        console.keys("F")?;
+        console.shows("which answer to flag for review").await?;
+        console.keys("\r")?;
+        console.shows("flag an answer for review").await?;
+        console.keys("out of date\r")?;
+        console.shows("answer flagged for review").await?;
+        console.shows("flagged: out of date").await?;
+
+        write(&mut console, "r", REPLY, "The secret is 42").await?;
+        visitor.message(1, "the reply", |it| it["content"] == "The secret is 42").await?;
+        console.keys("D")?;
+        console.shows("which message to remove").await?;
+        console.keys("\r")?;
+        console.shows("remove this message?").await?;
+        // Enter is for no.
+        console.keys("\r")?;
+        console.hides("remove this message?").await?;
+        console.shows("The secret is 42").await?;
+        console.keys("D\r")?;
+        console.shows("remove this message?").await?;
+        console.keys("y")?;
+        console.shows("message removed, for the visitor too").await?;
+        console.shows("was removed").await?;
+        console.hides("The secret is 42").await?;
+        let (messages, _) = staff.messages(number.trim_start_matches('#')).await?;
+        let flagged = messages.iter().filter(|it| it.flag == "out of date").count();
+        let removed = messages.iter().filter(|it| it.retracted).count();
+        ensure!((flagged, removed) == (1, 1), "{messages:?}");
+        Ok(())
+    });
+}
