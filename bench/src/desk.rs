@@ -104,7 +104,11 @@ impl<'w> Desk<'w> {
                     }
                 }
                 Frame::Reset(_) => bail!("the daemon cannot resume {after:?}"),
-                Frame::Typing(_) | Frame::Heartbeat(_) => {}
+                Frame::Typing(_)
+                | Frame::Stream(_)
+                | Frame::Committed(_)
+                | Frame::Dropped(_)
+                | Frame::Heartbeat(_) => {}
             }
         }
     }

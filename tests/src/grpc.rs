@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use anyhow::{Context, Result, bail};
 use fusionchat_proto::{problem, v1};
+use serde_json::{Value, json};
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
@@ -250,6 +251,32 @@ impl Watch {
         loop {
             if let v1::watch_response::Frame::Typing(typing) = self.frame().await? {
                 return Ok(typing);
+            }
+        }
+    }
+
+    /// The next frame of an answer in the making, as the visitor's socket has it; others are passed over.
+    pub async fn streamed(&mut self) -> Result<Value> {
+        use v1::watch_response::Frame;
+        loop {
+            match self.frame().await? {
+                Frame::Stream(v1::Stream { conversation_id, turn, n, text }) => {
+                    return Ok(json!({ "type": "stream", "conversation": conversation_id,
+                        "turn": turn, "n": n, "text": text }));
+                }
+                Frame::Committed(v1::Committed { conversation_id, turn, seq }) => {
+                    return Ok(json!({ "type": "committed", "conversation": conversation_id,
+                        "turn": turn, "seq": seq }));
+                }
+                Frame::Dropped(v1::Dropped { conversation_id, turn }) => {
+                    return Ok(json!({ "type": "dropped", "conversation": conversation_id,
+                        "turn": turn }));
+                }
+                Frame::Ready(_)
+                | Frame::Change(_)
+                | Frame::Typing(_)
+                | Frame::Reset(_)
+                | Frame::Heartbeat(_) => {}
             }
         }
     }

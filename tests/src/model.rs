@@ -32,6 +32,8 @@ pub enum Line {
     HangBeforeToken,
     /// This text is sent, and no more.
     HangAfter(String),
+    /// This text is sent, and once [`ScriptedModel::release`] is called these bytes, which end the stream or cut it off.
+    Held(String, String),
     /// Text without an end.
     Endless,
 }
@@ -66,6 +68,7 @@ pub struct ScriptedModel {
     state: Arc<Mutex<State>>,
     closed: watch::Sender<usize>,
     asked: watch::Sender<usize>,
+    held: watch::Sender<usize>,
 }
 
 impl ScriptedModel {
@@ -77,6 +80,7 @@ impl ScriptedModel {
             state: Arc::default(),
             closed: watch::Sender::new(0),
             asked: watch::Sender::new(0),
+            held: watch::Sender::new(0),
         };
         let serving = server.clone();
         let tasks = tokio_util::task::TaskTracker::new();
@@ -125,6 +129,14 @@ impl ScriptedModel {
         Ok(())
     }
 
+    /// Lets one answer that is held go on.
+    pub async fn release(&self) -> Result<()> {
+        let waits = |held: &mut usize| std::mem::replace(held, held.saturating_sub(1)) > 0;
+        self.held.subscribe().wait_for(|held| *held > 0).await?;
+        anyhow::ensure!(self.held.send_if_modified(waits), "another released it");
+        Ok(())
+    }
+
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -161,6 +173,13 @@ impl ScriptedModel {
             Line::HangAfter(text) => {
                 answer(&mut stream, &chunk(&text)).await?;
                 self.hang(stream).await
+            }
+            Line::Held(before, after) => {
+                answer(&mut stream, &chunk(&before)).await?;
+                self.held.send_modify(|held| *held += 1);
+                let mut held = self.held.subscribe();
+                held.wait_for(|held| *held == 0).await?;
+                Ok(stream.write_all(after.as_bytes()).await?)
             }
             Line::Endless => {
                 answer(&mut stream, &chunk("ANSWER [1]\n")).await?;

@@ -116,6 +116,7 @@ async fn follow_once(
                 return Err(End::Reset);
             }
             Some(Frame::Heartbeat(beat)) => events.send(Event::DaemonClock(beat.now)).await?,
+            Some(Frame::Stream(_) | Frame::Committed(_) | Frame::Dropped(_)) => {}
             // A frame of a later version.
             None => {}
         }

@@ -11,6 +11,8 @@ mod wire;
 mod live_test;
 #[cfg(test)]
 mod origin_test;
+#[cfg(test)]
+mod stream_test;
 
 use std::sync::Arc;
 

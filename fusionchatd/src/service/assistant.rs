@@ -23,6 +23,7 @@ use super::Service;
 use super::digest::Digest;
 use super::error::Error;
 use super::rows::Rows;
+use super::stream::awaits_assistant;
 
 /// How much of a conversation the assistant looks back at, in messages.
 const LOOK_BACK_MAX: u32 = 20;
@@ -164,6 +165,19 @@ impl Service {
         Ok(header.turn == turn && (speaks || drafts))
     }
 
+    /// The conversation, if the assistant may answer its visitor now.
+    pub(super) async fn answering(
+        &self,
+        organization: OrganizationId,
+        conversation: ConversationId,
+    ) -> Result<Option<Conversation>, Error> {
+        let rows = Rows::new(self.engine.as_ref(), organization);
+        let found = rows.conversation(conversation).await?;
+        let Some(header) = found.filter(awaits_assistant) else { return Ok(None) };
+        let inbox = rows.inbox(header.inbox).await?;
+        Ok(inbox.is_some_and(|it| it.assistant == AssistantMode::On).then_some(header))
+    }
+
     async fn think_about(
         self: &Arc<Self>,
         actor: &Actor,
@@ -230,7 +244,8 @@ impl Service {
         Ok(())
     }
 
-    /// Does what was thought. A stale turn is rejected; the same step twice does it once.
+    /// Does what was thought and returns the number of what was said. A stale turn is rejected; the same step twice
+    /// does it once.
     pub async fn assistant_act(
         self: &Arc<Self>,
         organization: OrganizationId,
@@ -238,7 +253,7 @@ impl Service {
         position: u64,
         turn: u64,
         act: AssistantAct,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<u64>, Error> {
         let actor = Actor::assistant(organization);
         // Thinking again about the same entry may come to something else: it is the same step all the same.
         let digest = Digest::of("assistant").bytes(conversation.bytes()).finish();
@@ -246,7 +261,8 @@ impl Service {
         let mut client_id = [0; 16];
         client_id.copy_from_slice(&step[..16]);
         let command = Command::Assistant { conversation, turn, act };
-        self.execute(&actor, Some(ClientId(client_id)), digest, command).await.map(|_| ())
+        let answer = self.execute(&actor, Some(ClientId(client_id)), digest, command).await?;
+        Ok(answer.refs.seq)
     }
 
     /// How far a worker has read an organization's journal.

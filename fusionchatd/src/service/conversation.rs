@@ -12,7 +12,6 @@ use crate::store::record::{Pointer, Record};
 use crate::store::{Direction, Range, table};
 
 use super::error::Error;
-use super::hub::{Topic, Typing};
 use super::label::staff_digest;
 use super::rows::{PAGE_MAX, Rows};
 use super::view::{self, ConversationView, MessageView, NoteView};
@@ -419,31 +418,6 @@ impl Service {
         let admin = actor.is_admin();
         let command = Command::Staff { agent, admin, conversation, act };
         self.execute(actor, client_id, digest, command).await
-    }
-
-    /// Shows that the actor is typing. Never stored.
-    pub async fn set_typing(&self, actor: &Actor, text: &str, note: bool) -> Result<(), Error> {
-        let header = self.find_conversation(actor, text).await?;
-        let by_visitor = matches!(&actor.who, Who::Visitor { .. });
-        if !by_visitor {
-            require(actor, Permission::WriteConversations)?;
-        }
-        let user = if by_visitor { Some(header.visitor) } else { actor.staff() };
-        let name = self.rows(actor).user_label(user).await?;
-        let actor_ref = actor.into();
-        let typing = Arc::new(Typing {
-            conversation: header.id,
-            inbox: header.inbox,
-            actor: actor_ref,
-            name,
-            note: note && !by_visitor,
-        });
-        self.hub.signal(Topic::Organization(actor.organization), &typing);
-        let public = !typing.note && (by_visitor || header.assignee == actor.staff());
-        if public {
-            self.hub.signal(Topic::Visitor(actor.organization, header.visitor), &typing);
-        }
-        Ok(())
     }
 }
 

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, broadcast, watch};
 
-use crate::domain::entry::{ActorRef, EntryKind};
-use crate::domain::id::{ConversationId, InboxId, OrganizationId, UserId};
+use crate::domain::entry::EntryKind;
+use crate::domain::id::{OrganizationId, UserId};
 
 use super::Service;
+use super::ephemeral::Ephemeral;
 use super::view::Change;
 
 /// How many recent changes a topic keeps, so that live readers need not go to the store.
@@ -28,27 +29,12 @@ pub enum Topic {
     Visitor(OrganizationId, UserId),
 }
 
-/// Somebody is typing. Hub only, never stored; the actor comes from the credential.
-#[derive(Clone, Debug)]
-pub struct Typing {
-    /// Where.
-    pub conversation: ConversationId,
-    /// That conversation's inbox.
-    pub inbox: InboxId,
-    /// Who.
-    pub actor: ActorRef,
-    /// Their name.
-    pub name: String,
-    /// A note in the making: staff only.
-    pub note: bool,
-}
-
 /// One audience.
 #[derive(Debug)]
 pub(super) struct Channel {
     /// The last position published.
     wake: watch::Sender<u64>,
-    signals: broadcast::Sender<Arc<Typing>>,
+    signals: broadcast::Sender<Arc<Ephemeral>>,
     recent: Mutex<Recent>,
 }
 
@@ -104,7 +90,7 @@ impl Channel {
     }
 
     /// The signals from now on.
-    pub(super) fn signals(&self) -> broadcast::Receiver<Arc<Typing>> {
+    pub(super) fn signals(&self) -> broadcast::Receiver<Arc<Ephemeral>> {
         self.signals.subscribe()
     }
 
@@ -208,10 +194,10 @@ impl Hub {
     }
 
     /// Sends a signal to an audience, if anybody listens.
-    pub(super) fn signal(&self, topic: Topic, typing: &Arc<Typing>) {
+    pub(super) fn signal(&self, topic: Topic, signal: &Arc<Ephemeral>) {
         self.existing(topic, |channel| {
             // Nobody listening is fine: a signal is for those who are there.
-            let _ = channel.signals.send(Arc::clone(typing));
+            let _ = channel.signals.send(Arc::clone(signal));
         });
     }
 

@@ -170,7 +170,7 @@ async fn fault_91_a_member_who_is_removed_hears_nothing_more() {
                     break;
                 }
             }
-            Signal::Typing(_) => panic!("typing in a conversation of an inbox that is not theirs"),
+            Signal::Ephemeral(_) => panic!("a signal of an inbox that is not theirs"),
         }
     }
     let header = rig.header(id).await;

@@ -9,6 +9,7 @@ pub mod assistant;
 pub mod audit;
 pub mod auth;
 pub mod conversation;
+pub mod ephemeral;
 pub mod error;
 pub mod execute;
 pub mod hub;
@@ -25,6 +26,7 @@ pub mod rights;
 pub mod rows;
 pub mod session;
 pub mod status;
+pub mod stream;
 pub mod subscribe;
 pub mod timer;
 pub mod token;
@@ -61,6 +63,8 @@ mod label_test;
 mod rig;
 #[cfg(test)]
 mod settle_test;
+#[cfg(test)]
+mod stream_test;
 #[cfg(test)]
 mod subscribe_test;
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, watch};
 use uuid::Uuid;
 
@@ -11,10 +12,12 @@ use crate::domain::actor::{Actor, Permission, Who};
 use crate::domain::id::{ConversationId, InboxId, UserId};
 use crate::domain::visible::visible;
 
+use super::ephemeral::{Ephemeral, Part, Place};
 use super::error::Error;
-use super::hub::{Seat, Topic, Typing};
+use super::hub::{Seat, Topic};
 use super::rights::Reach;
 use super::rows::Rows;
+use super::stream::{Following, awaits_assistant};
 use super::view::{self, Change, ConversationView, MessageView};
 use super::{Service, require};
 
@@ -35,8 +38,8 @@ pub struct Cursor {
 pub enum Signal {
     /// An entry of the journal.
     Change(Arc<Change>),
-    /// Somebody is typing.
-    Typing(Arc<Typing>),
+    /// What is never stored.
+    Ephemeral(Arc<Ephemeral>),
 }
 
 /// A reader of an organization's journal.
@@ -47,9 +50,13 @@ pub struct Watcher {
     only: Option<ConversationId>,
     seat: Seat,
     wake: watch::Receiver<u64>,
-    typing: broadcast::Receiver<Arc<Typing>>,
+    signals: broadcast::Receiver<Arc<Ephemeral>>,
+    following: Following,
+    /// The beginning of an answer, until it is known to be of the present.
+    begun: Option<Arc<Ephemeral>>,
     position: u64,
     pending: VecDeque<Arc<Change>>,
+    told: VecDeque<Arc<Ephemeral>>,
 }
 
 /// How a subscription begins.
@@ -76,7 +83,7 @@ impl Service {
         };
         let seat = Seat::take(self, Topic::Organization(actor.organization));
         let wake = seat.channel().wake();
-        let typing = seat.channel().signals();
+        let signals = seat.channel().signals();
         let (_, head) = self.rows(actor).head().await?;
         let now = Cursor { epoch: self.epoch(), position: head.position };
         let position = match after {
@@ -93,16 +100,18 @@ impl Service {
         };
         let reach = self.reach(actor).await?;
         let actor = actor.clone();
-        let pending = VecDeque::new();
         Ok(Subscribed::Live(Box::new(Watcher {
             actor,
             reach,
             only,
             seat,
             wake,
-            typing,
+            signals,
+            following: Following::default(),
+            begun: None,
             position,
-            pending,
+            pending: VecDeque::new(),
+            told: VecDeque::new(),
         })))
     }
 }
@@ -118,9 +127,15 @@ impl Watcher {
         loop {
             while let Some(change) = self.pending.pop_front() {
                 self.position = change.entry.position;
+                if let Some(view) = &change.conversation {
+                    self.following.saw(&view.header);
+                }
                 if self.wants(&change) {
                     return Ok(Signal::Change(change));
                 }
+            }
+            if let Some(signal) = self.told.pop_front() {
+                return Ok(Signal::Ephemeral(signal));
             }
             // Seen before reading, so that a commit during the read wakes us again.
             self.wake.borrow_and_update();
@@ -128,20 +143,60 @@ impl Watcher {
             if !self.pending.is_empty() {
                 continue;
             }
+            if let Some(signal) = self.take_begun().await? {
+                return Ok(Signal::Ephemeral(signal));
+            }
+            // The journal first: a signal is never ahead of the change it follows.
             tokio::select! {
+                biased;
                 changed = self.wake.changed() => {
                     changed.map_err(|_| Error::unavailable("draining", "the daemon is stopping"))?;
                 }
-                signal = self.typing.recv() => {
-                    // A reader that lagged behind has missed signals that are stale anyway.
-                    let Ok(typing) = signal else { continue };
-                    let within = self.only.is_none_or(|only| only == typing.conversation);
-                    if within && self.reach.has(typing.inbox) {
-                        return Ok(Signal::Typing(typing));
+                signal = self.signals.recv() => {
+                    if let Some(signal) = self.hear(signal) {
+                        return Ok(Signal::Ephemeral(signal));
                     }
                 }
             }
         }
+    }
+
+    /// What of a signal is for this reader.
+    fn hear(&mut self, signal: Result<Arc<Ephemeral>, RecvError>) -> Option<Arc<Ephemeral>> {
+        let Ok(signal) = signal else {
+            // Typing that was missed is stale anyway; of an answer no part may be missing.
+            self.told.extend(self.following.lost());
+            return None;
+        };
+        if !self.is_near(signal.place()) {
+            return None;
+        }
+        match &*signal {
+            Ephemeral::Typing(_) => Some(signal),
+            Ephemeral::Streamed(streamed) if matches!(streamed.part, Part::Text { n: 0, .. }) => {
+                self.begun = Some(signal);
+                None
+            }
+            Ephemeral::Streamed(streamed) => self.following.takes(streamed).then_some(signal),
+        }
+    }
+
+    /// The beginning of an answer, if its turn has not passed. Every change up to here has been handed out.
+    async fn take_begun(&mut self) -> Result<Option<Arc<Ephemeral>>, Error> {
+        let Some(signal) = &self.begun else { return Ok(None) };
+        let rows = Rows::new(self.seat.service().engine.as_ref(), self.actor.organization);
+        let header = rows.conversation(signal.place().conversation).await?;
+        let Some(signal) = self.begun.take() else { return Ok(None) };
+        let Ephemeral::Streamed(streamed) = &*signal else { return Ok(None) };
+        let now = header.is_some_and(|it| it.turn == streamed.turn && awaits_assistant(&it));
+        Ok((now && self.following.takes(streamed)).then_some(signal))
+    }
+
+    /// Whether signals from there are for this reader.
+    fn is_near(&self, place: Place) -> bool {
+        // A test is watched by its number alone.
+        let within = self.only.map_or(!place.test, |only| only == place.conversation);
+        within && self.reach.has(place.inbox)
     }
 
     fn wants(&self, change: &Change) -> bool {
@@ -186,8 +241,8 @@ pub enum VisitorSignal {
     Messages(Vec<MessageView>),
     /// The conversation's header after something visible changed.
     Status(Box<ConversationView>),
-    /// An agent or the assistant is typing.
-    Typing(Arc<Typing>),
+    /// What is never stored.
+    Ephemeral(Arc<Ephemeral>),
 }
 
 /// A reader of one visitor's conversation.
@@ -198,8 +253,11 @@ pub struct VisitorWatcher {
     user: UserId,
     inbox: InboxId,
     wake: watch::Receiver<u64>,
-    typing: broadcast::Receiver<Arc<Typing>>,
+    signals: broadcast::Receiver<Arc<Ephemeral>>,
+    following: Following,
     conversation: Option<ConversationId>,
+    /// The turn in which the assistant is to answer.
+    awaited: Option<u64>,
     seq: u64,
     shown: Option<Shown>,
     pending: VecDeque<VisitorSignal>,
@@ -242,9 +300,11 @@ impl Service {
             user: *user,
             inbox: *inbox,
             wake: seat.channel().wake(),
-            typing: seat.channel().signals(),
+            signals: seat.channel().signals(),
+            following: Following::default(),
             seat,
             conversation: conversation.map(|view| view.header.id),
+            awaited: None,
             seq,
             shown: conversation.map(shown),
             pending: VecDeque::new(),
@@ -265,19 +325,46 @@ impl VisitorWatcher {
             if !self.pending.is_empty() {
                 continue;
             }
+            // The journal first: a signal is never ahead of the message it follows.
             tokio::select! {
+                biased;
                 changed = self.wake.changed() => {
                     changed.map_err(|_| Error::unavailable("draining", "the daemon is stopping"))?;
                 }
-                signal = self.typing.recv() => {
-                    let Ok(typing) = signal else { continue };
-                    let theirs = self.conversation == Some(typing.conversation);
-                    let by_visitor = typing.actor.user == Some(self.user);
-                    if theirs && !by_visitor && !typing.note {
-                        return Ok(VisitorSignal::Typing(typing));
+                signal = self.signals.recv() => match signal {
+                    Ok(signal) if self.is_for_them(&signal) => {
+                        return Ok(VisitorSignal::Ephemeral(signal));
+                    }
+                    Ok(_) => {}
+                    Err(_) => {
+                        let dropped = self.following.lost().map(VisitorSignal::Ephemeral);
+                        self.pending.extend(dropped);
                     }
                 }
             }
+        }
+    }
+
+    /// Whether this visitor hears a signal of theirs.
+    fn is_for_them(&mut self, signal: &Ephemeral) -> bool {
+        if self.conversation != Some(signal.place().conversation) {
+            return false;
+        }
+        match signal {
+            Ephemeral::Typing(typing) => typing.actor.user != Some(self.user) && !typing.note,
+            Ephemeral::Streamed(streamed) => {
+                let begins = matches!(streamed.part, Part::Text { n: 0, .. });
+                let now = !begins || self.awaited == Some(streamed.turn);
+                now && self.following.takes(streamed)
+            }
+        }
+    }
+
+    /// A signal did not get through: the reader is too slow for it.
+    pub fn shed(&mut self, signal: &Ephemeral) {
+        match signal {
+            Ephemeral::Typing(_) => {}
+            Ephemeral::Streamed(streamed) => self.following.shed(streamed),
         }
     }
 
@@ -289,6 +376,8 @@ impl VisitorWatcher {
             self.conversation = Some(header.id);
             self.seq = 0;
         }
+        self.awaited = awaits_assistant(&header).then_some(header.turn);
+        self.following.saw(&header);
         if header.last_seq > self.seq {
             // No more than there are: the store reads a few rows at once and many on another thread.
             let news = u32::try_from(header.last_seq - self.seq).unwrap_or(READ_AT_ONCE);

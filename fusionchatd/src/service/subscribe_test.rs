@@ -11,6 +11,7 @@ use crate::domain::entry::EntryKind;
 use crate::domain::id::ConversationId;
 
 use super::Service;
+use super::ephemeral::Ephemeral;
 use super::rig::{Desk, Rig, fresh};
 use super::subscribe::{Cursor, Signal, Subscribed, VisitorSignal, VisitorWatcher, Watcher};
 use super::view::Change;
@@ -242,7 +243,7 @@ async fn a_visitor_hears_messages_before_what_they_changed() {
             VisitorSignal::Status(view) => {
                 heard.push(format!("{} {}", view.assignee_name, view.header.staff_mark));
             }
-            VisitorSignal::Typing(_) => {}
+            VisitorSignal::Ephemeral(_) => {}
         }
     }
     assert_eq!(heard, ["hello, claimed, hi", "A 3"]);
@@ -364,9 +365,11 @@ async fn typing_reaches_only_whom_it_may() {
     {
         rig.service.set_typing(actor, &text, note).await.expect("signalled");
         let signal = timeout(SOON, staff.next()).await.expect("heard").expect("a signal");
-        assert!(matches!(signal, Signal::Typing(_)), "staff hear everybody: {signal:?}");
+        let Signal::Ephemeral(heard) = &signal else { panic!("staff hear everybody: {signal:?}") };
+        assert!(matches!(&**heard, Ephemeral::Typing(_)), "{heard:?}");
     }
     let heard = timeout(SOON, visitor.next()).await.expect("heard").expect("a signal");
-    let VisitorSignal::Typing(typing) = heard else { panic!("{heard:?}") };
+    let VisitorSignal::Ephemeral(heard) = heard else { panic!("{heard:?}") };
+    let Ephemeral::Typing(typing) = &*heard else { panic!("{heard:?}") };
     assert_eq!((typing.name.as_str(), typing.note), ("A", false), "only the assignee's reply");
 }

@@ -1,5 +1,6 @@
-//! Asks a model about one question and checks what it says, sentence by sentence, before anybody sees it. Whatever
-//! the model does, the visitor gets the checked answer, the built-in one, or a person.
+//! Asks a model about one question and checks what it says, sentence by sentence, before anybody sees it; what has
+//! passed is shown while the rest comes. Whatever the model does, the visitor gets the checked answer, the built-in
+//! one, or a person.
 
 use std::sync::PoisonError;
 
@@ -18,6 +19,7 @@ use crate::domain::id::{ConversationId, OrganizationId};
 use crate::service::Service;
 use crate::service::assistant::Question;
 use crate::service::error::Error;
+use crate::service::stream::AnswerStream;
 
 use super::budget::Budgets;
 use super::provider::Provider;
@@ -74,20 +76,21 @@ impl Cost {
 }
 
 impl Asking<'_> {
-    /// Asks, once more if the first reply may not be sent, and falls back.
-    pub(super) async fn answer(&self) -> Result<Outcome, Error> {
+    /// Asks, once more if the first reply may not be sent, and falls back. What `shown` has of a reply that is not the
+    /// outcome is withdrawn.
+    pub(super) async fn answer(&self, shown: &mut AnswerStream<'_>) -> Result<Outcome, Error> {
         let name = self.question.organization_name.as_str();
         if !self.breaker(|it| it.admit(self.service.now())) {
             tracing::warn!(organization = name, "the model is left alone after failures");
             return Ok(Outcome::Act(self.question.fallback.clone()));
         }
-        let outcome = self.answer_admitted().await;
+        let outcome = self.answer_admitted(shown).await;
         // Whatever happened, a half-open breaker waits for nobody any more.
         self.breaker(Breaker::abandoned);
         outcome
     }
 
-    async fn answer_admitted(&self) -> Result<Outcome, Error> {
+    async fn answer_admitted(&self, shown: &mut AnswerStream<'_>) -> Result<Outcome, Error> {
         let name = self.question.organization_name.as_str();
         let began = Instant::now();
         for again in [false, true] {
@@ -103,7 +106,10 @@ impl Asking<'_> {
                 return Ok(Outcome::Act(self.question.fallback.clone()));
             };
             cost.bytes = asked.bytes();
-            let tried = self.try_once(asked, began, &mut cost).await;
+            let tried = self.try_once(asked, began, &mut cost, shown).await;
+            if !matches!(tried, Ok(Tried::Done(AssistantAct::Say { .. }))) {
+                shown.withdraw();
+            }
             self.budgets.settle(&reserved, cost.tokens());
             let ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
             let tokens = cost.tokens();
@@ -166,6 +172,7 @@ impl Asking<'_> {
         asked: Prompt,
         began: Instant,
         cost: &mut Cost,
+        shown: &mut AnswerStream<'_>,
     ) -> Result<Tried, Error> {
         let model = match self.provider.model().await {
             Ok(model) => model,
@@ -206,6 +213,15 @@ impl Asking<'_> {
                 Ok(Some(act)) => return Ok(Tried::Done(act)),
                 Err(what) => return Ok(Tried::Refused(what)),
             }
+            if self.question.draft {
+                // Staff get it whole, as a note; the visitor never.
+                continue;
+            }
+            match shown.say(draft.news()).await {
+                Ok(()) => {}
+                Err(error) if error.code == "stale_turn" => return Ok(Tried::Cut),
+                Err(error) => return Err(error),
+            }
         }
     }
 
@@ -221,11 +237,20 @@ struct Draft<'a> {
     reply: Reply,
     support: Option<Support>,
     content: String,
+    /// How much of it was taken as news, in bytes.
+    known: usize,
 }
 
 impl<'a> Draft<'a> {
     fn new(question: &'a Question) -> Self {
-        Self { question, reply: Reply::default(), support: None, content: String::new() }
+        let (reply, content) = (Reply::default(), String::new());
+        Self { question, reply, support: None, content, known: 0 }
+    }
+
+    /// What has been added to the answer since the last call.
+    fn news(&mut self) -> &str {
+        let from = std::mem::replace(&mut self.known, self.content.len());
+        &self.content[from..]
     }
 
     /// Takes more of the reply. An act if the first line asks for one that needs no words.
@@ -282,7 +307,8 @@ impl<'a> Draft<'a> {
             if let Some(missing) = missing {
                 return Err(missing);
             }
-            self.content.push_str(&sentence);
+            let begins = self.content.is_empty();
+            self.content.push_str(if begins { sentence.trim_start() } else { &sentence });
         }
         Ok(None)
     }

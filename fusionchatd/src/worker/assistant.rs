@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::domain::actor::Actor;
 use crate::domain::command::AssistantAct;
 use crate::domain::entry::{Entry, EntryKind};
 use crate::domain::id::{ConversationId, OrganizationId};
@@ -317,6 +318,7 @@ async fn attempt(
     task: Task,
 ) -> Result<Attempt, Error> {
     let Task { organization, conversation, position } = task;
+    let mut shown = None;
     let (turn, act, draft) = match service.think(organization, conversation).await? {
         Thought::Nothing => return Ok(Attempt::Done),
         Thought::Act(turn, act) => (turn, act, false),
@@ -333,7 +335,9 @@ async fn attempt(
                     moved,
                     stop: &tools.stop,
                 };
-                match asking.answer().await? {
+                let actor = Actor::assistant(organization);
+                let stream = service.answer_stream(&actor, conversation, question.turn)?;
+                match asking.answer(shown.insert(stream)).await? {
                     Outcome::Act(act) => (question.turn, act, question.draft),
                     Outcome::Cut => return Ok(Attempt::Again),
                     Outcome::Stopped => return Ok(Attempt::Stopped),
@@ -350,9 +354,14 @@ async fn attempt(
         // What it wanted to say no message may hold: a person is needed now, not when the timer fires.
         Err(error) if error.kind == Kind::Invalid && !draft => {
             tracing::warn!(code = error.code, "the assistant's answer was refused");
+            drop(shown);
             act_in_turn(AssistantAct::HandOver { reason: FAILED }).await?;
         }
-        done => done?,
+        done => {
+            if let (Some(seq), Some(shown)) = (done?, &mut shown) {
+                shown.committed(seq);
+            }
+        }
     }
     Ok(Attempt::Done)
 }

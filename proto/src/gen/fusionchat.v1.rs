@@ -8716,7 +8716,7 @@ pub struct WatchRequest {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WatchResponse {
-    #[prost(oneof = "watch_response::Frame", tags = "1, 2, 3, 4, 5")]
+    #[prost(oneof = "watch_response::Frame", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
     pub frame: ::core::option::Option<watch_response::Frame>,
 }
 /// Nested message and enum types in `WatchResponse`.
@@ -8736,6 +8736,13 @@ pub mod watch_response {
         /// Sent when nothing else was for 5 seconds.
         #[prost(message, tag = "5")]
         Heartbeat(super::Heartbeat),
+        /// The assistant's answer in the making, to staff as to the visitor. Each answer is ended by one of the two below.
+        #[prost(message, tag = "6")]
+        Stream(super::Stream),
+        #[prost(message, tag = "7")]
+        Committed(super::Committed),
+        #[prost(message, tag = "8")]
+        Dropped(super::Dropped),
     }
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -8790,6 +8797,38 @@ pub struct Typing {
     pub actor: ::core::option::Option<Actor>,
     #[prost(bool, tag = "3")]
     pub note: bool,
+}
+/// More of the answer to a turn: sentences that have been checked. A signal, never stored. `n` counts from 0 in each
+/// turn, without a gap; a client that joins later, or is too slow, gets no more of that turn than its end.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Stream {
+    #[prost(string, tag = "1")]
+    pub conversation_id: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub turn: u64,
+    #[prost(uint64, tag = "3")]
+    pub n: u64,
+    /// Sentences, with the white space before them.
+    #[prost(string, tag = "4")]
+    pub text: ::prost::alloc::string::String,
+}
+/// The answer is on disk as the message `seq`, which was sent before this.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Committed {
+    #[prost(string, tag = "1")]
+    pub conversation_id: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub turn: u64,
+    #[prost(uint64, tag = "3")]
+    pub seq: u64,
+}
+/// The answer will not come: forget what was shown of it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Dropped {
+    #[prost(string, tag = "1")]
+    pub conversation_id: ::prost::alloc::string::String,
+    #[prost(uint64, tag = "2")]
+    pub turn: u64,
 }
 /// Generated client implementations.
 pub mod watch_service_client {

@@ -9,6 +9,8 @@ use tonic::{Code, Status, Streaming};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
+use crate::domain::actor::Actor;
+
 use super::Timing;
 use super::harness_test::{Desk, client_id, code, within};
 
@@ -49,7 +51,14 @@ async fn change(frames: &mut Frames) -> v1::Change {
 async fn end(frames: &mut Frames) -> Status {
     loop {
         match next(frames).await {
-            Ok(Frame::Heartbeat(_) | Frame::Change(_) | Frame::Typing(_)) => {}
+            Ok(
+                Frame::Heartbeat(_)
+                | Frame::Change(_)
+                | Frame::Typing(_)
+                | Frame::Stream(_)
+                | Frame::Committed(_)
+                | Frame::Dropped(_),
+            ) => {}
             Ok(other) => panic!("not the end: {other:?}"),
             Err(status) => return status,
         }
@@ -300,6 +309,33 @@ async fn typing_reaches_the_stream() {
     assert_eq!((typing.conversation_id, typing.note), (conversation.id, true));
     let actor = typing.actor.expect("actor");
     assert_eq!((actor.user_id, actor.name.as_str()), (desk.acme.admin.id.clone(), "admin"));
+}
+
+#[tokio::test]
+async fn an_answer_in_the_making_reaches_the_stream() {
+    let desk = Desk::open().await;
+    let admin = desk.acme.admin_key.clone();
+    let conversation = desk.start(&admin, "How?").await;
+    let (id, number) = (conversation.id, conversation.number.to_string());
+    let mut frames = watch(&desk, &admin, None).await;
+    ready(&mut frames).await;
+    let organization = desk.service.authenticate(&admin).await.expect("the admin").organization;
+    let actor = Actor::assistant(organization);
+    let of = id.parse().expect("an id");
+    let turn = 1;
+    let mut answer = desk.service.answer_stream(&actor, of, turn).expect("the assistant's");
+    for (n, text) in (0..).zip(["It", " is."]) {
+        answer.say(text).await.expect("told");
+        let part = v1::Stream { conversation_id: id.clone(), turn, n, text: text.to_owned() };
+        assert_eq!(next(&mut frames).await.expect("a frame"), Frame::Stream(part));
+    }
+    let request =
+        v1::ClaimConversationRequest { client_id: client_id(), conversation: number, take: true };
+    within(desk.conversations(&admin).claim_conversation(request)).await.expect("claimed");
+    assert_eq!(change(&mut frames).await.kind, "Claimed");
+    assert_eq!(answer.say(" So.").await.err().map(|it| it.code), Some("stale_turn"));
+    let dropped = v1::Dropped { conversation_id: id, turn };
+    assert_eq!(next(&mut frames).await.expect("a frame"), Frame::Dropped(dropped));
 }
 
 #[tokio::test]

@@ -16,8 +16,8 @@ use crate::domain::priority::Priority;
 use crate::domain::session::Session;
 use crate::domain::user::{Availability, Role, User};
 use crate::search::index::Hit;
+use crate::service::ephemeral::Typing;
 use crate::service::error::Error;
-use crate::service::hub::Typing;
 use crate::service::status::ServerStatus;
 use crate::service::subscribe::Cursor;
 use crate::service::view::{Change, ConversationView, EscalationView, MessageView, NoteView};
@@ -354,7 +354,7 @@ pub(super) fn change(change: &Change, at: Cursor, prev: u64, public_url: &str) -
 
 pub(super) fn typing(typing: &Typing) -> v1::Typing {
     v1::Typing {
-        conversation_id: typing.conversation.to_string(),
+        conversation_id: typing.place.conversation.to_string(),
         actor: Some(actor(&typing.actor, &typing.name)),
         note: typing.note,
     }

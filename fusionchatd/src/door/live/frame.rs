@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::domain::entry::ActorKind;
 use crate::domain::id::ConversationId;
 use crate::door::http::json;
 use crate::door::http::wire::conversation::VisitorConversation;
 use crate::door::http::wire::message::MessageJson;
+use crate::service::ephemeral::{Ephemeral, Part, Streamed};
 use crate::service::error::Error;
 
 /// What a visitor's client sends.
@@ -128,6 +130,12 @@ pub(super) enum ToVisitor<'a> {
         #[serde(skip_serializing_if = "str::is_empty")]
         name: &'a str,
     },
+    /// More of the assistant's answer in the making.
+    Stream { conversation: String, turn: u64, n: u64, text: &'a str },
+    /// That answer is the message with this number.
+    Committed { conversation: String, turn: u64, seq: u64 },
+    /// That answer will not come.
+    Dropped { conversation: String, turn: u64 },
     /// Staff have seen everything up to a seq.
     Read { seq: u64 },
     /// The conversation's header has changed.
@@ -138,6 +146,29 @@ pub(super) enum ToVisitor<'a> {
     Pong {},
     /// The daemon is stopping and comes back.
     Bye { retry_after_ms: u64 },
+}
+
+impl<'a> ToVisitor<'a> {
+    /// The frame of a signal; none of what is not for a visitor's eyes.
+    pub(super) fn of(signal: &'a Ephemeral) -> Option<Self> {
+        match signal {
+            Ephemeral::Typing(typing) => match typing.actor.kind {
+                ActorKind::Agent | ActorKind::Key => {
+                    Some(Self::Typing { by: "agent", name: &typing.name })
+                }
+                ActorKind::Assistant => Some(Self::Typing { by: "assistant", name: "" }),
+                ActorKind::Visitor | ActorKind::Operator | ActorKind::System => None,
+            },
+            Ephemeral::Streamed(Streamed { place, turn, part }) => {
+                let (conversation, turn) = (place.conversation.to_string(), *turn);
+                Some(match part {
+                    Part::Text { n, text } => Self::Stream { conversation, turn, n: *n, text },
+                    Part::Committed { seq } => Self::Committed { conversation, turn, seq: *seq },
+                    Part::Dropped => Self::Dropped { conversation, turn },
+                })
+            }
+        }
+    }
 }
 
 /// The inbox in a welcome.

@@ -10,10 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
-use crate::domain::conversation::{Handler, Status};
-use crate::domain::entry::ActorKind;
 use crate::domain::id::{ConversationId, InboxId};
-use crate::domain::message::SenderType;
 use crate::domain::name;
 use crate::door::http::call::parse_client_id;
 use crate::door::http::wire::Audience;
@@ -24,6 +21,7 @@ use crate::door::status::{self, CLOSE_RESTART, CLOSE_SESSION_ENDED};
 use crate::service::Service;
 use crate::service::error::Error;
 use crate::service::status::Connected;
+use crate::service::stream::awaits_assistant;
 use crate::service::subscribe::{VisitorSignal, VisitorWatcher};
 use crate::service::view::{ConversationView, MessageView};
 use crate::service::visitor::{Guest, assistant_word};
@@ -245,11 +243,7 @@ impl Visitor {
         })
         .await?;
         self.conversation = Some(message.conversation);
-        let header = &posted.conversation.header;
-        let is_thinking = header.status == Status::Open
-            && header.handler == Handler::Assistant
-            && header.last_sender == SenderType::User;
-        if is_thinking {
+        if awaits_assistant(&posted.conversation.header) {
             wire.send(&ToVisitor::Typing { by: "assistant", name: "" }).await?;
         }
         Ok(())
@@ -317,15 +311,13 @@ impl Visitor {
                 Ok(())
             }
             VisitorSignal::Status(view) => self.tell_status(wire, &view).await,
-            VisitorSignal::Typing(typing) => match typing.actor.kind {
-                ActorKind::Agent | ActorKind::Key => {
-                    wire.send(&ToVisitor::Typing { by: "agent", name: &typing.name }).await
+            VisitorSignal::Ephemeral(signal) => {
+                let Some(frame) = ToVisitor::of(&signal) else { return Ok(()) };
+                if !wire.offer(&frame).await? {
+                    self.watcher.shed(&signal);
                 }
-                ActorKind::Assistant => {
-                    wire.send(&ToVisitor::Typing { by: "assistant", name: "" }).await
-                }
-                ActorKind::Visitor | ActorKind::Operator | ActorKind::System => Ok(()),
-            },
+                Ok(())
+            }
         }
     }
 

@@ -1,6 +1,8 @@
 //! One WebSocket's bytes: frames in, frames out, each with its limits. It knows no use case. At
 //! most one frame waits to be written: whoever sends waits for it.
 
+use std::future::poll_fn;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
@@ -84,6 +86,8 @@ pub(super) struct Wire {
     close_timeout: Duration,
     missed_pings: u32,
     signals: Bucket,
+    /// An offered frame is not on its way yet.
+    owing: bool,
 }
 
 impl Wire {
@@ -103,13 +107,14 @@ impl Wire {
             close_timeout: options.close_timeout,
             missed_pings: 0,
             signals: Bucket::new(SIGNALS_BURST, SIGNALS_PER_SECOND, Instant::now()),
+            owing: false,
         }
     }
 
     /// The next text frame. Safe to drop and call again.
     pub(super) async fn read(&mut self) -> Result<Utf8Bytes, End> {
         loop {
-            let message = match self.socket.next().await {
+            let message = match poll_fn(|context| self.poll_next(context)).await {
                 Some(Ok(message)) => message,
                 Some(Err(error)) => return Err(end_of(&error)),
                 None => return Err(End::Gone),
@@ -125,6 +130,19 @@ impl Wire {
         }
     }
 
+    /// Waits for a message, and meanwhile sends on what was offered.
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Message, WsError>>> {
+        if self.owing
+            && let Poll::Ready(sent) = self.socket.poll_flush_unpin(context)
+        {
+            self.owing = false;
+            if let Err(error) = sent {
+                return Poll::Ready(Some(Err(error)));
+            }
+        }
+        self.socket.poll_next_unpin(context)
+    }
+
     /// Counts a frame that costs its sender nothing.
     pub(super) fn count_signal(&mut self) -> Result<(), End> {
         if self.signals.take(Instant::now()) { Ok(()) } else { Err(POLICY) }
@@ -136,6 +154,29 @@ impl Wire {
             return Err(End::Close(1011, "internal"));
         };
         self.write(Message::text(text)).await
+    }
+
+    /// Writes a frame if the other end takes it at once; false if not. Nobody is slow because of what may be left out.
+    pub(super) async fn offer(&mut self, frame: &ToVisitor<'_>) -> Result<bool, End> {
+        let Ok(text) = serde_json::to_string(frame) else {
+            return Err(End::Close(1011, "internal"));
+        };
+        let ready = poll_fn(|context| Poll::Ready(self.poll_room(context))).await;
+        if ready.map_err(|_| End::Gone)? {
+            let written = self.socket.start_send_unpin(Message::text(text));
+            written.map_err(|_| End::Gone)?;
+            self.owing = true;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Whether nothing waits to be written.
+    fn poll_room(&mut self, context: &mut Context<'_>) -> Result<bool, WsError> {
+        match self.socket.poll_flush_unpin(context) {
+            Poll::Ready(sent) => sent.map(|()| true),
+            Poll::Pending => Ok(false),
+        }
     }
 
     /// Asks whether the other end is still there; ends if it has not answered twice.

@@ -43,7 +43,7 @@ impl Live {
         }
     }
 
-    /// The next change; typing and heartbeats only show that the connection lives.
+    /// The next change; signals and heartbeats only show that the connection lives.
     pub(crate) async fn next(&mut self) -> Result<News, Failure> {
         loop {
             let message =
@@ -56,7 +56,15 @@ impl Live {
             match response.frame {
                 Some(Frame::Change(change)) => return Ok(News::Change(Box::new(change))),
                 Some(Frame::Reset(_)) => return Ok(News::Reset),
-                Some(Frame::Ready(_) | Frame::Typing(_) | Frame::Heartbeat(_)) | None => {}
+                Some(
+                    Frame::Ready(_)
+                    | Frame::Typing(_)
+                    | Frame::Stream(_)
+                    | Frame::Committed(_)
+                    | Frame::Dropped(_)
+                    | Frame::Heartbeat(_),
+                )
+                | None => {}
             }
         }
     }

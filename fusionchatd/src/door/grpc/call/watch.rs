@@ -16,6 +16,7 @@ use uuid::Uuid;
 use crate::domain::actor::Permission;
 use crate::door::grpc::{Door, Timing, auth, wire};
 use crate::service::Service;
+use crate::service::ephemeral::{Ephemeral, Part, Streamed};
 use crate::service::error::Error;
 use crate::service::status::{Connected, Counted};
 use crate::service::subscribe::{Cursor, Signal, Subscribed, Watcher};
@@ -70,6 +71,26 @@ impl WatchService for Door {
 
 fn frame(frame: Frame) -> v1::WatchResponse {
     v1::WatchResponse { frame: Some(frame) }
+}
+
+/// The frame of what is never stored.
+fn ephemeral(signal: &Ephemeral) -> Frame {
+    match signal {
+        Ephemeral::Typing(typing) => Frame::Typing(wire::typing(typing)),
+        Ephemeral::Streamed(Streamed { place, turn, part }) => {
+            let (conversation_id, turn) = (place.conversation.to_string(), *turn);
+            match part {
+                Part::Text { n, text } => {
+                    let (n, text) = (*n, text.clone());
+                    Frame::Stream(v1::Stream { conversation_id, turn, n, text })
+                }
+                Part::Committed { seq } => {
+                    Frame::Committed(v1::Committed { conversation_id, turn, seq: *seq })
+                }
+                Part::Dropped => Frame::Dropped(v1::Dropped { conversation_id, turn }),
+            }
+        }
+    }
 }
 
 /// The place a client names. An epoch that is none is one that has passed: it is answered by a
@@ -134,7 +155,7 @@ impl Live {
                 let public_url = &settings.public_url;
                 Frame::Change(wire::change(change, at, prev, public_url))
             }
-            Signal::Typing(typing) => Frame::Typing(wire::typing(typing)),
+            Signal::Ephemeral(signal) => ephemeral(signal),
         }
     }
 

@@ -1,0 +1,116 @@
+//! Signals that are never stored: who is typing, and what the assistant is about to say. Each names the place it
+//! belongs to, and with it its audience; the actor comes from the credential, never from the payload. Under pressure
+//! they are shed first, and nobody is closed for them.
+
+use std::sync::Arc;
+
+use crate::domain::actor::{Actor, Permission, Who};
+use crate::domain::conversation::Conversation;
+use crate::domain::entry::ActorRef;
+use crate::domain::id::{ConversationId, InboxId};
+
+use super::error::Error;
+use super::hub::Topic;
+use super::{Service, require};
+
+/// Where a signal belongs: whoever may not see this conversation hears nothing of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The conversation.
+    pub conversation: ConversationId,
+    /// Its inbox.
+    pub inbox: InboxId,
+    /// Whether it is a test, which only those hear of who ask for it by its number.
+    pub test: bool,
+}
+
+impl Place {
+    /// The place of a conversation.
+    pub(super) fn of(header: &Conversation) -> Self {
+        Self { conversation: header.id, inbox: header.inbox, test: header.is_test() }
+    }
+}
+
+/// A signal. Hub only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ephemeral {
+    /// Somebody is typing.
+    Typing(Typing),
+    /// The assistant's answer in the making, or its end.
+    Streamed(Streamed),
+}
+
+impl Ephemeral {
+    /// Where it belongs.
+    pub fn place(&self) -> Place {
+        match self {
+            Self::Typing(typing) => typing.place,
+            Self::Streamed(streamed) => streamed.place,
+        }
+    }
+}
+
+/// Somebody is typing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Typing {
+    /// Where.
+    pub place: Place,
+    /// Who.
+    pub actor: ActorRef,
+    /// Their name.
+    pub name: String,
+    /// A note in the making: staff only.
+    pub note: bool,
+}
+
+/// A part of an answer in the making.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Streamed {
+    /// Where.
+    pub place: Place,
+    /// The turn it answers.
+    pub turn: u64,
+    /// What of it.
+    pub part: Part,
+}
+
+/// What is told of an answer in the making.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// More of it: checked sentences, counted from 0 in each turn.
+    Text {
+        /// The count.
+        n: u64,
+        /// The sentences, with the white space before them.
+        text: String,
+    },
+    /// It is on disk as the message with this number.
+    Committed {
+        /// The number.
+        seq: u64,
+    },
+    /// It will not come: forget what was shown.
+    Dropped,
+}
+
+impl Service {
+    /// Shows that the actor is typing.
+    pub async fn set_typing(&self, actor: &Actor, text: &str, note: bool) -> Result<(), Error> {
+        let header = self.find_conversation(actor, text).await?;
+        let by_visitor = matches!(&actor.who, Who::Visitor { .. });
+        if !by_visitor {
+            require(actor, Permission::WriteConversations)?;
+        }
+        let user = if by_visitor { Some(header.visitor) } else { actor.staff() };
+        let name = self.rows(actor).user_label(user).await?;
+        let note = note && !by_visitor;
+        let public = !note && (by_visitor || header.assignee == actor.staff());
+        let typing = Typing { place: Place::of(&header), actor: actor.into(), name, note };
+        let signal = Arc::new(Ephemeral::Typing(typing));
+        self.hub.signal(Topic::Organization(actor.organization), &signal);
+        if public {
+            self.hub.signal(Topic::Visitor(actor.organization, header.visitor), &signal);
+        }
+        Ok(())
+    }
+}
