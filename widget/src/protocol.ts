@@ -57,6 +57,16 @@ export interface ErrorFrame {
   retryAfterMs?: number;
 }
 
+/** More of the assistant's answer while it is made. */
+export interface StreamFrame {
+  type: "stream";
+  conversation: string;
+  turn: number;
+  /** Counts from 0 in each turn. */
+  n: number;
+  text: string;
+}
+
 export type FromDaemon =
   | WelcomeFrame
   | MessageFrame
@@ -64,6 +74,9 @@ export type FromDaemon =
   | { type: "live"; lastSeq: number }
   | { type: "ack"; clientId: string; conversation: string; seq?: number; id?: string }
   | { type: "typing"; by: "agent" | "assistant"; name?: string }
+  | StreamFrame
+  | { type: "committed"; conversation: string; turn: number; seq: number }
+  | { type: "dropped"; conversation: string; turn: number }
   | { type: "read"; seq: number }
   | { type: "status"; conversation?: ConversationFrame; staffed: boolean }
   | { type: "reset"; epoch: Epoch }

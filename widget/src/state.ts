@@ -44,6 +44,8 @@ export interface State {
   markSent: number;
 
   typing?: { by: "agent" | "assistant"; name?: string };
+  /** The assistant's answer while it comes: no message yet, and gone once there is one. */
+  answer?: { turn: number; parts: number; text: string; since: number };
   typedAt: number;
   isOpen: boolean;
   hasFocus: boolean;

@@ -2,7 +2,13 @@
 // done comes out. No clock, no randomness, no browser in here.
 
 import type { FromFrame } from "../../embed/src/port.ts";
-import type { FromDaemon, FromVisitor, MessageFrame, WelcomeFrame } from "./protocol.ts";
+import type {
+  FromDaemon,
+  FromVisitor,
+  MessageFrame,
+  StreamFrame,
+  WelcomeFrame,
+} from "./protocol.ts";
 import type { Item } from "./outbox.ts";
 import type { State } from "./state.ts";
 import { CLOSE_REFUSED, CLOSE_SESSION_ENDED } from "./protocol.ts";
@@ -136,7 +142,7 @@ function onClosed(state: State, code: number, { now, random }: Context): Effect[
   state.welcomedAt = 0;
   state.live = false;
   state.outboxResting = false;
-  state.typing = undefined;
+  state.typing = state.answer = undefined;
   requeue(state.outbox);
   if (code === CLOSE_REFUSED) {
     state.link = "refused";
@@ -228,6 +234,14 @@ function onFrame(state: State, frame: FromDaemon, context: Context): Effect[] {
     case "typing":
       state.typing = { by: frame.by, name: frame.name };
       return [alive, { do: "timer", timer: "typing", ms: TYPING_SHOWN_MS }];
+    case "stream":
+      return [alive, ...onStream(state, frame, context)];
+    case "committed":
+      // The message came before this and stands in the answer's place.
+      return [alive];
+    case "dropped":
+      if (state.answer?.turn === frame.turn) state.answer = undefined;
+      return [alive];
     case "read":
       if (state.conversation)
         state.conversation.staffMark = Math.max(state.conversation.staffMark, frame.seq);
@@ -239,6 +253,7 @@ function onFrame(state: State, frame: FromDaemon, context: Context): Effect[] {
     case "reset":
       state.epoch = frame.epoch;
       state.messages = [];
+      state.answer = undefined;
       state.seen = state.mark = state.markSent = 0;
       state.live = false;
       return [alive];
@@ -278,6 +293,7 @@ function join(state: State, conversation: NonNullable<State["conversation"]>): v
     state.seen = 0;
     state.mark = state.markSent = 0;
   }
+  if (conversation.handler !== "assistant") state.answer = undefined;
   state.conversation = conversation;
   state.mark = Math.max(state.mark, conversation.visitorMark);
   state.markSent = Math.max(state.markSent, conversation.visitorMark);
@@ -293,6 +309,8 @@ function joinById(state: State, id: string): void {
 function onMessage(state: State, message: MessageFrame): Effect[] {
   const { messages, words } = state;
   joinById(state, message.conversation);
+  // It is the answer's own, or the conversation has moved on.
+  state.answer = undefined;
   state.seen = Math.max(state.seen, message.seq);
   const effects: Effect[] = [];
   const item = message.clientId ? remove(state.outbox, message.clientId) : undefined;
@@ -333,6 +351,18 @@ function onMessage(state: State, message: MessageFrame): Effect[] {
     if (text) effects.push({ do: "announce", text });
   }
   return [...effects, ...marks(state)];
+}
+
+/** Shows more of the answer; it is said aloud only when it is a message. */
+function onStream(state: State, frame: StreamFrame, { now }: Context): Effect[] {
+  const { answer } = state;
+  const { turn, n, text } = frame;
+  if (frame.conversation !== state.conversation?.id) return [];
+  if (!n) state.answer = { turn, parts: 1, text, since: now };
+  else if (answer?.turn === turn && answer.parts === n)
+    state.answer = { ...answer, parts: n + 1, text: answer.text + text };
+  state.typing = undefined;
+  return [{ do: "timer", timer: "typing" }];
 }
 
 /** Takes the text of a message away that may have been read already. */

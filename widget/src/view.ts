@@ -35,6 +35,8 @@ export class View {
   #rows = new Map<string, HTMLElement>();
   #following = true;
   #sureTimer = 0;
+  /** An answer in the making was on the screen. */
+  #answering = false;
 
   #title = h("h1", {});
   #face = h("span", { class: "face", "aria-hidden": "true" });
@@ -171,14 +173,21 @@ export class View {
 
   /** Adds what is new and takes away what is gone, in order; what stays is not touched. */
   #renderMessages(): void {
-    const { messages, outbox } = this.#state;
+    const { messages, outbox, answer } = this.#state;
     const wanted = new Map<string, () => HTMLElement>();
+    // What takes the place of an answer in the making must not come in anew.
+    const settled = this.#answering;
     messages.forEach((message, at) => {
       const first = !sameSender(messages[at - 1], message);
       wanted.set(`${message.conversation} ${message.seq} ${first} ${!!message.retracted}`, () =>
-        this.#messageRow(message, first),
+        settle(this.#messageRow(message, first), settled),
       );
     });
+    if (answer) {
+      const { turn, parts } = answer;
+      wanted.set(`answer ${turn} ${parts}`, () => settle(this.#answerRow(answer), settled));
+    }
+    this.#answering = !!answer;
     for (const item of outbox) {
       if (item.kind !== "message") continue;
       wanted.set(`${item.clientId} ${item.phase}`, () => this.#outboxRow(item));
@@ -245,6 +254,22 @@ export class View {
       );
     }
     row.append(bubble);
+    return row;
+  }
+
+  /** An answer in the making, as the message it may become. */
+  #answerRow({ text, since }: NonNullable<State["answer"]>): HTMLElement {
+    const message: MessageFrame = {
+      type: "message",
+      conversation: "",
+      seq: 0,
+      id: "",
+      senderType: "assistant",
+      content: text,
+      createdAt: since,
+    };
+    const row = this.#messageRow(message, !sameSender(this.#state.messages.at(-1), message));
+    row.setAttribute("aria-busy", "true");
     return row;
   }
 
@@ -341,6 +366,11 @@ export class View {
     this.#end.classList.remove("sure");
     this.render();
   }
+}
+
+function settle(row: HTMLElement, settled: boolean): HTMLElement {
+  row.classList.toggle("settled", settled && row.className === "assistant");
+  return row;
 }
 
 function sameSender(before: MessageFrame | undefined, message: MessageFrame): boolean {

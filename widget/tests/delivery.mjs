@@ -53,7 +53,20 @@ class Daemon {
     const ack = { type: "ack", clientId, conversation: id, seq: message.seq };
     if (known) return say(ack);
     for (const each of this.random() < 0.5 ? [ack, message] : [message, ack]) say(each);
-    if (this.random() < 0.4) say(this.post({ senderType: "assistant", content: "answer" }));
+    if (this.random() < 0.4) this.answer(say);
+  }
+
+  /** An answer, whole or told in parts first; or parts of one that does not come. */
+  answer(say) {
+    this.turn = (this.turn ?? 0) + 1;
+    const { turn } = this;
+    const parts = Math.floor(this.random() * 4);
+    for (let n = 0; n < parts; n++)
+      say({ type: "stream", conversation: "c", turn, n, text: `${n};` });
+    if (parts && this.random() < 0.3) return say({ type: "dropped", conversation: "c", turn });
+    const message = this.post({ senderType: "assistant", content: "answer" });
+    say(message);
+    if (parts) say({ type: "committed", conversation: "c", turn, seq: message.seq });
   }
 
   welcome({ session, resume }, say) {
@@ -141,6 +154,12 @@ class Browser {
     }
     if (link?.down.length && this.random() < 0.8)
       this.feel({ type: "frame", frame: link.down.shift() });
+    const { answer } = this.state;
+    if (answer) {
+      const text = Array.from({ length: answer.parts }, (_, n) => `${n};`).join("");
+      assert.equal(answer.text, text, "an answer from its first part on, without a gap");
+      assert(this.link, "no answer is in the making without a connection");
+    }
   }
 
   lose(code) {
@@ -180,6 +199,7 @@ function simulate(seed) {
     sent,
     `seed ${seed}: sent, arrived`,
   );
+  assert.equal(browser.state.answer, undefined, `seed ${seed}: no answer is left in the making`);
   const shown = browser.state.messages.map(({ seq }) => seq);
   assert.deepEqual(
     shown,

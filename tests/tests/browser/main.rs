@@ -1,5 +1,6 @@
 //! The chat in a real Chromium, as a visitor sees it on somebody's page.
 
+mod answer;
 mod delivery;
 mod demo;
 mod hostile;

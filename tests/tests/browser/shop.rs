@@ -43,7 +43,11 @@ pub(super) struct Shop {
 impl Shop {
     /// The shop at [`SHOP`] with the chat at `chat`, one of the hosts above.
     pub(super) async fn start(stage: &Stage, chat: &str) -> Result<Self> {
-        let daemon = Daemon::demo(stage).await?;
+        Self::around(stage, Daemon::demo(stage).await?, chat).await
+    }
+
+    /// The same with a daemon that runs already.
+    pub(super) async fn around(stage: &Stage, daemon: Daemon, chat: &str) -> Result<Self> {
         let site = Site::start().await?;
         let inbox = new_inbox(&daemon, &site.origin(SHOP)).await?;
         let address = daemon.field("http")?.trim_start_matches("http://");
