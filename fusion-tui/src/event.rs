@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use crate::draft::Draft;
 use crate::effect::{Command, Judgement};
 use crate::key::Key;
+use crate::state::answer::AnswerPart;
 use crate::state::dialog::Colleague;
 use crate::state::row::{Conversation, ConversationId, Entry, UserId};
 use crate::state::transcript::{Page, PageRows};
@@ -33,6 +34,8 @@ pub(crate) enum Event {
     DaemonClock(i64),
     Change(Box<Change>),
     Typing(Typist),
+    /// A part of an answer of the assistant, or its end.
+    Answer(AnswerPart),
     Rows {
         generation: u64,
         rows: Vec<Conversation>,

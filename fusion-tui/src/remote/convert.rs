@@ -5,6 +5,7 @@ use fusionchat_proto::v1;
 use fusionchat_proto::v1::watch_response::Frame;
 
 use crate::event::{Change, OfferEnd, Posted, Problem};
+use crate::state::answer::{AnswerPart, What};
 use crate::state::dialog::Colleague;
 use crate::state::row::{
     Conversation, ConversationId, Entry, Handler, Message, Note, Offer, Priority, REMOVED, Sender,
@@ -271,6 +272,21 @@ pub(super) fn typing(signal: v1::Typing) -> Option<Typist> {
         note: signal.note,
         until: 0,
     })
+}
+
+/// More of an answer in the making.
+pub(super) fn answer_text(part: &v1::Stream) -> AnswerPart {
+    let text = SafeText::block(&part.text);
+    AnswerPart {
+        conversation: ConversationId::from(part.conversation_id.as_str()),
+        turn: part.turn,
+        what: What::Text { n: part.n, text },
+    }
+}
+
+/// The end of one.
+pub(super) fn answer_end(conversation: &str, turn: u64) -> AnswerPart {
+    AnswerPart { conversation: ConversationId::from(conversation), turn, what: What::End }
 }
 
 /// Who is signed in.

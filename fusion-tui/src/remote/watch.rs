@@ -116,7 +116,14 @@ async fn follow_once(
                 return Err(End::Reset);
             }
             Some(Frame::Heartbeat(beat)) => events.send(Event::DaemonClock(beat.now)).await?,
-            Some(Frame::Stream(_) | Frame::Committed(_) | Frame::Dropped(_)) => {}
+            Some(Frame::Stream(part)) => {
+                events.send(Event::Answer(convert::answer_text(&part))).await?;
+            }
+            // The answer's message came before this.
+            Some(Frame::Committed(v1::Committed { conversation_id, turn, .. }))
+            | Some(Frame::Dropped(v1::Dropped { conversation_id, turn })) => {
+                events.send(Event::Answer(convert::answer_end(&conversation_id, turn))).await?;
+            }
             // A frame of a later version.
             None => {}
         }

@@ -1,6 +1,7 @@
 //! Everything the console knows. `update/` is the only place that changes it and `view/` only reads
 //! it; no I/O, clock or randomness is in here.
 
+pub(crate) mod answer;
 pub(crate) mod client_id;
 pub(crate) mod composer;
 pub(crate) mod desk;
@@ -13,6 +14,7 @@ pub(crate) mod wake;
 
 use std::collections::{HashMap, VecDeque};
 
+use self::answer::Answers;
 use self::client_id::ClientIds;
 use self::composer::Composers;
 use self::desk::Desk;
@@ -207,6 +209,7 @@ pub(crate) struct State {
     pub(crate) composers: Composers,
     pub(crate) outbox: Outbox,
     pub(crate) typing: Vec<Typist>,
+    pub(crate) answers: Answers,
     /// When our own typing was last told.
     pub(crate) typing_told_at: i64,
     /// The marks told to the daemon.
@@ -256,6 +259,7 @@ impl State {
             composers: Composers::default(),
             outbox: Outbox::default(),
             typing: Vec::new(),
+            answers: Answers::default(),
             typing_told_at: 0,
             marks_told: HashMap::new(),
             pending: Vec::new(),

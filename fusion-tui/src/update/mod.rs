@@ -56,6 +56,7 @@ pub(crate) fn update(state: &mut State, event: Event) -> Vec<Effect> {
         Event::DaemonClock(now) => state.skew_ms = now - state.now,
         Event::Change(change) => stream::change(state, *change, out),
         Event::Typing(typist) => stream::typing(state, typist),
+        Event::Answer(part) => stream::answer(state, part),
         Event::Rows { generation, rows } => stream::rows(state, generation, rows),
         Event::Listed { generation, result } => stream::listed(state, generation, result),
         Event::Messages { conversation, page, result } => {

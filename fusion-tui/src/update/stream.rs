@@ -6,7 +6,8 @@ use super::open;
 use crate::effect::Effect;
 use crate::event::{Change, OfferEnd, Problem};
 use crate::keymap::Action;
-use crate::state::row::{Conversation, ConversationId, Entry, Sender, Status};
+use crate::state::answer::AnswerPart;
+use crate::state::row::{Conversation, ConversationId, Entry, Handler, Sender, Status};
 use crate::state::{Connection, Me, State, TYPING_MS, Typist};
 use crate::text::SafeText;
 
@@ -50,12 +51,14 @@ pub(super) fn lost(state: &mut State) {
         state.connection = Connection::Lost;
     }
     state.typing.clear();
+    state.answers.clear();
     state.transcripts.give_up_fetches();
 }
 
 pub(super) fn refused(state: &mut State, reason: SafeText) {
     state.connection = Connection::Refused(reason);
     state.typing.clear();
+    state.answers.clear();
 }
 
 /// The stream could not be resumed. The connection that follows comes without `resumed`.
@@ -98,6 +101,9 @@ pub(super) fn change(state: &mut State, change: Change, out: &mut Vec<Effect>) {
     }
     if let Some(row) = change.conversation {
         notice(state, &row, out);
+        if row.handler != Handler::Assistant {
+            state.answers.end(&row.id);
+        }
         state.desk.apply(row);
     }
     if let Some((id, entry)) = change.entry {
@@ -117,6 +123,8 @@ pub(super) fn take_entry(
         state.composers.touch(id);
     }
     if let Entry::Message(message) = &entry {
+        // It is the answer's own, or the conversation has moved on.
+        state.answers.end(id);
         state.typing.retain(|typist| {
             typist.conversation != *id
                 || typist.sender != message.sender
@@ -144,6 +152,13 @@ pub(super) fn typing(state: &mut State, mut typist: Typist) {
     if state.typing.len() < TYPISTS_MAX {
         state.typing.push(typist);
     }
+}
+
+pub(super) fn answer(state: &mut State, part: AnswerPart) {
+    state.typing.retain(|typist| {
+        typist.conversation != part.conversation || typist.sender != Sender::Assistant
+    });
+    state.answers.take(part, state.now);
 }
 
 fn take_user(state: &mut State, user: &Me) {

@@ -6,8 +6,9 @@ use crate::fixture::{
     NOW, assigned, at, calls, change_entry, change_row, give_page, id, live, me, message, note,
     passing, press, refusal, started, toast, type_text, waiting,
 };
+use crate::state::answer::{AnswerPart, What};
 use crate::state::desk::Tab;
-use crate::state::row::{Entry, Sender, UserId};
+use crate::state::row::{Conversation, Entry, Handler, Sender, Status, UserId};
 use crate::state::transcript::{ENTRIES_MAX, Page};
 use crate::state::{Connection, Scroll, State, Typist};
 use crate::text::SafeText;
@@ -218,6 +219,57 @@ fn typing_is_shown_until_it_ends() {
     assert_eq!(state.typing.len(), 1);
     update(&mut state, Event::Tick(NOW + 6_000));
     assert_eq!(state.typing.len(), 0);
+}
+
+fn part(number: u64, turn: u64, n: u64, text: &str) -> Event {
+    let what = What::Text { n, text: SafeText::block(text) };
+    Event::Answer(AnswerPart { conversation: id(number), turn, what })
+}
+
+fn end(number: u64, turn: u64) -> Event {
+    Event::Answer(AnswerPart { conversation: id(number), turn, what: What::End })
+}
+
+#[test]
+fn an_answer_grows_until_it_ends() {
+    let with_assistant =
+        Conversation { status: Status::Open, handler: Handler::Assistant, ..waiting(1001, 1) };
+    let claimed = change_row(at(99, assigned(1001, "u-2", "agent2")));
+    let endings = [
+        end(1001, 1),
+        change_entry(1001, message(2, Sender::Assistant, "Yes. No.")),
+        change_entry(1001, message(2, Sender::Visitor, "and?")),
+        claimed,
+        Event::Lost,
+        Event::Refused(SafeText::line("no")),
+    ];
+    for ending in endings {
+        let mut state = live(vec![with_assistant.clone()]);
+        let shown = |state: &State| state.answers.of(&id(1001)).map(|it| it.text.to_string());
+        update(&mut state, part(1001, 1, 1, "No."));
+        assert_eq!(shown(&state), None, "not from the middle");
+        update(&mut state, part(1001, 1, 0, "Yes."));
+        update(&mut state, part(1001, 1, 1, " \u{1b}[31mNo."));
+        assert_eq!(shown(&state).as_deref(), Some("Yes. No."), "a terminal obeys nothing of it");
+        update(&mut state, part(1001, 1, 3, " Gap."));
+        update(&mut state, part(1001, 0, 2, " Old."));
+        update(&mut state, end(1001, 0));
+        update(&mut state, end(1002, 1));
+        assert_eq!(shown(&state).as_deref(), Some("Yes. No."));
+        let name = format!("{ending:?}");
+        update(&mut state, ending);
+        assert_eq!(shown(&state), None, "{name}");
+    }
+}
+
+#[test]
+fn no_more_answers_are_remembered_than_are_made_at_once() {
+    let mut state = live(vec![]);
+    for number in 0..200 {
+        update(&mut state, part(number, 1, 0, "Yes."));
+    }
+    let kept = (0..200).filter(|it| state.answers.of(&id(*it)).is_some()).count();
+    assert_eq!(kept, 64);
 }
 
 #[test]

@@ -78,10 +78,13 @@ fn lines(state: &State, open: &Open, width: usize, height: usize) -> Vec<Line<'s
     lines
 }
 
-/// What stands below the newest entry: unsent messages, then who is typing.
+/// What stands below the newest entry: the assistant's answer in the making, unsent messages, then who is typing.
 fn tail(state: &State, id: &ConversationId, width: usize) -> Vec<Line<'static>> {
     let theme = Theme::new(state.colour);
     let mut lines = Vec::new();
+    if let Some(answer) = state.answers.of(id) {
+        lines.extend(entry::answer_lines(state, answer, width));
+    }
     for item in state.outbox.of(id) {
         lines.extend(entry::unsent_lines(state, item, width));
     }

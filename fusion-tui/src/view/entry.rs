@@ -7,6 +7,7 @@ use ratatui::text::{Line, Span};
 use super::theme::Theme;
 use super::words;
 use crate::state::State;
+use crate::state::answer::Answer;
 use crate::state::outbox::{Item, Kind, Progress};
 use crate::state::row::{Entry, Message, Note, Sender};
 use crate::text::SafeText;
@@ -58,6 +59,16 @@ pub(crate) fn unsent_lines(state: &State, item: &Item, width: usize) -> Vec<Line
     for range in wrap(&mark, width.saturating_sub(gutter(width)).max(1)) {
         lines.push(indented(mark[range].to_owned(), style, width));
     }
+    lines
+}
+
+/// The lines of an answer in the making.
+pub(crate) fn answer_lines(state: &State, answer: &Answer, width: usize) -> Vec<Line<'static>> {
+    let theme = Theme::new(state.colour);
+    let time = words::stamp(answer.since + state.skew_ms, state.daemon_now(), state.zone_ms);
+    let head = Head { time, name: "assistant".to_owned(), style: theme.assistant() };
+    let mut lines = Vec::new();
+    body(&head, &format!("{} …", answer.text), theme.dim(), width, &mut lines);
     lines
 }
 

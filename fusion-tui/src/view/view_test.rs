@@ -13,6 +13,7 @@ use crate::fixture::{
     NOW, assigned, colleagues, draft, give_page, id, live, message, note, offered, press, refusal,
     sends, sourced, started, system, type_text, waiting,
 };
+use crate::state::answer::{AnswerPart, What};
 use crate::state::row::{Conversation, Handler, Priority, Sender, Status, UserId};
 use crate::state::{State, Typist};
 use crate::text::SafeText;
@@ -139,6 +140,20 @@ fn queue_at_every_size() {
     for (columns, rows) in [(60, 16), (80, 24), (120, 40), (200, 60)] {
         assert_snapshot!(format!("queue_{columns}x{rows}"), screen(&mut board(), columns, rows));
     }
+}
+
+#[test]
+fn an_answer_in_the_making_stands_below_the_transcript() {
+    let handler = Handler::Assistant;
+    let mut state = live(vec![Conversation { handler, assignee: None, ..assigned(1001, "", "") }]);
+    press(&mut state, &["3", "Enter"]);
+    give_page(&mut state, 1001, vec![message(1, Sender::Visitor, "How do I return an item?")]);
+    let text =
+        "You have 30 days to send it back, from the day on which it came. Print the label first.";
+    let what = What::Text { n: 0, text: SafeText::block(text) };
+    let (conversation, turn) = (id(1001), 1);
+    update(&mut state, Event::Answer(AnswerPart { conversation, turn, what }));
+    assert_snapshot!("answer_80x24", screen(&mut state, 80, 24));
 }
 
 #[test]
