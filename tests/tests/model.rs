@@ -282,7 +282,7 @@ fn switching_the_assistant_off_cuts_the_running_answer_within_a_second() {
         model.script([Line::HangAfter(format!("{LONG}You have 30 days. It"))]);
         let mut visitor = daemon.visitor().await?;
         visitor.say(QUESTION).await?;
-        model.asked(1).await?;
+        visitor.until("a part", |it| it["type"] == "stream").await?;
         let edit = EditInboxRequest {
             client_id: client_id(),
             inbox: daemon.field("inbox")?.to_owned(),
@@ -292,6 +292,7 @@ fn switching_the_assistant_off_cuts_the_running_answer_within_a_second() {
         daemon.staff("admin").await?.inboxes().edit_inbox(edit).await?;
         let began = Instant::now();
         model.closed(1).await?;
+        visitor.until("the end of what was shown", |it| it["type"] == "dropped").await?;
         visitor.status("escalated").await?;
         ensure!(began.elapsed() < Duration::from_secs(1), "it took {:?}", began.elapsed());
         let spoke = visitor.messages.iter().any(|it| it["senderType"] == "assistant");
