@@ -341,7 +341,79 @@ fn without_marks(sentence: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::without_marks;
+    use uuid::Uuid;
+
+    use crate::domain::command::AssistantAct;
+    use crate::search::Hit;
+    use crate::service::assistant::Question;
+
+    use super::{Draft, without_marks};
+
+    fn question() -> Question {
+        let hit = Hit {
+            article: Uuid::from_u128(1),
+            language: "en".to_owned(),
+            title: "Returns".to_owned(),
+            heading: String::new(),
+            text: "You have 30 days. Print the label.".to_owned(),
+            score: 1.0,
+            coverage: 1.0,
+        };
+        Question {
+            turn: 1,
+            organization_name: "acme".to_owned(),
+            question: "How long?".to_owned(),
+            earlier: Vec::new(),
+            answers: Vec::new(),
+            locale: "en".to_owned(),
+            hits: vec![hit],
+            may_clarify: true,
+            draft: false,
+            fallback: AssistantAct::HandOver { reason: "no_answer" },
+        }
+    }
+
+    /// What is shown of a reply that comes in pieces of `step` characters, and what becomes of it.
+    fn shown(reply: &str, step: usize) -> (String, Result<String, &'static str>) {
+        let question = question();
+        let mut draft = Draft::new(&question);
+        let mut shown = String::new();
+        let chars: Vec<char> = reply.chars().collect();
+        for piece in chars.chunks(step) {
+            match draft.push(&piece.iter().collect::<String>()) {
+                Ok(None) => shown.push_str(draft.news()),
+                Ok(Some(act)) => return (shown, Ok(format!("{act:?}"))),
+                Err(what) => return (shown, Err(what)),
+            }
+        }
+        let said = draft.finish().map(|act| match act {
+            AssistantAct::Say { content, .. } | AssistantAct::Draft { content, .. } => content,
+            AssistantAct::HandOver { reason } => reason.to_owned(),
+        });
+        (shown, said)
+    }
+
+    #[test]
+    fn only_what_has_passed_is_shown_and_it_begins_what_is_said() {
+        for step in [1, 3, 7, 1_000] {
+            let (begun, said) =
+                shown("ANSWER [1]\n[1] You have 30 days [1].\n\nPrint it. So.", step);
+            let said = said.expect("it may be said");
+            assert_eq!(said, "You have 30 days.\n\nPrint it. So.");
+            assert_eq!(begun, "You have 30 days.\n\nPrint it.", "all but the last, which is said");
+            assert!(said.starts_with(&begun));
+            for lie in ["It costs 77 €.", "See https://evil.example/pay.", "Take FREEMONEY."] {
+                let reply = format!("ANSWER [1]\nYou have 30 days. {lie} Or so. And so on.");
+                let (begun, said) = shown(&reply, step);
+                assert!(said.is_err(), "{lie}: {said:?}");
+                assert!("You have 30 days.".starts_with(&begun), "{step}: {begun}");
+            }
+            let (begun, _) = shown("HANDOFF needs_person\nYou have 30 days. Print it. So.", step);
+            assert_eq!(begun, "", "the words of a hand-over are nobody's");
+            let (begun, said) = shown("ANSWER [9]\nYou have 30 days. Print it. So.", step);
+            assert_eq!((begun.as_str(), said), ("", Err("citation")));
+        }
+    }
 
     #[test]
     fn citation_marks_are_left_out() {
