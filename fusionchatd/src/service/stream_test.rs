@@ -1,7 +1,9 @@
 //! An answer in the making: told to whom it may be told, in order and with an end, and never as if it were news when
 //! the conversation has moved on.
 
-use futures::FutureExt as _;
+use std::pin::pin;
+
+use futures::{FutureExt as _, poll};
 use tokio::task::unconstrained;
 use uuid::Uuid;
 
@@ -189,6 +191,31 @@ async fn a_part_that_comes_after_the_news_is_not_shown() {
 }
 
 #[tokio::test]
+async fn the_journal_comes_first_to_whoever_waits() {
+    let asked = Asked::new().await;
+    let mut visitor = asked.visitor(&asked.guest).await;
+    let mut staff = asked.staff(&asked.rig.desk.a, None).await;
+    // Often enough that chance does not hide it.
+    for seq in 2..20 {
+        {
+            let mut for_visitor = pin!(unconstrained(visitor.next()));
+            let mut for_staff = pin!(unconstrained(staff.next()));
+            assert!(poll!(&mut for_visitor).is_pending() && poll!(&mut for_staff).is_pending());
+            asked.rig.say(&asked.guest, "and?").await;
+            asked.answer().await.say("It").await.expect("told");
+            let signal = for_visitor.await.expect("a signal");
+            assert!(matches!(signal, VisitorSignal::Messages(_)), "{seq}: {signal:?}");
+            let signal = for_staff.await.expect("a signal");
+            assert!(matches!(signal, Signal::Change(_)), "{seq}: {signal:?}");
+        }
+        let heard = visitor_hears(&mut visitor);
+        assert_eq!(heard, ["0 It", "dropped"], "{seq}");
+        let heard = staff_hears(&mut staff);
+        assert_eq!(heard, ["0 It", "dropped"], "{seq}");
+    }
+}
+
+#[tokio::test]
 async fn nobody_else_hears_an_answer() {
     let asked = Asked::new().await;
     let Asked { rig, .. } = &asked;
@@ -240,8 +267,9 @@ async fn of_a_test_hears_who_asks_for_it() {
     let mut all = asked.staff(&asked.rig.desk.admin, None).await;
     let mut one = asked.staff(&asked.rig.desk.admin, Some(&number)).await;
     asked.answer().await.say("It").await.expect("told");
+    asked.rig.service.set_typing(&asked.rig.desk.admin, &number, true).await.expect("typing");
     assert_eq!(staff_hears(&mut all), [""; 0]);
-    assert_eq!(staff_hears(&mut one), ["0 It", "dropped"]);
+    assert_eq!(staff_hears(&mut one), ["0 It", "dropped", "typing"]);
 }
 
 #[tokio::test]
