@@ -33,15 +33,21 @@ impl Rows {
         }
     }
 
-    /// Steps through the rows from `start` to before `end`, from either end.
+    /// Steps through the rows from `start` to before `end`, from either end, but for those that `hidden` names: a
+    /// group being applied may take away their chunks between the look at a row and the look at its chunks.
     pub(super) fn iter(
         &self,
         start: &[u8],
         end: &[u8],
+        hidden: impl Fn(&[u8]) -> bool,
     ) -> impl DoubleEndedIterator<Item = Result<(Key, Value), StoreError>> {
-        self.db.range(start..end).map(|row| {
-            let (key, row) = row.map_err(|error| self.error(error))?;
-            Ok((Bytes::copy_from_slice(&key), self.join(&row)?.value))
+        self.db.range(start..end).filter_map(move |row| match row {
+            Ok((key, _)) if hidden(&key) => None,
+            Ok((key, row)) => {
+                let joined = self.join(&row);
+                Some(joined.map(|stored| (Bytes::copy_from_slice(&key), stored.value)))
+            }
+            Err(error) => Some(Err(self.error(error))),
         })
     }
 

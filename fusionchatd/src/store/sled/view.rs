@@ -54,7 +54,7 @@ impl View {
         let bounds = (Bound::Included(start), Bound::Excluded(end));
         let before =
             self.before.range::<[u8], _>(bounds).map(|(key, value)| (key.clone(), value.clone()));
-        let now = rows.iter(start, end);
+        let now = rows.iter(start, end, |key| self.before.contains_key(key));
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         match direction {
             Direction::Forward => merge(now, before, direction).take(limit).collect(),
