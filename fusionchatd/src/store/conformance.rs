@@ -1,21 +1,11 @@
-//! The suite every engine must pass. An engine joins by one line in the list at the end; no case
-//! may know which engine it runs on.
+//! The suite every engine must pass; [`suite`](super::suite) lists them. No case may know which engine it runs on.
 
 use std::sync::Arc;
 
-use tempfile::TempDir;
 use tokio::task::JoinSet;
 
-use crate::store::memory::MemoryEngine;
-use crate::store::open::OpenOptions;
-use crate::store::sled::SledEngine;
+use crate::store::suite::{Ground, every_engine};
 use crate::store::{Batch, Direction, Engine, Key, Range, StoreError, VALUE_BYTES_MAX, Value};
-
-/// An engine without rows, and the directory that must outlive it.
-pub(crate) struct Ground {
-    pub(crate) engine: Arc<dyn Engine>,
-    _directory: Option<TempDir>,
-}
 
 pub(crate) fn key(text: impl AsRef<[u8]>) -> Key {
     Key::copy_from_slice(text.as_ref())
@@ -43,13 +33,15 @@ async fn names(engine: &dyn Engine, range: &Range, direction: Direction, limit: 
     names.join(" ")
 }
 
-async fn an_absent_row_reads_as_none(engine: Arc<dyn Engine>) {
+async fn an_absent_row_reads_as_none(ground: Ground) {
+    let engine = ground.open().await;
     assert_eq!(engine.get(&[]).await.unwrap(), []);
     assert_eq!(engine.get(&[key("a"), key("")]).await.unwrap(), [None, None]);
     assert_eq!(engine.scan(&Range::prefix(b""), Direction::Forward, 9).await.unwrap(), []);
 }
 
-async fn a_batch_is_read_back_in_the_order_asked(engine: Arc<dyn Engine>) {
+async fn a_batch_is_read_back_in_the_order_asked(ground: Ground) {
+    let engine = ground.open().await;
     engine.commit(put(&[("a", "1"), ("b", ""), ("c", "3")])).await.unwrap();
     let rows = engine.get(&[key("c"), key("x"), key("a"), key("b"), key("c")]).await.unwrap();
     assert_eq!(rows, [Some(key("3")), None, Some(key("1")), Some(key("")), Some(key("3"))]);
@@ -57,7 +49,8 @@ async fn a_batch_is_read_back_in_the_order_asked(engine: Arc<dyn Engine>) {
     assert_eq!(read(&*engine, "a").await, Some(key("2")));
 }
 
-async fn an_unmet_expectation_writes_nothing(engine: Arc<dyn Engine>) {
+async fn an_unmet_expectation_writes_nothing(ground: Ground) {
+    let engine = ground.open().await;
     engine.commit(put(&[("there", "1"), ("kept", "1")])).await.unwrap();
     let unmet = [
         vec![(key("there"), None)],
@@ -79,7 +72,8 @@ async fn an_unmet_expectation_writes_nothing(engine: Arc<dyn Engine>) {
     }
 }
 
-async fn a_met_expectation_writes_everything(engine: Arc<dyn Engine>) {
+async fn a_met_expectation_writes_everything(ground: Ground) {
+    let engine = ground.open().await;
     engine.commit(put(&[("there", "1"), ("old", "1")])).await.unwrap();
     let batch = Batch {
         expect: vec![(key("there"), Some(key("1"))), (key("absent"), None)],
@@ -91,14 +85,16 @@ async fn a_met_expectation_writes_everything(engine: Arc<dyn Engine>) {
     assert_eq!(read(&*engine, "there").await, Some(key("2")));
 }
 
-async fn the_last_word_on_a_key_wins(engine: Arc<dyn Engine>) {
+async fn the_last_word_on_a_key_wins(ground: Ground) {
+    let engine = ground.open().await;
     engine.commit(put(&[("a", "1"), ("a", "2")])).await.unwrap();
     assert_eq!(read(&*engine, "a").await, Some(key("2")));
     engine.commit(Batch { delete: vec![key("a")], ..put(&[("a", "3")]) }).await.unwrap();
     assert_eq!(read(&*engine, "a").await, None);
 }
 
-async fn an_empty_batch_is_no_error(engine: Arc<dyn Engine>) {
+async fn an_empty_batch_is_no_error(ground: Ground) {
+    let engine = ground.open().await;
     engine.commit(Batch::default()).await.unwrap();
     let expect = |value| Batch { expect: vec![(key("a"), value)], ..Batch::default() };
     engine.commit(expect(None)).await.unwrap();
@@ -106,8 +102,9 @@ async fn an_empty_batch_is_no_error(engine: Arc<dyn Engine>) {
     assert!(matches!(refused, Err(StoreError::Conflict)), "{refused:?}");
 }
 
-async fn a_scan_keeps_to_its_range_direction_and_limit(engine: Arc<dyn Engine>) {
+async fn a_scan_keeps_to_its_range_direction_and_limit(ground: Ground) {
     use Direction::{Backward, Forward};
+    let engine = ground.open().await;
     engine
         .commit(put(&[("a", "1"), ("b1", "2"), ("b2", "3"), ("b3", "4"), ("c", "5")]))
         .await
@@ -131,7 +128,42 @@ async fn a_scan_keeps_to_its_range_direction_and_limit(engine: Arc<dyn Engine>) 
     assert_eq!(names(engine, &range("d", "e"), Forward, 99).await, "");
 }
 
-async fn keys_of_odd_bytes_keep_their_order(engine: Arc<dyn Engine>) {
+/// Reads a range page by page, as callers do: the next page begins after the last key.
+async fn pages(engine: &dyn Engine, whole: &Range, direction: Direction, limit: u32) -> Vec<Key> {
+    let (mut range, mut keys) = (whole.clone(), Vec::new());
+    loop {
+        let rows = engine.scan(&range, direction, limit).await.unwrap();
+        assert!(rows.len() <= limit as usize);
+        let Some((last, _)) = rows.last() else { return keys };
+        match direction {
+            Direction::Forward => range.start = [last.as_ref(), &[0]].concat().into(),
+            Direction::Backward => range.end = last.clone(),
+        }
+        keys.extend(rows.into_iter().map(|row| row.0));
+    }
+}
+
+async fn pages_from_either_end_meet_every_row_once(ground: Ground) {
+    const ROWS: usize = 700;
+    let engine = ground.open().await;
+    let mut names: Vec<Key> = (0..ROWS).map(|row| key(format!("row {row:04}"))).collect();
+    // Neighbours that only a careless bound would meet or miss.
+    names.extend([key("row 0100\0"), key("row 0100\0\0"), key("row 0099\u{7f}")]);
+    names.sort_unstable();
+    let around = [key("rov\u{7f}"), key("rox")];
+    let put = names.iter().chain(&around).map(|name| (name.clone(), value(200, name.len())));
+    engine.commit(Batch { put: put.collect(), ..Batch::default() }).await.unwrap();
+    let range = Range::prefix(b"row ");
+    for limit in [1, 37, 200, u32::MAX] {
+        assert!(pages(&*engine, &range, Direction::Forward, limit).await == names, "{limit}");
+        let mut backward = pages(&*engine, &range, Direction::Backward, limit).await;
+        backward.reverse();
+        assert!(backward == names, "{limit} backward");
+    }
+}
+
+async fn keys_of_odd_bytes_keep_their_order(ground: Ground) {
+    let engine = ground.open().await;
     let mut keys: Vec<Key> = [
         &[0][..],
         &[0, 0],
@@ -161,7 +193,8 @@ async fn keys_of_odd_bytes_keep_their_order(engine: Arc<dyn Engine>) {
     assert_eq!(found, [&[0, 255, 255][..], &[0, 255, 0], &[0, 255]]);
 }
 
-async fn limits_are_refused_before_anything_is_written(engine: Arc<dyn Engine>) {
+async fn limits_are_refused_before_anything_is_written(ground: Ground) {
+    let engine = ground.open().await;
     let with = |name: Key, content: Value| Batch {
         put: vec![(key("fine"), key("1")), (name, content)],
         ..Batch::default()
@@ -177,7 +210,8 @@ async fn limits_are_refused_before_anything_is_written(engine: Arc<dyn Engine>) 
     assert_eq!(read(&*engine, "fine").await, None);
 }
 
-async fn large_values_come_back_whole(engine: Arc<dyn Engine>) {
+async fn large_values_come_back_whole(ground: Ground) {
+    let engine = ground.open().await;
     let sizes = [0, 1, 16_383, 16_384, 16_385, 32_768, 100_000, VALUE_BYTES_MAX];
     for (seed, bytes) in sizes.into_iter().enumerate() {
         let name = key(format!("row {seed}"));
@@ -196,7 +230,8 @@ async fn large_values_come_back_whole(engine: Arc<dyn Engine>) {
     assert_eq!(reserved, []);
 }
 
-async fn a_large_value_changes_size_and_goes(engine: Arc<dyn Engine>) {
+async fn a_large_value_changes_size_and_goes(ground: Ground) {
+    let engine = ground.open().await;
     let mut current = None;
     for (seed, bytes) in [40_000, 100_000, 20_000, 5, 70_000].into_iter().enumerate() {
         let next = value(bytes, seed);
@@ -214,9 +249,29 @@ async fn a_large_value_changes_size_and_goes(engine: Arc<dyn Engine>) {
     assert_eq!(engine.scan(&Range::prefix(b""), Direction::Forward, 9).await.unwrap(), []);
 }
 
-async fn racing_writers_lose_no_update(engine: Arc<dyn Engine>) {
-    const WRITERS: u64 = 8;
-    const ROUNDS: u64 = 20;
+async fn an_expectation_of_a_large_value_is_held_to_its_last_byte(ground: Ground) {
+    let engine = ground.open().await;
+    let whole = value(VALUE_BYTES_MAX, 3);
+    engine
+        .commit(Batch { put: vec![(key("row"), whole.clone())], ..Batch::default() })
+        .await
+        .unwrap();
+    let mut other = whole.to_vec();
+    *other.last_mut().unwrap() ^= 1;
+    for wrong in [Value::from(other), whole.slice(..VALUE_BYTES_MAX - 1), key("")] {
+        let batch = Batch { expect: vec![(key("row"), Some(wrong))], ..put(&[("new", "1")]) };
+        let refused = engine.commit(batch).await;
+        assert!(matches!(refused, Err(StoreError::Conflict)), "{refused:?}");
+    }
+    let batch = Batch { expect: vec![(key("row"), Some(whole))], ..put(&[("new", "1")]) };
+    engine.commit(batch).await.unwrap();
+    assert_eq!(read(&*engine, "new").await, Some(key("1")));
+}
+
+async fn racing_writers_lose_no_update(ground: Ground) {
+    const WRITERS: u64 = 32;
+    const ROUNDS: u64 = 5;
+    let engine = ground.open().await;
     let mut writers = JoinSet::new();
     for writer in 0..WRITERS {
         let engine = Arc::clone(&engine);
@@ -259,7 +314,92 @@ async fn count_up(engine: &dyn Engine, name: &str) {
     }
 }
 
-async fn a_closed_engine_says_so(engine: Arc<dyn Engine>) {
+async fn a_conflict_spoils_no_neighbour(ground: Ground) {
+    let engine = ground.open().await;
+    engine.commit(put(&[("there", "1")])).await.unwrap();
+    // Sent together, so that an engine which groups commits has good and bad ones in one group.
+    let batches = (0..60).map(|number| Batch {
+        expect: vec![(key("there"), (number % 3 != 0).then(|| key("1")))],
+        ..put(&[(&format!("row {number:02}"), "1")])
+    });
+    let answers = futures::future::join_all(batches.map(|batch| engine.commit(batch))).await;
+    for (number, answer) in answers.into_iter().enumerate() {
+        let row = read(&*engine, &format!("row {number:02}")).await;
+        match answer {
+            Ok(()) => assert!(number % 3 != 0 && row.is_some(), "{number}: {row:?}"),
+            Err(StoreError::Conflict) => assert!(number % 3 == 0 && row.is_none(), "{number}"),
+            Err(other) => panic!("{other}"),
+        }
+    }
+}
+
+async fn readers_see_a_batch_whole_or_not_at_all(ground: Ground) {
+    const ROWS: usize = 24;
+    const ROUNDS: usize = 40;
+    let engine = ground.open().await;
+    let batch = |round: usize| Batch {
+        put: (0..ROWS)
+            .map(|row| {
+                let bytes = if row == 7 { 40_000 } else { 100 };
+                (key(format!("row {row:02}")), value(bytes, round))
+            })
+            .collect(),
+        ..Batch::default()
+    };
+    engine.commit(batch(0)).await.unwrap();
+    let mut readers = JoinSet::new();
+    for reader in 0..3 {
+        let engine = Arc::clone(&engine);
+        readers.spawn(async move {
+            let keys: Vec<Key> = (0..ROWS).map(|row| key(format!("row {row:02}"))).collect();
+            let last = value(100, ROUNDS);
+            loop {
+                let values: Vec<Value> = if reader == 0 {
+                    engine.get(&keys).await.unwrap().into_iter().map(Option::unwrap).collect()
+                } else {
+                    let direction = [Direction::Forward, Direction::Backward][reader - 1];
+                    let rows = engine.scan(&Range::prefix(b"row "), direction, 99).await.unwrap();
+                    rows.into_iter().map(|row| row.1).collect()
+                };
+                assert_eq!(values.len(), ROWS);
+                let head = &values[0];
+                assert!(values.iter().all(|it| it[..100] == head[..]), "two batches in one read");
+                if *head == last {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+    for round in 1..=ROUNDS {
+        engine.commit(batch(round)).await.unwrap();
+    }
+    while let Some(reader) = readers.join_next().await {
+        reader.unwrap();
+    }
+}
+
+async fn a_reopened_engine_holds_what_it_held(ground: Ground) {
+    let mut expected = Vec::new();
+    for round in 0..3 {
+        let engine = ground.open().await;
+        let large = (key(format!("large {round}")), value(VALUE_BYTES_MAX, round));
+        let small = (key(format!("small {round}")), value(10, round));
+        let gone = key(format!("gone {round}"));
+        let put = vec![large.clone(), small.clone(), (gone.clone(), key("x"))];
+        engine.commit(Batch { put, ..Batch::default() }).await.unwrap();
+        engine.commit(Batch { delete: vec![gone], ..Batch::default() }).await.unwrap();
+        expected.extend([large, small]);
+        engine.close().await.unwrap();
+    }
+    expected.sort_unstable();
+    let engine = ground.open().await;
+    let rows = engine.scan(&Range::prefix(b""), Direction::Forward, u32::MAX).await.unwrap();
+    assert!(rows == expected);
+}
+
+async fn a_closed_engine_says_so(ground: Ground) {
+    let engine = ground.open().await;
     engine.commit(put(&[("a", "1")])).await.unwrap();
     engine.close().await.unwrap();
     engine.close().await.unwrap();
@@ -274,17 +414,6 @@ async fn a_closed_engine_says_so(engine: Arc<dyn Engine>) {
     assert_eq!(*engine.failed().borrow(), None);
 }
 
-async fn memory() -> Ground {
-    Ground { engine: Arc::new(MemoryEngine::new()), _directory: None }
-}
-
-async fn sled() -> Ground {
-    let directory = tempfile::tempdir().unwrap();
-    let options = OpenOptions { disk_reserve_bytes: 0, ..OpenOptions::default() };
-    let engine = SledEngine::open(&directory.path().join("data"), &options).await.unwrap();
-    Ground { engine: Arc::new(engine), _directory: Some(directory) }
-}
-
 /// Makes one test of each case for an engine.
 macro_rules! cases {
     ($engine:ident, [$($case:ident),+ $(,)?]) => {
@@ -292,33 +421,41 @@ macro_rules! cases {
             $(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $case() {
-                    let ground = super::$engine().await;
-                    super::$case(std::sync::Arc::clone(&ground.engine)).await;
+                    let ground = super::Ground::new(stringify!($engine));
+                    super::$case(ground).await;
                 }
             )+
         }
     };
 }
 
-/// Runs every case on every engine listed.
-macro_rules! suite {
-    ($($engine:ident),+) => {
-        $(cases!($engine, [
-            an_absent_row_reads_as_none,
-            a_batch_is_read_back_in_the_order_asked,
-            an_unmet_expectation_writes_nothing,
-            a_met_expectation_writes_everything,
-            the_last_word_on_a_key_wins,
-            an_empty_batch_is_no_error,
-            a_scan_keeps_to_its_range_direction_and_limit,
-            keys_of_odd_bytes_keep_their_order,
-            limits_are_refused_before_anything_is_written,
-            large_values_come_back_whole,
-            a_large_value_changes_size_and_goes,
-            racing_writers_lose_no_update,
-            a_closed_engine_says_so,
-        ]);)+
+/// Every case, for one engine.
+macro_rules! conforms {
+    ($engine:ident) => {
+        cases!(
+            $engine,
+            [
+                an_absent_row_reads_as_none,
+                a_batch_is_read_back_in_the_order_asked,
+                an_unmet_expectation_writes_nothing,
+                a_met_expectation_writes_everything,
+                the_last_word_on_a_key_wins,
+                an_empty_batch_is_no_error,
+                a_scan_keeps_to_its_range_direction_and_limit,
+                pages_from_either_end_meet_every_row_once,
+                keys_of_odd_bytes_keep_their_order,
+                limits_are_refused_before_anything_is_written,
+                large_values_come_back_whole,
+                a_large_value_changes_size_and_goes,
+                an_expectation_of_a_large_value_is_held_to_its_last_byte,
+                racing_writers_lose_no_update,
+                a_conflict_spoils_no_neighbour,
+                readers_see_a_batch_whole_or_not_at_all,
+                a_reopened_engine_holds_what_it_held,
+                a_closed_engine_says_so,
+            ]
+        );
     };
 }
 
-suite!(memory, sled);
+every_engine!(conforms);

@@ -3,18 +3,16 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
 use crate::store::conformance::{key, value};
-use crate::store::open::OpenOptions;
-use crate::store::sled::SledEngine;
-use crate::store::{Batch, Direction, Engine, Key, Range, StoreError, Value};
+use crate::store::suite::{Ground, disk_engines, open_url};
+use crate::store::{Batch, Direction, Key, Range, StoreError, Value};
 
-/// Where the child finds its store; without it, its test does nothing.
+/// The URL of the child's store; without it, its test does nothing.
 const PLACE: &str = "FUSIONCHAT_KILL_TEST_PLACE";
 
 const WRITERS: u32 = 6;
@@ -22,11 +20,6 @@ const ROUNDS: usize = 4;
 
 /// What the child may write before it ends by itself, should nobody kill it.
 const COMMITS_MAX: u32 = 20_000;
-
-async fn open_at(place: &Path) -> Result<SledEngine, StoreError> {
-    let options = OpenOptions { disk_reserve_bytes: 0, ..OpenOptions::default() };
-    SledEngine::open(place, &options).await
-}
 
 fn head_key(writer: u32) -> Key {
     key(format!("head {writer}"))
@@ -44,10 +37,10 @@ fn number_of(head: Option<&Value>) -> u32 {
 /// The child: every writer adds rows behind its head and says so on the standard output.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn killed_child() {
-    let Some(place) = std::env::var_os(PLACE).map(PathBuf::from) else {
+    let Some(place) = std::env::var(PLACE).ok() else {
         return;
     };
-    let engine = Arc::new(open_at(&place).await.unwrap());
+    let engine = open_url(&place).await.unwrap();
     let mut writers = JoinSet::new();
     for writer in 0..WRITERS {
         let engine = Arc::clone(&engine);
@@ -68,17 +61,17 @@ async fn killed_child() {
     while writers.join_next().await.is_some() {}
 }
 
-fn start_child(place: &Path) -> Child {
+fn start_child(place: &str) -> Child {
     Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "store::sled::kill_test::killed_child", "--nocapture"])
+        .args(["--exact", "store::kill_test::killed_child", "--nocapture"])
         .env(PLACE, place)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap()
 }
 
-async fn check(place: &Path, acknowledged: &BTreeMap<u32, u32>) {
-    let engine = open_at(place).await.unwrap();
+async fn check(place: &str, acknowledged: &BTreeMap<u32, u32>) {
+    let engine = open_url(place).await.unwrap();
     for writer in 0..WRITERS {
         let head = engine.get(&[head_key(writer)]).await.unwrap().remove(0);
         let head = number_of(head.as_ref());
@@ -91,21 +84,20 @@ async fn check(place: &Path, acknowledged: &BTreeMap<u32, u32>) {
     engine.close().await.unwrap();
 }
 
-#[tokio::test]
-async fn fault_39_what_was_acknowledged_survives_a_kill() {
-    let directory = tempfile::tempdir().unwrap();
+async fn what_was_acknowledged_survives_a_kill(ground: &Ground) {
+    let place = ground.url();
     let mut acknowledged = BTreeMap::new();
     for round in 1..=ROUNDS {
-        let mut child = start_child(directory.path());
+        let mut child = start_child(&place);
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut acks = 0;
         while acks < round * 60 {
             let line = lines.next().expect("the child ended early").unwrap();
             acks += usize::from(note(&line, &mut acknowledged));
         }
-        let refused = open_at(directory.path()).await;
+        let refused = open_url(&place).await.err();
         let held =
-            matches!(refused, Err(StoreError::InUse { pid: Some(pid), .. }) if pid == child.id());
+            matches!(refused, Some(StoreError::InUse { pid: Some(pid), .. }) if pid == child.id());
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(held, "a second process is refused by pid: {refused:?}");
@@ -113,9 +105,23 @@ async fn fault_39_what_was_acknowledged_survives_a_kill() {
         for line in lines {
             note(&line.unwrap(), &mut acknowledged);
         }
-        check(directory.path(), &acknowledged).await;
+        check(&place, &acknowledged).await;
     }
 }
+
+macro_rules! survives {
+    ($engine:ident) => {
+        mod $engine {
+            #[tokio::test]
+            async fn fault_39_what_was_acknowledged_survives_a_kill() {
+                let ground = super::Ground::new(stringify!($engine));
+                super::what_was_acknowledged_survives_a_kill(&ground).await;
+            }
+        }
+    };
+}
+
+disk_engines!(survives);
 
 /// Notes a whole line of the child, if it is an acknowledgement.
 fn note(line: &str, acknowledged: &mut BTreeMap<u32, u32>) -> bool {

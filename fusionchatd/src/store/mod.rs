@@ -17,12 +17,16 @@ use tokio::sync::watch;
 
 #[cfg(test)]
 pub(crate) mod conformance;
+#[cfg(test)]
+mod kill_test;
 pub mod memory;
 #[cfg(test)]
 mod model_test;
 pub mod open;
 pub mod record;
 pub mod sled;
+#[cfg(test)]
+pub(crate) mod suite;
 pub mod table;
 
 /// The name of a row. Engines order rows by the bytes of their keys.

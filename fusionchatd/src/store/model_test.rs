@@ -1,19 +1,14 @@
 //! Every engine against a plain map: any run of batches, reads and reopens must look the same.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
-use std::path::Path;
-use std::sync::Arc;
 
 use proptest::collection::vec;
 use proptest::prelude::{Just, ProptestConfig, Strategy, proptest};
 use proptest::{prop_oneof, sample};
 
 use crate::store::conformance::value;
-use crate::store::memory::MemoryEngine;
-use crate::store::open::OpenOptions;
-use crate::store::sled::SledEngine;
-use crate::store::{Batch, Direction, Engine, Key, Range, StoreError, Value};
+use crate::store::suite::{Ground, every_engine};
+use crate::store::{Batch, Direction, Engine, Key, Range, StoreError, VALUE_BYTES_MAX, Value};
 
 type Model = BTreeMap<Key, Value>;
 
@@ -46,6 +41,7 @@ fn values() -> impl Strategy<Value = Value> {
         1 => Just(16_383),
         1 => Just(16_384),
         1 => Just(50_000),
+        1 => Just(VALUE_BYTES_MAX),
     ];
     (bytes, 0..99_usize).prop_map(|(bytes, seed)| value(bytes, seed))
 }
@@ -129,12 +125,9 @@ async fn together(engine: &dyn Engine, model: &mut Model, round: usize, keys: &[
     assert!(won.iter().eq(BTreeSet::from_iter(keys)), "nobody won on a key");
 }
 
-async fn run<Opening: Future<Output = Arc<dyn Engine>>>(
-    steps: Vec<Step>,
-    reopen: impl Fn(Option<Arc<dyn Engine>>) -> Opening,
-) {
+async fn run(steps: Vec<Step>, ground: &Ground) {
     let mut model = Model::new();
-    let mut engine = reopen(None).await;
+    let mut engine = ground.open().await;
     for (round, step) in steps.into_iter().enumerate() {
         match step {
             Step::Commit { expect, put, delete } => {
@@ -151,7 +144,10 @@ async fn run<Opening: Future<Output = Arc<dyn Engine>>>(
                 let rows = engine.scan(&range, direction, limit).await.unwrap();
                 assert_eq!(rows, scan_model(&model, &range, direction, limit));
             }
-            Step::Reopen => engine = reopen(Some(engine)).await,
+            Step::Reopen => {
+                engine.close().await.unwrap();
+                engine = ground.open().await;
+            }
         }
         let keys: Vec<Key> = model.keys().cloned().collect();
         let values = engine.get(&keys).await.unwrap();
@@ -161,38 +157,26 @@ async fn run<Opening: Future<Output = Arc<dyn Engine>>>(
     assert_eq!(everything, model.into_iter().collect::<Vec<_>>());
 }
 
-async fn sled_at(directory: &Path) -> Arc<dyn Engine> {
-    let options = OpenOptions { disk_reserve_bytes: 0, ..OpenOptions::default() };
-    Arc::new(SledEngine::open(directory, &options).await.unwrap())
-}
-
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+macro_rules! matches_a_map {
+    ($engine:ident) => {
+        mod $engine {
+            use super::*;
 
-    #[test]
-    fn memory_matches_a_map(steps in steps()) {
-        runtime().block_on(run(steps, |engine| async move {
-            engine.unwrap_or_else(|| Arc::new(MemoryEngine::new()))
-        }));
-    }
-}
+            proptest! {
+                // A case on disk opens a store, most of them several times.
+                #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
-proptest! {
-    // Each case opens a store on disk, most of them several times.
-    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
-
-    #[test]
-    fn sled_matches_a_map(steps in steps()) {
-        let directory = tempfile::tempdir().unwrap();
-        runtime().block_on(run(steps, |engine| async {
-            if let Some(engine) = engine {
-                engine.close().await.unwrap();
+                #[test]
+                fn matches_a_map(steps in steps()) {
+                    runtime().block_on(run(steps, &Ground::new(stringify!($engine))));
+                }
             }
-            sled_at(directory.path()).await
-        }));
-    }
+        }
+    };
 }
+
+every_engine!(matches_a_map);

@@ -2,7 +2,7 @@
 //! any row but the format number.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::store::memory::MemoryEngine;
@@ -53,21 +53,28 @@ impl fmt::Debug for OpenOptions {
 /// `BadUrl`; for sled `InUse`, `Unreadable` or `Corrupt`; `NewerSchema` if a newer program wrote
 /// the data; any error of writing the first row of a new store.
 pub async fn open(url: &str, options: &OpenOptions) -> Result<Arc<dyn Engine>, StoreError> {
-    let (engine, place): (Arc<dyn Engine>, PathBuf) = if url == MEMORY_URL {
-        (Arc::new(MemoryEngine::new()), PathBuf::from(url))
-    } else if let Some(path) = url.strip_prefix(SLED_SCHEME).filter(|path| !path.is_empty()) {
-        let directory = PathBuf::from(path);
-        (Arc::new(SledEngine::open(&directory, options).await?), directory)
-    } else {
-        return Err(StoreError::BadUrl { url: url.to_owned() });
-    };
-
-    if let Err(error) = check_schema(engine.as_ref(), &place).await {
+    let engine = open_bare(url, options).await?;
+    let place = url.split_once(':').map_or(url, |(_, path)| path);
+    if let Err(error) = check_schema(engine.as_ref(), Path::new(place)).await {
         // The refusal is the news; that closing worked or not adds nothing to it.
         let _ = engine.close().await;
         return Err(error);
     }
     Ok(engine)
+}
+
+/// Opens the engine alone: no row is read or written.
+pub(crate) async fn open_bare(
+    url: &str,
+    options: &OpenOptions,
+) -> Result<Arc<dyn Engine>, StoreError> {
+    if url == MEMORY_URL {
+        return Ok(Arc::new(MemoryEngine::new()));
+    }
+    match url.strip_prefix(SLED_SCHEME).filter(|path| !path.is_empty()) {
+        Some(path) => Ok(Arc::new(SledEngine::open(Path::new(path), options).await?)),
+        None => Err(StoreError::BadUrl { url: url.to_owned() }),
+    }
 }
 
 async fn check_schema(engine: &dyn Engine, place: &Path) -> Result<(), StoreError> {

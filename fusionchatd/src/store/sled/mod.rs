@@ -37,8 +37,6 @@ mod view;
 mod writer;
 
 #[cfg(test)]
-mod kill_test;
-#[cfg(test)]
 mod sled_test;
 
 use directory::Opened;
