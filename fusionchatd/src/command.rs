@@ -18,6 +18,8 @@ use crate::domain::name;
 use crate::init::{self, InitOptions, STORE};
 use crate::log;
 use crate::reload::Reload;
+use crate::store::StoreError;
+use crate::store::open::{DiskEngine, url_of};
 
 /// The exit code of a bad configuration (`EX_USAGE` of sysexits.h).
 const EXIT_CONFIG: u8 = 64;
@@ -39,6 +41,9 @@ enum Action {
         /// Go on with a directory an earlier demo left, or use this empty one
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
+        /// The store's engine, sled: or redb:; without it the directory's own, and sled: for a new one
+        #[arg(long, value_name = "URL")]
+        store: Option<String>,
         /// For a pipeline: free ports, no conversations, and `--demo` of other terminals left alone
         #[arg(long)]
         ci: bool,
@@ -57,6 +62,9 @@ enum Action {
         /// The directory; it is made, or must be empty
         #[arg(long, value_name = "DIR")]
         data: PathBuf,
+        /// The store's engine: sled: or redb:
+        #[arg(long, value_name = "URL", default_value = "sled:")]
+        store: String,
         /// The organization's name: lower-case letters, digits and hyphens
         #[arg(long, value_name = "NAME", value_parser = slug)]
         tenant: String,
@@ -86,6 +94,9 @@ enum Action {
         /// The data directory, instead of the configured one
         #[arg(long, value_name = "DIR")]
         data: Option<PathBuf>,
+        /// The engine its store must be of, sled: or redb:, instead of the configured one
+        #[arg(long, value_name = "URL")]
+        store: Option<String>,
     },
 }
 
@@ -103,27 +114,49 @@ pub fn main(started: Instant) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("fusionchatd: {error:#}");
-            if error.is::<Mistakes>() { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
+            if is_mistake(&error) { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
         }
     }
+}
+
+/// Whether somebody must change the configuration before it can go better.
+fn is_mistake(error: &anyhow::Error) -> bool {
+    let store = error.downcast_ref::<StoreError>();
+    let store = store.is_some_and(|error| {
+        matches!(error, StoreError::BadUrl { .. } | StoreError::OtherEngine { .. })
+    });
+    store || error.is::<Mistakes>()
 }
 
 async fn run(action: Action, started: Instant) -> anyhow::Result<()> {
     match action {
-        Action::Demo { data, ci, free_ports, ready_file } => {
-            demo::run(DemoOptions { data, ci, free_ports, ready_file }, started).await
+        Action::Demo { data, store, ci, free_ports, ready_file } => {
+            let store = engine(store.as_deref())?;
+            demo::run(DemoOptions { data, store, ci, free_ports, ready_file }, started).await
         }
-        Action::Init { data, tenant, admin, origin, inbox, public_url, json } => {
-            let origins = origin;
-            let options = InitOptions { data, tenant, admin, origins, inbox, public_url, json };
+        Action::Init { data, store, tenant, admin, origin, inbox, public_url, json } => {
+            let (origins, store) = (origin, DiskEngine::of_setting(&store)?);
+            let options =
+                InitOptions { data, store, tenant, admin, origins, inbox, public_url, json };
             init::run(options).await
         }
-        Action::Serve { config, data } => serve(config, data).await,
+        Action::Serve { config, data, store } => serve(config, data, store.as_deref()).await,
     }
 }
 
-async fn serve(file: Option<PathBuf>, data: Option<PathBuf>) -> anyhow::Result<()> {
+/// The engine that a flag asks for.
+fn engine(store: Option<&str>) -> Result<Option<DiskEngine>, StoreError> {
+    store.map(DiskEngine::of_setting).transpose()
+}
+
+async fn serve(
+    file: Option<PathBuf>,
+    data: Option<PathBuf>,
+    store: Option<&str>,
+) -> anyhow::Result<()> {
     let (mut config, tls) = Config::load(file.as_deref(), environment())?;
+    let asked = engine(store)?;
+    config.store = asked.or(config.store);
     if let Some(data) = &data {
         config.data.clone_from(data);
     }
@@ -142,7 +175,7 @@ async fn serve(file: Option<PathBuf>, data: Option<PathBuf>) -> anyhow::Result<(
         Some(address) => Some(listen(address).await?),
         None => None,
     };
-    let url = format!("sled:{}", store.display());
+    let url = url_of(config.store, &store)?;
     let app = App::open(&url, config.settings(), Arc::new(system_time)).await?;
     let doors = Doors { http: tls.http.clone(), grpc: tls.grpc.clone() };
     tracing::info!(
@@ -156,8 +189,17 @@ async fn serve(file: Option<PathBuf>, data: Option<PathBuf>) -> anyhow::Result<(
     let grace = config.grace;
     let (service, providers) = (Arc::clone(&app.service), Arc::clone(&app.providers));
     let (fixed, tls_look) = (config.fixed(), config.tls_look);
-    let path = file;
-    let reload = Reload { path, data, fixed, tls_look, doors: tls, service, providers, filter };
+    let reload = Reload {
+        path: file,
+        data,
+        store: asked,
+        fixed,
+        tls_look,
+        doors: tls,
+        service,
+        providers,
+        filter,
+    };
     app.spawn(reload.run(hangup, app.stop.clone()));
     app.run(grace).await
 }

@@ -16,6 +16,7 @@ use crate::domain::name;
 use crate::service::inbox;
 use crate::service::organization::CreateOrganization;
 use crate::service::token;
+use crate::store::open::DiskEngine;
 
 /// Where the store is made; it gets its name once everything is in it.
 const HALF_MADE: &str = "init.unfinished";
@@ -26,6 +27,8 @@ pub(crate) const STORE: &str = "store";
 pub(crate) struct InitOptions {
     /// The data directory.
     pub(crate) data: PathBuf,
+    /// The store's engine.
+    pub(crate) store: DiskEngine,
     /// The organization's name.
     pub(crate) tenant: String,
     /// Its admin's e-mail.
@@ -82,7 +85,7 @@ pub(crate) async fn run(options: InitOptions) -> anyhow::Result<()> {
 
 async fn make(unfinished: &Path, directory: &Path, options: &InitOptions) -> anyhow::Result<Made> {
     let config = Config { public_url: options.public_url.clone(), ..Config::default() };
-    let url = format!("sled:{}", unfinished.display());
+    let url = options.store.url(unfinished);
     let app = App::open(&url, config.settings(), Arc::new(system_time)).await?;
     let result = found(&app, directory, options).await;
     app.close(config.grace).await;

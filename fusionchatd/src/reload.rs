@@ -13,6 +13,7 @@ use crate::config::{Config, Doors, Fixed, Mistakes, environment};
 use crate::door::tls::Tls;
 use crate::log::Filter;
 use crate::service::Service;
+use crate::store::open::DiskEngine;
 use crate::worker::provider::Providers;
 
 /// What a reload changes.
@@ -21,6 +22,8 @@ pub(crate) struct Reload {
     pub(crate) path: Option<PathBuf>,
     /// The data directory of the command line, which wins over the file's.
     pub(crate) data: Option<PathBuf>,
+    /// The engine of the command line, which wins likewise.
+    pub(crate) store: Option<DiskEngine>,
     /// What the daemon was started with and only a restart changes.
     pub(crate) fixed: Fixed,
     /// How often the certificates are looked at.
@@ -56,6 +59,7 @@ impl Reload {
                 if let Some(data) = &self.data {
                     config.data.clone_from(data);
                 }
+                config.store = self.store.or(config.store);
                 self.take(&config, &doors);
             }
             Err(Mistakes(mistakes)) => {

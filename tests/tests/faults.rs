@@ -118,6 +118,33 @@ fn fault_59_newer_data_is_refused_and_left_alone() {
 }
 
 #[test]
+fn a_directory_remembers_its_engine_and_a_url_names_one() {
+    play(async |stage: &Stage| {
+        let data = stage.folder("redb")?.join("data").to_string_lossy().into_owned();
+        let runtime = stage.folder("runtime-of-redb")?;
+        let made = ["--data", &data, "--tenant", "acme", "--admin", "ana@acme.example"];
+        let init = |store: &'static str| [&["init", "--store", store][..], &made].concat();
+        let refused = daemon(&runtime, &init("rocks:")).await?.expect(64)?;
+        ensure!(
+            refused.stderr.contains("rocks:") && refused.stderr.contains("redb:"),
+            "{refused:?}"
+        );
+        daemon(&runtime, &init("redb:")).await?.expect(0)?;
+        ensure!(Path::new(&data).join("store/rows.redb").is_file(), "it is redb's");
+
+        let other = ["serve", "--data", &data, "--store", "sled:"];
+        let refused = daemon(&runtime, &other).await?.expect(64)?;
+        let names_both = refused.stderr.contains("engine redb") && refused.stderr.contains("sled");
+        ensure!(names_both, "{refused:?}");
+        let refused = daemon(&runtime, &["serve", "--data", &data, "--store", "redb"]).await?;
+        ensure!(refused.code == 64, "a scheme has a colon: {refused:?}");
+        let left = fs::read_dir(Path::new(&data).join("store"))?.count();
+        ensure!(left == 2, "the lock and the rows, and nothing beside them: {left}");
+        Ok(())
+    });
+}
+
+#[test]
 fn fault_62_sigterm_under_load_drains_and_loses_nothing() {
     play(async |stage: &Stage| {
         let mut daemon = Daemon::demo(stage).await?;

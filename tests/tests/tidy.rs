@@ -22,8 +22,9 @@ const FLOORS: [(&str, &[&str]); 7] = [
 const TOP: [&str; 7] = ["app", "command", "config", "init", "log", "reload", "demo"];
 
 /// What only one place may use: a crate, or a module of a console, and the folders or files it is kept to.
-const KEPT_TO: [(&str, &str, &[&str]); 9] = [
+const KEPT_TO: [(&str, &str, &[&str]); 10] = [
     ("fusionchatd", "async_openai", &["ai/openai.rs"]),
+    ("fusionchatd", "redb", &["store/redb/"]),
     ("fusionchatd", "sled", &["store/sled/"]),
     ("fusionchatd", "tantivy", &["search/"]),
     ("fusionchatd", "axum", &["door/http/", "door/live", "demo/shop.rs"]),

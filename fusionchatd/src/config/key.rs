@@ -8,6 +8,8 @@ use ipnet::IpNet;
 use toml::Value;
 use tracing_subscriber::EnvFilter;
 
+use crate::store::open::DiskEngine;
+
 use super::{Config, LogFormat, provider};
 
 /// The most networks of trusted proxies.
@@ -59,6 +61,11 @@ const YEAR: &str = "1 to 31622400000";
 pub(super) const KEYS: &[Key] = &[
     Key::of("data", "\"/var/lib/fusionchat\"", "a directory", false, |c, v| {
         text(v).map(|it| c.data = it.into())
+    }),
+    Key::of("store", "", "`\"sled:\"` or `\"redb:\"`", false, |c, v| {
+        let engine = DiskEngine::of_setting(&text(v)?).map_err(|error| error.to_string())?;
+        c.store = Some(engine);
+        Ok(())
     }),
     Key::of("http.listen", "\"127.0.0.1:4880\"", "address:port", false, |c, v| {
         address(v).map(|it| c.http_listen = it)

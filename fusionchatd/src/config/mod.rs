@@ -23,6 +23,7 @@ use crate::door::tls::{Protocol, Tls, TlsFiles};
 use crate::service::Settings;
 use crate::service::limit::Limits;
 use crate::service::proxy::Proxies;
+use crate::store::open::DiskEngine;
 use crate::worker::provider::ProviderSettings;
 
 use key::KEYS;
@@ -62,6 +63,8 @@ pub struct Doors {
 pub struct Config {
     /// The data directory. One daemon at a time.
     pub data: PathBuf,
+    /// The engine of the store; none means the one whose data is there.
+    pub store: Option<DiskEngine>,
     /// Where REST, WebSocket and the widget are served.
     pub http_listen: SocketAddr,
     /// Where visitors reach that, without a slash at the end.
@@ -99,6 +102,7 @@ impl Default for Config {
         let local = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
         Self {
             data: PathBuf::from("/var/lib/fusionchat"),
+            store: None,
             http_listen: local(4880),
             public_url: "http://127.0.0.1:4880".to_owned(),
             trusted_proxies: Vec::new(),
@@ -261,6 +265,7 @@ impl Config {
         let on = |pair: &Pair| if pair.cert.is_some() { "on" } else { "off" }.to_owned();
         Fixed([
             ("data", self.data.display().to_string()),
+            ("store", self.store.map_or(String::new(), |it| it.to_string())),
             ("http.listen", self.http_listen.to_string()),
             ("TLS of the HTTP door", on(self.http_pair())),
             ("grpc.listen", self.grpc_listen.to_string()),
@@ -286,7 +291,7 @@ impl Config {
 
 /// What a running daemon cannot change: each setting's name and value.
 #[derive(Clone, Debug)]
-pub(crate) struct Fixed([(&'static str, String); 9]);
+pub(crate) struct Fixed([(&'static str, String); 10]);
 
 impl Fixed {
     /// What is another one in a configuration read later: its name, its value here and its value there.

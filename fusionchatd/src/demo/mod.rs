@@ -21,7 +21,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::app::{App, Listeners, bind_near, system_time};
 use crate::config::{Config, Doors};
 use crate::domain::actor::Actor;
-use crate::store::open::{OpenOptions, open};
+use crate::store::open::{DiskEngine, OpenOptions, open, url_of};
 
 use files::DemoFile;
 use ready::ReadyFile;
@@ -37,6 +37,8 @@ const GRPC_PORT: u16 = 4882;
 pub struct DemoOptions {
     /// An existing directory to go on with, or one to make; none means a new one.
     pub data: Option<PathBuf>,
+    /// The store's engine; none means that of the directory, and sled for a new one.
+    pub store: Option<DiskEngine>,
     /// For a pipeline: free ports, no conversations, no pointer for `--demo`, one line instead of a page.
     pub ci: bool,
     /// Any ports that are free, instead of the known ones.
@@ -69,7 +71,7 @@ pub async fn run(options: DemoOptions, started: Instant) -> anyhow::Result<()> {
         "the demo in {} was ended before it was ready; remove it or choose another directory",
         directory.display()
     );
-    let url = format!("sled:{}", directory.join("store").display());
+    let url = url_of(options.store, &directory.join("store"))?;
     let bind = async |wished: u16| match &before {
         None => bind_near(local(wished)).await,
         Some(_) => bind_again(local(wished), &url).await,

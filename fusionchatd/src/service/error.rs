@@ -244,6 +244,7 @@ impl From<StoreError> for Error {
             | StoreError::Unreadable { .. }
             | StoreError::NewerSchema { .. }
             | StoreError::Corrupt { .. }
+            | StoreError::OtherEngine { .. }
             | StoreError::BadUrl { .. } => Self::internal(error),
         }
     }

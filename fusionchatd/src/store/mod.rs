@@ -4,6 +4,8 @@
 //! - [`open`]: picks the engine by URL and checks the format number of the data.
 //! - [`memory`]: a map, for tests and throw-away runs.
 //! - [`sled`]: the default engine on disk, and the only place that knows how to use it safely.
+//! - [`redb`]: the other engine on disk.
+//! - [`disk`]: what both have in common: the lock, the queue, the groups, the one writer.
 //!
 //! Nothing here knows what the bytes mean: no rule, no actor, no clock. An engine acknowledges a
 //! commit only when it would survive a power cut, and a read never shows what is not yet that safe.
@@ -17,6 +19,7 @@ use tokio::sync::watch;
 
 #[cfg(test)]
 pub(crate) mod conformance;
+pub mod disk;
 #[cfg(test)]
 mod kill_test;
 pub mod memory;
@@ -24,10 +27,13 @@ pub mod memory;
 mod model_test;
 pub mod open;
 pub mod record;
+pub mod redb;
 pub mod sled;
 #[cfg(test)]
 pub(crate) mod suite;
 pub mod table;
+
+use open::DiskEngine;
 
 /// The name of a row. Engines order rows by the bytes of their keys.
 pub type Key = Bytes;
@@ -284,8 +290,22 @@ pub enum StoreError {
     /// The engine has been closed.
     #[error("the store is closed; the daemon is stopping")]
     Closed,
+    /// The directory holds the data of another engine.
+    #[error(
+        "the data in {} is of the engine {found}, not {asked}; ask for \"{found}:\", or move it \
+         with `fusionchatd store migrate --to {asked}:`",
+        path.display()
+    )]
+    OtherEngine {
+        /// The directory.
+        path: PathBuf,
+        /// Whose data is there.
+        found: DiskEngine,
+        /// The engine that was asked for.
+        asked: DiskEngine,
+    },
     /// The URL names no engine.
-    #[error("the store url {url:?} is not understood; use \"memory:\" or \"sled:PATH\"")]
+    #[error("the store url {url:?} names no engine; there are \"sled:\" and \"redb:\"")]
     BadUrl {
         /// The URL as given.
         url: String,

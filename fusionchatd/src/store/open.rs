@@ -5,9 +5,12 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::store::disk::files;
+use crate::store::disk::lock::DirectoryLock;
+use crate::store::disk::space::{self, DiskProbe};
 use crate::store::memory::MemoryEngine;
+use crate::store::redb::RedbEngine;
 use crate::store::sled::SledEngine;
-use crate::store::sled::disk::{self, DiskProbe};
 use crate::store::{Batch, Direction, Engine, Key, Range, StoreError};
 
 /// The format of the data this program writes. Raised only together with a step that brings older
@@ -21,7 +24,69 @@ pub const SCHEMA_KEY: [u8; 1] = [0x00];
 pub const DISK_RESERVE_BYTES: u64 = 256 * 1024 * 1024;
 
 const MEMORY_URL: &str = "memory:";
-const SLED_SCHEME: &str = "sled:";
+
+/// An engine that keeps its rows on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DiskEngine {
+    /// The default.
+    Sled,
+    /// The other one.
+    Redb,
+}
+
+impl DiskEngine {
+    /// All of them, the default first.
+    pub const ALL: [Self; 2] = [Self::Sled, Self::Redb];
+
+    /// Its name, which is also its scheme.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sled => "sled",
+            Self::Redb => "redb",
+        }
+    }
+
+    /// The engine of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|engine| engine.name() == name)
+    }
+
+    /// The engine of a setting: its scheme alone, such as `redb:`, since the data directory says where.
+    ///
+    /// # Errors
+    /// `BadUrl`.
+    pub fn of_setting(url: &str) -> Result<Self, StoreError> {
+        let engine = url.strip_suffix(':').and_then(Self::named);
+        engine.ok_or_else(|| StoreError::BadUrl { url: url.to_owned() })
+    }
+
+    /// The URL of a store of this engine in `directory`.
+    #[must_use]
+    pub fn url(self, directory: &Path) -> String {
+        format!("{}:{}", self.name(), directory.display())
+    }
+}
+
+impl fmt::Display for DiskEngine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+/// The URL of the store in `directory`: of the engine asked for, else of the engine whose data is there, else of the
+/// default.
+///
+/// # Errors
+/// `Corrupt` if two engines have data there.
+pub fn url_of(asked: Option<DiskEngine>, directory: &Path) -> Result<String, StoreError> {
+    let engine = match asked {
+        Some(engine) => engine,
+        None => files::engine_of(directory)?.unwrap_or(DiskEngine::Sled),
+    };
+    Ok(engine.url(directory))
+}
 
 /// How to open a store.
 #[derive(Clone)]
@@ -30,11 +95,17 @@ pub struct OpenOptions {
     pub disk_reserve_bytes: u64,
     /// Tells the free bytes of the disk that holds a directory.
     pub disk_probe: DiskProbe,
+    /// Whether redb reads and checks every page at once, which is slow. sled checks each page it reads anyway.
+    pub verify: bool,
 }
 
 impl Default for OpenOptions {
     fn default() -> Self {
-        Self { disk_reserve_bytes: DISK_RESERVE_BYTES, disk_probe: Arc::new(disk::free_disk_bytes) }
+        Self {
+            disk_reserve_bytes: DISK_RESERVE_BYTES,
+            disk_probe: Arc::new(space::free_disk_bytes),
+            verify: false,
+        }
     }
 }
 
@@ -47,10 +118,10 @@ impl fmt::Debug for OpenOptions {
     }
 }
 
-/// Opens the store that `url` names, `memory:` or `sled:PATH`, creating it if it is not there.
+/// Opens the store that `url` names, `memory:`, `sled:PATH` or `redb:PATH`, creating it if it is not there.
 ///
 /// # Errors
-/// `BadUrl`; for sled `InUse`, `Unreadable` or `Corrupt`; `NewerSchema` if a newer program wrote
+/// `BadUrl`; on disk `InUse`, `OtherEngine`, `Unreadable` or `Corrupt`; `NewerSchema` if a newer program wrote
 /// the data; any error of writing the first row of a new store.
 pub async fn open(url: &str, options: &OpenOptions) -> Result<Arc<dyn Engine>, StoreError> {
     let engine = open_bare(url, options).await?;
@@ -64,6 +135,9 @@ pub async fn open(url: &str, options: &OpenOptions) -> Result<Arc<dyn Engine>, S
 }
 
 /// Opens the engine alone: no row is read or written.
+///
+/// # Errors
+/// Those of [`open`], but for those of rows.
 pub(crate) async fn open_bare(
     url: &str,
     options: &OpenOptions,
@@ -71,13 +145,31 @@ pub(crate) async fn open_bare(
     if url == MEMORY_URL {
         return Ok(Arc::new(MemoryEngine::new()));
     }
-    match url.strip_prefix(SLED_SCHEME).filter(|path| !path.is_empty()) {
-        Some(path) => Ok(Arc::new(SledEngine::open(Path::new(path), options).await?)),
-        None => Err(StoreError::BadUrl { url: url.to_owned() }),
-    }
+    let bad = || StoreError::BadUrl { url: url.to_owned() };
+    let (scheme, path) = url.split_once(':').ok_or_else(bad)?;
+    let engine = DiskEngine::named(scheme).filter(|_| !path.is_empty()).ok_or_else(bad)?;
+    let directory = Path::new(path);
+    let lock = files::claim(directory)?;
+    open_locked(engine, directory, lock, options).await
 }
 
-async fn check_schema(engine: &dyn Engine, place: &Path) -> Result<(), StoreError> {
+/// Opens an engine in a directory whose lock is held.
+pub(super) async fn open_locked(
+    asked: DiskEngine,
+    directory: &Path,
+    lock: Arc<DirectoryLock>,
+    options: &OpenOptions,
+) -> Result<Arc<dyn Engine>, StoreError> {
+    if let Some(found) = files::engine_of(directory)?.filter(|found| *found != asked) {
+        return Err(StoreError::OtherEngine { path: directory.to_path_buf(), found, asked });
+    }
+    Ok(match asked {
+        DiskEngine::Sled => Arc::new(SledEngine::open_locked(directory, lock, options).await?),
+        DiskEngine::Redb => Arc::new(RedbEngine::open_locked(directory, lock, options).await?),
+    })
+}
+
+pub(super) async fn check_schema(engine: &dyn Engine, place: &Path) -> Result<(), StoreError> {
     let key = Key::from_static(&SCHEMA_KEY);
     let rows = engine.get(std::slice::from_ref(&key)).await?;
     let Some(row) = rows.into_iter().flatten().next() else {
@@ -110,7 +202,7 @@ async fn create_schema(engine: &dyn Engine, key: Key, place: &Path) -> Result<()
 
 #[cfg(test)]
 mod tests {
-    use super::{OpenOptions, SCHEMA, SCHEMA_KEY, check_schema, open};
+    use super::{OpenOptions, SCHEMA, SCHEMA_KEY, check_schema, open, url_of};
     use crate::store::memory::MemoryEngine;
     use crate::store::{Batch, Engine, StoreError};
 
@@ -123,9 +215,28 @@ mod tests {
 
     #[tokio::test]
     async fn an_unknown_url_is_refused() {
-        for url in ["", "sled:", "memory", "memory:x", "/var/lib/fusionchat"] {
+        for url in ["", "sled:", "redb:", "memory", "memory:x", "rocks:x", "/var/lib/fusionchat"] {
             let refused = open(url, &OpenOptions::default()).await.err();
             assert!(matches!(refused, Some(StoreError::BadUrl { .. })), "{url}: {refused:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_directory_remembers_its_engine() {
+        for (mine, other) in [("sled", "redb"), ("redb", "sled")] {
+            let directory = tempfile::tempdir().unwrap();
+            let url = |scheme: &str| format!("{scheme}:{}", directory.path().display());
+            let options = OpenOptions { disk_reserve_bytes: 0, ..OpenOptions::default() };
+            open(&url(mine), &options).await.unwrap().close().await.unwrap();
+            let names = || std::fs::read_dir(directory.path()).unwrap().count();
+            let before = names();
+            let refused = open(&url(other), &options).await.err().unwrap();
+            assert!(matches!(refused, StoreError::OtherEngine { .. }), "{refused:?}");
+            let text = refused.to_string();
+            assert!(text.contains(mine) && text.contains(other), "{text}");
+            assert_eq!(names(), before, "nothing was made beside it");
+            assert_eq!(url_of(None, directory.path()).unwrap(), url(mine));
+            open(&url(mine), &options).await.unwrap().close().await.unwrap();
         }
     }
 

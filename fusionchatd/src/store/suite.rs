@@ -13,6 +13,7 @@ use crate::store::{Engine, StoreError};
 macro_rules! disk_engines {
     ($make:ident) => {
         $make!(sled);
+        $make!(redb);
     };
 }
 

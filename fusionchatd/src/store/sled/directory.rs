@@ -2,10 +2,8 @@
 //! otherwise; see the list at [`open`]. It must run under the directory's lock and must not delete
 //! anything sled could still need.
 
-use std::any::Any;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,8 +11,9 @@ use std::sync::Arc;
 use ::sled::{Config, Db, Error};
 
 use crate::store::StoreError;
-use crate::store::sled::checksum::crc32;
-use crate::store::sled::lock::DirectoryLock;
+use crate::store::disk::files::{
+    panic_text, sync_directory, sync_directory_and_parent, unreadable,
+};
 use crate::store::sled::rows::Rows;
 use crate::store::sled::tip::Tip;
 
@@ -24,9 +23,6 @@ const SEGMENT_BYTES: usize = 2 * 1024 * 1024;
 
 /// What sled may keep of the data in memory, in bytes.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
-
-/// The data directory holds customers' messages: for its owner alone.
-const DIRECTORY_MODE: u32 = 0o700;
 
 /// How often files may be set aside before someone has to look at them.
 const ASIDE_MAX: u32 = 1000;
@@ -45,13 +41,11 @@ pub(super) struct Opened {
     /// Our own handle of sled's data file, to sync it with: sled's flush is no sync on Linux.
     pub(super) data_file: File,
     pub(super) tip: Tip,
-    /// Held until the tree is gone.
-    pub(super) lock: DirectoryLock,
 }
 
 /// Opens or creates the data in `directory`.
 ///
-/// 1. Take the lock before touching any file of sled's.
+/// 1. The caller holds the lock before any file of sled's is touched.
 /// 2. Delete half-written snapshots: sled would read them as whole ones.
 /// 3. Set a `conf` with a wrong checksum aside: it was torn, and sled writes the same one again.
 /// 4. Open, catching panics of the recovery. If that finds damage, set the snapshots aside (they
@@ -60,10 +54,8 @@ pub(super) struct Opened {
 /// 6. Sync `conf`, the data file, the directory and its parent: sled does not.
 ///
 /// # Errors
-/// `InUse`, `Unreadable` or `Corrupt`.
+/// `Unreadable` or `Corrupt`.
 pub(super) fn open(directory: &Path) -> Result<Opened, StoreError> {
-    create(directory)?;
-    let lock = DirectoryLock::take(directory, std::process::id())?;
     delete_half_snapshots(directory)?;
     set_torn_conf_aside(directory)?;
     let db = match open_sled(directory) {
@@ -82,17 +74,7 @@ pub(super) fn open(directory: &Path) -> Result<Opened, StoreError> {
     let rows = Rows { db, directory: Arc::from(directory) };
     let tip = Tip::open(directory, &rows)?;
     let data_file = sync_files(directory)?;
-    Ok(Opened { rows, data_file, tip, lock })
-}
-
-/// What the files of a data directory take on disk, in bytes.
-pub(super) fn bytes_on_disk(directory: &Path) -> u64 {
-    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-    entries
-        .filter_map(|entry| entry.metadata().ok())
-        .filter(fs::Metadata::is_file)
-        .map(|file| file.len())
-        .sum()
+    Ok(Opened { rows, data_file, tip })
 }
 
 /// Our own handle of the data file, apart from sled's.
@@ -121,35 +103,6 @@ fn is_damage(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData)
 }
 
-/// The text of a caught panic.
-pub(super) fn panic_text(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<&str>().copied();
-    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    text.unwrap_or("a panic without text").to_owned()
-}
-
-/// Creates the directory and makes each new level of it durable.
-fn create(directory: &Path) -> Result<(), StoreError> {
-    let missing: Vec<&Path> = directory
-        .ancestors()
-        .take_while(|level| !level.as_os_str().is_empty() && !level.exists())
-        .collect();
-    DirBuilder::new()
-        .recursive(true)
-        .mode(DIRECTORY_MODE)
-        .create(directory)
-        .map_err(|source| unreadable(directory, source))?;
-    missing.into_iter().try_for_each(|level| sync_directory(parent_of(level)))
-}
-
-fn parent_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        Some(_) => Path::new("."),
-        None => path,
-    }
-}
-
 fn delete_half_snapshots(directory: &Path) -> Result<(), StoreError> {
     for path in files_with_prefix(directory, SNAPSHOT_PREFIX)? {
         if path.to_string_lossy().ends_with(HALF_SNAPSHOT_SUFFIX) {
@@ -176,7 +129,7 @@ fn set_torn_conf_aside(directory: &Path) -> Result<(), StoreError> {
 
 fn is_sound_conf(conf: &[u8]) -> bool {
     conf.split_last_chunk::<4>()
-        .is_some_and(|(body, checksum)| crc32(body) == u32::from_le_bytes(*checksum))
+        .is_some_and(|(body, checksum)| crc32fast::hash(body) == u32::from_le_bytes(*checksum))
 }
 
 fn files_with_prefix(directory: &Path, prefix: &str) -> Result<Vec<PathBuf>, StoreError> {
@@ -222,36 +175,6 @@ fn sync_files(directory: &Path) -> Result<File, StoreError> {
     let data = directory.join(DATA_FILE);
     let data_file = open_data_file(directory).map_err(|source| unreadable(&data, source))?;
     data_file.sync_all().map_err(|source| unreadable(&data, source))?;
-    sync_directory(directory)?;
-    match sync_directory(parent_of(directory)) {
-        // Whoever made the directory in a parent that we may not read has to vouch for it.
-        Err(StoreError::Unreadable { source, .. })
-            if source.kind() == io::ErrorKind::PermissionDenied => {}
-        synced => synced?,
-    }
+    sync_directory_and_parent(directory)?;
     Ok(data_file)
-}
-
-fn sync_directory(directory: &Path) -> Result<(), StoreError> {
-    File::open(directory)
-        .and_then(|handle| handle.sync_all())
-        .map_err(|source| unreadable(directory, source))
-}
-
-fn unreadable(path: &Path, source: io::Error) -> StoreError {
-    StoreError::Unreadable { path: path.to_path_buf(), source }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::parent_of;
-
-    #[test]
-    fn every_directory_has_a_parent_to_sync() {
-        assert_eq!(parent_of(Path::new("data")), Path::new("."));
-        assert_eq!(parent_of(Path::new("/var/data")), Path::new("/var"));
-        assert_eq!(parent_of(Path::new("/")), Path::new("/"));
-    }
 }

@@ -1,18 +1,15 @@
 //! The sled engine: sled 0.34, used only in the ways that survived every rebuilt disk image.
 //!
 //! - `directory`: opening, and mending what a crash may have left; `tip`: how far the log must
-//!   reach; `checksum`.
-//! - `lock`: one daemon a directory, and the pid of the one that is there.
-//! - `queue`, `group`, `writer`: one thread gathers commits, judges them, writes them as one
-//!   batch, syncs and answers.
+//!   reach.
+//! - `writer`: a group of commits as one batch of sled's, synced.
 //! - `rows`, `value`: values in the tree, large ones split over several rows.
 //! - `view`: what readers see, which is only what is on disk.
-//! - `disk`: refuses writes while the disk is nearly full.
 //!
 //! No code outside this folder may call sled, and nothing here may acknowledge before the sync.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
@@ -21,15 +18,12 @@ use futures::future::BoxFuture;
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, spawn_blocking};
 
+use crate::store::disk::lock::DirectoryLock;
+use crate::store::disk::{self, Front, KEYS_INLINE_MAX, ROWS_INLINE_MAX, files};
 use crate::store::open::OpenOptions;
 use crate::store::{Batch, Direction, Engine, EngineStats, Key, Range, StoreError, Value};
 
-mod checksum;
 mod directory;
-pub mod disk;
-mod group;
-mod lock;
-mod queue;
 mod rows;
 mod tip;
 mod value;
@@ -40,18 +34,11 @@ mod writer;
 mod sled_test;
 
 use directory::Opened;
-use disk::Disk;
-use lock::DirectoryLock;
-use queue::Queue;
 use view::{Before, View};
 use writer::Writer;
 
-// A read of a cached row takes about a microsecond and a handover to another thread ten or more,
-// so short reads run where they are asked for. While a group is being applied sled makes readers
-// wait for milliseconds: until then the task waits, and no thread. Long reads always move, to keep
-// the async workers free.
-const KEYS_INLINE_MAX: usize = 16;
-const ROWS_INLINE_MAX: u32 = 16;
+// Short reads run where they are asked for. While a group is being applied sled makes readers wait
+// for milliseconds: until then the task waits, and no thread.
 /// How many groups a short read waits for before it moves to a thread that may wait.
 const GROUPS_WAITED_MAX: u32 = 8;
 
@@ -63,26 +50,20 @@ pub struct SledEngine {
 
 /// What the callers and the writer share.
 struct Shared {
-    directory: PathBuf,
-    queue: Queue,
     view: RwLock<View>,
+    /// Below the view, so that a failed engine holds the lock until its tree is gone.
+    front: Front,
     /// While sled applies a batch, its readers wait.
     applying: AtomicBool,
     /// Rung whenever a short read that could not be done may be possible.
     readable: Notify,
-    /// Kept by the writer, which watches the disk.
-    disk_full: Arc<AtomicBool>,
-    /// Below the view, so that a failed engine holds it until its tree is gone.
-    lock: Mutex<Option<DirectoryLock>>,
-    failed: watch::Sender<Option<String>>,
-    ended: watch::Sender<bool>,
 }
 
 impl fmt::Debug for SledEngine {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter
             .debug_struct("SledEngine")
-            .field("directory", &self.shared.directory)
+            .field("directory", &self.shared.front.directory)
             .finish_non_exhaustive()
     }
 }
@@ -94,33 +75,46 @@ impl SledEngine {
     /// # Errors
     /// `InUse`, `Unreadable` or `Corrupt`.
     pub async fn open(directory: &Path, options: &OpenOptions) -> Result<Self, StoreError> {
+        let lock = files::claim(directory)?;
+        Self::open_locked(directory, lock, options).await
+    }
+
+    /// The same, under a lock that is held already.
+    pub(super) async fn open_locked(
+        directory: &Path,
+        lock: Arc<DirectoryLock>,
+        options: &OpenOptions,
+    ) -> Result<Self, StoreError> {
         let (directory, options) = (directory.to_path_buf(), options.clone());
         let place = directory.clone();
-        spawn_blocking(move || Self::start(directory::open(&directory)?, &options))
+        spawn_blocking(move || Self::start(directory::open(&directory)?, lock, &options))
             .await
             .unwrap_or_else(|panic| Err(reader_died(&place, &panic)))
     }
 
     /// Starts the engine over an open directory.
-    fn start(opened: Opened, options: &OpenOptions) -> Result<Self, StoreError> {
-        let Opened { rows, data_file, tip, lock } = opened;
+    fn start(
+        opened: Opened,
+        lock: Arc<DirectoryLock>,
+        options: &OpenOptions,
+    ) -> Result<Self, StoreError> {
+        let Opened { rows, data_file, tip } = opened;
+        let front = Front::new(Arc::clone(&rows.directory), lock);
+        let space = front.space(options);
         let shared = Arc::new(Shared {
-            directory: rows.directory.to_path_buf(),
-            queue: Queue::new(),
             view: RwLock::new(View { rows: Some(rows.clone()), before: Before::new() }),
+            front,
             applying: AtomicBool::new(false),
             readable: Notify::new(),
-            disk_full: Arc::default(),
-            lock: Mutex::new(Some(lock)),
-            failed: watch::Sender::new(None),
-            ended: watch::Sender::new(false),
         });
-        let disk = Disk::new(Arc::clone(&rows.directory), options, Arc::clone(&shared.disk_full));
-        let writer = Writer::new(Arc::clone(&shared), rows, data_file, tip, disk)?;
-        let path = shared.directory.clone();
+        let writer = Writer::new(Arc::clone(&shared), rows, data_file, tip)?;
+        let (path, shown) = (shared.front.directory.to_path_buf(), Arc::clone(&shared));
         let writer = thread::Builder::new()
             .name("store-writer".to_owned())
-            .spawn(move || writer.run())
+            .spawn(move || {
+                disk::writer::run(&shown.front, writer, space);
+                shown.end();
+            })
             .map_err(|source| StoreError::Unreadable { path, source })?;
         Ok(Self { shared, writer: Mutex::new(Some(writer)) })
     }
@@ -138,7 +132,7 @@ impl Shared {
         if self.applying.load(Ordering::SeqCst) {
             return None;
         }
-        Some(self.standing().and_then(|()| read(&view)))
+        Some(self.front.standing().and_then(|()| read(&view)))
     }
 
     /// Reads on this thread as soon as the writer lets it; `None` if it keeps being in the way.
@@ -166,28 +160,11 @@ impl Shared {
         let shared = Arc::clone(self);
         let work = move || {
             let view = shared.view.read().unwrap_or_else(PoisonError::into_inner);
-            shared.standing().and_then(|()| read(&view))
+            shared.front.standing().and_then(|()| read(&view))
         };
-        spawn_blocking(work).await.unwrap_or_else(|panic| Err(reader_died(&self.directory, &panic)))
-    }
-
-    /// Why the engine takes no more, if so.
-    fn standing(&self) -> Result<(), StoreError> {
-        match self.failed.borrow().clone() {
-            Some(detail) => Err(StoreError::Failed { detail }),
-            None => Ok(()),
-        }
-    }
-
-    /// Why the queue is closed.
-    fn gone(&self) -> StoreError {
-        self.standing().err().unwrap_or(StoreError::Closed)
-    }
-
-    /// Waits for the writer's last act.
-    async fn writer_ended(&self) {
-        // The sender lives in `self`, so the wait ends only by the value.
-        let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
+        spawn_blocking(work)
+            .await
+            .unwrap_or_else(|panic| Err(reader_died(&self.front.directory, &panic)))
     }
 
     /// Before a group is applied: from here on readers see its rows as they were.
@@ -213,19 +190,10 @@ impl Shared {
         self.readable.notify_waiters();
     }
 
-    fn unlock(&self) {
-        self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
-    }
-
-    fn fail(&self, detail: String) {
-        self.failed.send_replace(Some(detail));
-    }
-
     fn end(&self) {
-        self.queue.abandon();
         // A group that failed half applied is in nobody's way any more: reads hear that it failed.
         self.applied();
-        self.ended.send_replace(true);
+        self.front.end();
     }
 }
 
@@ -266,38 +234,19 @@ impl Engine for SledEngine {
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async move {
-            let batch_bytes = batch.check()?;
-            match self.shared.queue.push(batch, batch_bytes).await {
-                Some(answered) => match answered.await {
-                    Ok(verdict) => verdict,
-                    // The writer drops an answer before it can say why it failed.
-                    Err(_) => {
-                        self.shared.writer_ended().await;
-                        Err(self.shared.gone())
-                    }
-                },
-                None => Err(self.shared.gone()),
-            }
-        })
+        Box::pin(self.shared.front.commit(batch))
     }
 
     fn stats(&self) -> EngineStats {
-        let bytes_on_disk = directory::bytes_on_disk(&self.shared.directory);
-        let disk_full = self.shared.disk_full.load(Ordering::Relaxed);
-        EngineStats { engine: "sled", bytes_on_disk, disk_full }
+        self.shared.front.stats("sled")
     }
 
     fn failed(&self) -> watch::Receiver<Option<String>> {
-        self.shared.failed.subscribe()
+        self.shared.front.failed()
     }
 
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async move {
-            self.shared.queue.close();
-            self.shared.writer_ended().await;
-            self.shared.standing()
-        })
+        Box::pin(self.shared.front.close())
     }
 }
 
@@ -305,7 +254,7 @@ impl Drop for SledEngine {
     /// Ends the writer and waits for it: for one group, and a flush of what sled still holds.
     /// Call [`Engine::close`] first where a thread must not wait.
     fn drop(&mut self) {
-        self.shared.queue.close();
+        self.shared.front.stop();
         let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(writer) = writer {
             // Its panics are caught inside and reported as a failure.

@@ -11,8 +11,9 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use crate::store::conformance::{key, put, read, value};
+use crate::store::disk::files;
+use crate::store::disk::queue::COMMITS_WAITING_MAX;
 use crate::store::open::{OpenOptions, SCHEMA, SCHEMA_KEY, open};
-use crate::store::sled::queue::COMMITS_WAITING_MAX;
 use crate::store::sled::tip::TIP_KEY;
 use crate::store::sled::{Before, SledEngine, directory};
 use crate::store::{Batch, Direction, Engine, RESERVED_PREFIX, Range, StoreError};
@@ -262,6 +263,7 @@ async fn fault_48_writes_stop_below_the_reserve_and_resume() {
             u64::MAX => Err(std::io::Error::other("the disk is gone")),
             free => Ok(free),
         }),
+        ..OpenOptions::default()
     };
     let engine = SledEngine::open(directory.path(), &options).await.unwrap();
     engine.commit(put(&[("before", "1")])).await.unwrap();
@@ -287,7 +289,8 @@ async fn fault_50_a_failed_sync_is_never_acknowledged() {
     // A pipe cannot be synced: the one way to a real error without a broken disk.
     let (_reader, pipe) = std::io::pipe().unwrap();
     opened.data_file = OwnedFd::from(pipe).into();
-    let engine = Arc::new(SledEngine::start(opened, &options()).unwrap());
+    let lock = files::claim(directory.path()).unwrap();
+    let engine = Arc::new(SledEngine::start(opened, lock, &options()).unwrap());
     let mut failed = engine.failed();
 
     let mut commits = JoinSet::new();
@@ -353,7 +356,7 @@ async fn a_short_read_waits_for_the_writer_and_a_failed_one_keeps_nobody() {
     engine.shared.hide(Before::new());
     let mut waiting = engine.get(&keys);
     assert!(futures::poll!(&mut waiting).is_pending(), "a group is being applied");
-    engine.shared.fail("the disk is gone".to_owned());
+    engine.shared.front.fail("the disk is gone".to_owned());
     engine.shared.end();
     assert!(matches!(waiting.await, Err(StoreError::Failed { .. })));
 }

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use ::sled::Batch;
 
-use crate::store::sled::checksum::crc32;
 use crate::store::sled::rows::Rows;
 use crate::store::{RESERVED_PREFIX, StoreError};
 
@@ -69,7 +68,7 @@ impl Tip {
             return Ok(());
         }
         let count = self.groups.to_be_bytes();
-        let checksum = crc32(&count).to_be_bytes();
+        let checksum = crc32fast::hash(&count).to_be_bytes();
         // One write within one sector: a power cut leaves the old note or the new one.
         self.file.write_all_at(&[count.as_slice(), &checksum].concat(), 0)?;
         self.file.sync_data()?;
@@ -89,7 +88,7 @@ fn read_note(file: &File) -> io::Result<u64> {
     let Some((count, checksum)) = note.split_first_chunk::<8>() else {
         return Ok(0);
     };
-    if crc32(count).to_be_bytes() != checksum {
+    if crc32fast::hash(count).to_be_bytes() != checksum {
         tracing::warn!("the note of the log's length is damaged; going on without it");
         return Ok(0);
     }

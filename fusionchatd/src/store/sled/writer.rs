@@ -1,25 +1,21 @@
-//! The one thread that writes: it gathers what waits, writes it as one batch, syncs once and only
-//! then answers. After a failed write or sync it never writes again.
+//! How a group becomes one batch of sled, is synced and shown. It must not answer anybody.
 
 use std::fs::{File, TryLockError};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use crate::store::StoreError;
-use crate::store::sled::Shared;
-use crate::store::sled::directory;
-use crate::store::sled::disk::Disk;
-use crate::store::sled::group::Group;
-use crate::store::sled::queue::{Job, Next};
+use ::sled::Batch as SledBatch;
+
+use crate::store::disk::group::Group;
+use crate::store::disk::writer::Back;
 use crate::store::sled::rows::Rows;
 use crate::store::sled::tip::Tip;
-
-/// How often an idle writer looks at the free disk and notes how far the log reaches.
-const IDLE_INTERVAL: Duration = Duration::from_secs(1);
+use crate::store::sled::value::{self, Split};
+use crate::store::sled::{Shared, directory};
+use crate::store::{StoreError, Value};
 
 /// How long a closing writer waits for sled's threads to let go of the data file: this often, this
 /// long.
@@ -32,7 +28,6 @@ pub(super) struct Writer {
     rows: Rows,
     data_file: File,
     tip: Tip,
-    disk: Disk,
     generation: u64,
 }
 
@@ -42,70 +37,28 @@ impl Writer {
         rows: Rows,
         data_file: File,
         tip: Tip,
-        disk: Disk,
     ) -> Result<Self, StoreError> {
         let generation = rows.free_generation()?;
-        Ok(Self { shared, rows, data_file, tip, disk, generation })
+        Ok(Self { shared, rows, data_file, tip, generation })
     }
 
-    /// Writes until the queue is closed or a write fails.
-    pub(super) fn run(mut self) {
-        let shared = Arc::clone(&self.shared);
-        // sled can panic on damage; that must fail the engine, not leave callers waiting.
-        let served = catch_unwind(AssertUnwindSafe(|| self.serve()));
-        let served = served.unwrap_or_else(|panic| Err(directory::panic_text(panic.as_ref())));
-        let released = served.and_then(|()| self.release());
-        if let Err(detail) = released {
-            tracing::error!(detail, "the store failed; the daemon must stop");
-            shared.fail(detail);
-        }
-        shared.end();
-    }
-
-    fn serve(&mut self) -> Result<(), String> {
-        loop {
-            match self.shared.queue.next(IDLE_INTERVAL) {
-                Next::Group(jobs) => self.write_group(jobs)?,
-                // For the log: each group looks for itself.
-                Next::Idle => {
-                    let _ = self.disk.check();
-                    self.tip.note().map_err(|error| error.to_string())?;
-                }
-                Next::Closed => return Ok(()),
+    /// The group as one sled batch, which counts the generation up for every split value.
+    fn batch_of(&mut self, group: Group<Option<Split>>) -> SledBatch {
+        let mut batch = SledBatch::default();
+        for change in group.into_changes() {
+            if let Some(split) = change.before.flatten() {
+                value::remove_chunks(&mut batch, split);
+            }
+            match change.now {
+                Some(value) => value::insert(&mut batch, &change.key, &value, || {
+                    self.generation += 1;
+                    self.generation - 1
+                }),
+                None => batch.remove(change.key.as_ref()),
             }
         }
-    }
-
-    /// Writes one group and answers it; the error is of the engine, no longer of a batch.
-    fn write_group(&mut self, jobs: Vec<Job>) -> Result<(), String> {
-        let room = self.disk.check();
-        let mut group = Group::default();
-        let mut answers = Vec::with_capacity(jobs.len());
-        for job in jobs {
-            let room = room.map_err(StoreError::from);
-            let verdict = room.and_then(|()| group.admit(&self.rows, job.batch));
-            answers.push((job.answer, verdict));
-        }
-        if !group.is_read_only() {
-            // Without a word the answers are dropped, and their callers find the engine failed.
-            self.write(group)?;
-        }
-        for (answer, verdict) in answers {
-            // A caller that has gone away does not need it.
-            let _ = answer.send(verdict);
-        }
-        Ok(())
-    }
-
-    fn write(&mut self, group: Group) -> Result<(), String> {
-        self.shared.hide(group.before());
-        let mut batch = group.into_batch(&mut self.generation);
         self.tip.count(&mut batch);
-        self.rows.db.apply_batch(batch).map_err(|error| error.to_string())?;
-        self.shared.applied();
-        self.sync()?;
-        self.shared.show();
-        self.tip.note_if_due().map_err(|error| error.to_string())
+        batch
     }
 
     /// Hands sled's buffers to the system, then makes the system put them on disk.
@@ -113,21 +66,41 @@ impl Writer {
         self.rows.db.flush().map_err(|error| error.to_string())?;
         self.data_file.sync_data().map_err(|error| error.to_string())
     }
+}
 
-    /// Lets go of the data, so that it can be opened again.
+impl Back for Writer {
+    /// Where the chunks of the value lie, if it is split.
+    type Mark = Option<Split>;
+
+    fn read(&self, key: &[u8]) -> Result<Option<(Value, Self::Mark)>, StoreError> {
+        Ok(self.rows.read(key)?.map(|stored| (stored.value, stored.split)))
+    }
+
+    fn write(&mut self, group: Group<Self::Mark>) -> Result<(), String> {
+        self.shared.hide(group.before());
+        let batch = self.batch_of(group);
+        self.rows.db.apply_batch(batch).map_err(|error| error.to_string())?;
+        self.shared.applied();
+        self.sync()?;
+        self.shared.show();
+        self.tip.note_if_due().map_err(|error| error.to_string())
+    }
+
+    fn idle(&mut self) -> Result<(), String> {
+        self.tip.note().map_err(|error| error.to_string())
+    }
+
     fn release(mut self) -> Result<(), String> {
         self.sync()?;
         self.tip.note().map_err(|error| error.to_string())?;
         self.shared.forget_rows();
-        let Self { shared, rows, data_file, .. } = self;
+        let Self { rows, data_file, .. } = self;
         let directory = Arc::clone(&rows.directory);
         drop(rows);
         drop(data_file);
         // Dropping the tree flushes it; what that wrote is a copy of what is synced already. Its
         // threads may hold the file, and sled's own lock on it, a little longer.
-        wait_for_release(&directory).map_err(|error| error.to_string())?;
-        shared.unlock();
-        Ok(())
+        wait_for_release(&directory).map_err(|error| error.to_string())
     }
 }
 

@@ -1,4 +1,4 @@
-//! Watches the free space of the disk, so that writes stop while sled can still write. It must not
+//! Watches the free space of the disk, so that writes stop while the engine can still write. It must not
 //! decide anything else.
 
 use std::io;
@@ -23,7 +23,7 @@ pub fn free_disk_bytes(directory: &Path) -> io::Result<u64> {
 
 /// How many bytes are free and must stay free.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Shortage {
+pub(in crate::store) struct Shortage {
     free: u64,
     need: u64,
 }
@@ -35,14 +35,14 @@ impl From<Shortage> for StoreError {
 }
 
 /// The guard of one data directory.
-pub(super) struct Disk {
+pub(in crate::store) struct Space {
     directory: Arc<Path>,
     reserve_bytes: u64,
     probe: DiskProbe,
     refusing: Arc<AtomicBool>,
 }
 
-impl Disk {
+impl Space {
     /// `refusing` tells others whether writes are refused.
     pub(super) fn new(
         directory: Arc<Path>,
@@ -59,7 +59,7 @@ impl Disk {
 
     /// Whether writes may go on; says so in the log each time the answer turns. A disk that does
     /// not answer counts as full.
-    pub(super) fn check(&mut self) -> Result<(), Shortage> {
+    pub(in crate::store) fn check(&mut self) -> Result<(), Shortage> {
         let (free, error) = match (self.probe)(&self.directory) {
             Ok(free) => (free, None),
             Err(error) => (0, Some(error)),

@@ -20,7 +20,7 @@ pub(super) const GROUP_BYTES_MAX: usize = 256 * 1024;
 pub(super) const LANE_BATCHES_MAX: usize = 16;
 
 /// The most commits that wait; more callers wait for room, in the order they came.
-pub(super) const COMMITS_WAITING_MAX: usize = 1024;
+pub(in crate::store) const COMMITS_WAITING_MAX: usize = 1024;
 
 /// How much of the first expected key names the lane: the table and the organization.
 const LANE_BYTES: usize = 17;

@@ -15,7 +15,7 @@ const PID_BYTES_MAX: u64 = 20;
 
 /// The lock, held until dropped.
 #[derive(Debug)]
-pub(super) struct DirectoryLock {
+pub(in crate::store) struct DirectoryLock {
     _file: File,
 }
 
@@ -24,7 +24,7 @@ impl DirectoryLock {
     ///
     /// # Errors
     /// `InUse` if another handle holds it, `Unreadable` if the file cannot be written.
-    pub(super) fn take(directory: &Path, pid: u32) -> Result<Self, StoreError> {
+    pub(in crate::store) fn take(directory: &Path, pid: u32) -> Result<Self, StoreError> {
         let path = directory.join(LOCK_FILE);
         let unreadable = |source| StoreError::Unreadable { path: path.clone(), source };
         let mut options = OpenOptions::new();

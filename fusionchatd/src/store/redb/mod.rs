@@ -1,0 +1,282 @@
+//! The redb engine: redb 4, with what it lacks for our use.
+//!
+//! - `file`: opening, and a creation that a power cut leaves whole or not begun.
+//! - `row`: a checksum of our own in each row, since redb does not look at its page checksums when it reads.
+//!
+//! Readers see the last commit that is on disk and never wait for the writer. No code outside this folder may call
+//! redb, and no commit here may be less than immediately durable.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::thread::{self, JoinHandle};
+
+use ::redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, TableDefinition};
+use futures::future::BoxFuture;
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+
+use crate::store::disk::group::Group;
+use crate::store::disk::lock::DirectoryLock;
+use crate::store::disk::writer::Back;
+use crate::store::disk::{self, Front, KEYS_INLINE_MAX, ROWS_INLINE_MAX, files};
+use crate::store::open::OpenOptions;
+use crate::store::{
+    Batch, Direction, Engine, EngineStats, Key, Range, StoreError, Value, is_reserved,
+};
+
+mod file;
+mod row;
+
+#[cfg(test)]
+mod redb_test;
+
+/// The one table: every row of the store.
+const ROWS: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("rows");
+
+/// The table as a transaction reads it.
+type Rows = ReadOnlyTable<&'static [u8], &'static [u8]>;
+
+/// An engine that keeps its rows in one file of redb's.
+pub struct RedbEngine {
+    shared: Arc<Shared>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What the callers and the writer share.
+struct Shared {
+    /// Open until the writer has released it. Only that asks for the lock's write half.
+    database: RwLock<Option<Database>>,
+    /// Below the database, so that a failed engine holds the lock until its file is closed.
+    front: Front,
+}
+
+impl fmt::Debug for RedbEngine {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("RedbEngine")
+            .field("directory", &self.shared.front.directory)
+            .finish_non_exhaustive()
+    }
+}
+
+impl RedbEngine {
+    /// Opens the data in `directory`, creating it if it is not there. After a clean end that takes milliseconds; after
+    /// a kill redb reads the whole file.
+    ///
+    /// # Errors
+    /// `InUse`, `Unreadable` or `Corrupt`.
+    pub async fn open(directory: &Path, options: &OpenOptions) -> Result<Self, StoreError> {
+        let lock = files::claim(directory)?;
+        Self::open_locked(directory, lock, options).await
+    }
+
+    /// The same, under a lock that is held already.
+    pub(super) async fn open_locked(
+        directory: &Path,
+        lock: Arc<DirectoryLock>,
+        options: &OpenOptions,
+    ) -> Result<Self, StoreError> {
+        let (place, options) = (Arc::<Path>::from(directory), options.clone());
+        let open = move || Self::start(file::open(&place, options.verify)?, place, lock, &options);
+        spawn_blocking(open).await.unwrap_or_else(|panic| {
+            let (path, detail) = (directory.to_path_buf(), panic.to_string());
+            Err(StoreError::Corrupt { path, detail })
+        })
+    }
+
+    /// Starts the engine over an open file.
+    fn start(
+        database: Database,
+        directory: Arc<Path>,
+        lock: Arc<DirectoryLock>,
+        options: &OpenOptions,
+    ) -> Result<Self, StoreError> {
+        let path = directory.to_path_buf();
+        let front = Front::new(directory, lock);
+        let space = front.space(options);
+        let shared = Arc::new(Shared { database: RwLock::new(Some(database)), front });
+        let back = Writer(Arc::clone(&shared));
+        let ends = Arc::clone(&shared);
+        let writer = thread::Builder::new()
+            .name("store-writer".to_owned())
+            .spawn(move || {
+                disk::writer::run(&ends.front, back, space);
+                ends.front.end();
+            })
+            .map_err(|source| StoreError::Unreadable { path, source })?;
+        Ok(Self { shared, writer: Mutex::new(Some(writer)) })
+    }
+}
+
+impl Shared {
+    /// Reads in one transaction. redb panics rather than answer from some kinds of damage.
+    fn read<T>(&self, read: impl FnOnce(&Rows) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let attempt = catch_unwind(AssertUnwindSafe(|| {
+            let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+            let database = database.as_ref().ok_or(StoreError::Closed)?;
+            let reading = database.begin_read().map_err(|error| self.error(error))?;
+            read(&reading.open_table(ROWS).map_err(|error| self.error(error))?)
+        }));
+        attempt.unwrap_or_else(|panic| Err(self.corrupt(files::panic_text(panic.as_ref()))))
+    }
+
+    fn get(&self, keys: &[Key]) -> Result<Vec<Option<Value>>, StoreError> {
+        self.front.standing()?;
+        self.read(|rows| {
+            let read = |key: &Key| if is_reserved(key) { Ok(None) } else { self.value(rows, key) };
+            keys.iter().map(read).collect()
+        })
+    }
+
+    fn value(&self, rows: &Rows, key: &[u8]) -> Result<Option<Value>, StoreError> {
+        let stored = rows.get(key).map_err(|error| self.error(error))?;
+        stored.map(|stored| self.checked(key, stored.value())).transpose()
+    }
+
+    fn scan(
+        &self,
+        range: &Range,
+        direction: Direction,
+        limit: u32,
+    ) -> Result<Vec<(Key, Value)>, StoreError> {
+        self.front.standing()?;
+        let Some((start, end)) = range.visible() else {
+            return self.read(|_| Ok(Vec::new()));
+        };
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        self.read(|rows| {
+            let found = rows.range::<&[u8]>(start..end).map_err(|error| self.error(error))?;
+            let row = |row: Result<(row::Guard, row::Guard), ::redb::StorageError>| {
+                let (key, stored) = row.map_err(|error| self.error(error))?;
+                let value = self.checked(key.value(), stored.value())?;
+                Ok((Key::copy_from_slice(key.value()), value))
+            };
+            match direction {
+                Direction::Forward => found.map(row).take(limit).collect(),
+                Direction::Backward => found.rev().map(row).take(limit).collect(),
+            }
+        })
+    }
+
+    fn checked(&self, key: &[u8], stored: &[u8]) -> Result<Value, StoreError> {
+        row::open(key, stored).ok_or_else(|| self.corrupt("a row fails its checksum".to_owned()))
+    }
+
+    fn corrupt(&self, detail: String) -> StoreError {
+        StoreError::Corrupt { path: self.front.directory.to_path_buf(), detail }
+    }
+
+    fn error(&self, error: impl Into<::redb::Error>) -> StoreError {
+        file::store_error(&self.front.directory, error)
+    }
+}
+
+/// The writing thread's side.
+struct Writer(Arc<Shared>);
+
+impl Back for Writer {
+    type Mark = ();
+
+    fn read(&self, key: &[u8]) -> Result<Option<(Value, ())>, StoreError> {
+        let value = self.0.read(|rows| self.0.value(rows, key))?;
+        Ok(value.map(|value| (value, ())))
+    }
+
+    fn write(&mut self, group: Group<()>) -> Result<(), String> {
+        let database = self.0.database.read().unwrap_or_else(PoisonError::into_inner);
+        let database = database.as_ref().ok_or("the file is closed")?;
+        write(database, group).map_err(|error| error.to_string())
+    }
+
+    fn idle(&mut self) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn release(self) -> Result<(), String> {
+        let database = self.0.database.write().unwrap_or_else(PoisonError::into_inner).take();
+        database.map_or(Ok(()), Database::close).map_err(|error| error.to_string())
+    }
+}
+
+/// Writes a group in one transaction; it is on disk when this returns.
+fn write(database: &Database, group: Group<()>) -> Result<(), ::redb::Error> {
+    let mut writing = database.begin_write()?;
+    writing.set_durability(Durability::Immediate)?;
+    {
+        let mut rows = writing.open_table(ROWS)?;
+        for change in group.into_changes() {
+            let key = change.key.as_ref();
+            match change.now {
+                Some(value) => rows.insert(key, row::seal(key, &value).as_slice())?,
+                None => rows.remove(key)?,
+            };
+        }
+    }
+    Ok(writing.commit()?)
+}
+
+impl Engine for RedbEngine {
+    fn get<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<Vec<Option<Value>>, StoreError>> {
+        Box::pin(async move {
+            if keys.len() <= KEYS_INLINE_MAX {
+                return self.shared.get(keys);
+            }
+            let (shared, keys) = (Arc::clone(&self.shared), keys.to_vec());
+            aside(&self.shared, move || shared.get(&keys)).await
+        })
+    }
+
+    fn scan<'a>(
+        &'a self,
+        range: &'a Range,
+        direction: Direction,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<(Key, Value)>, StoreError>> {
+        Box::pin(async move {
+            if limit <= ROWS_INLINE_MAX {
+                return self.shared.scan(range, direction, limit);
+            }
+            let (shared, range) = (Arc::clone(&self.shared), range.clone());
+            aside(&self.shared, move || shared.scan(&range, direction, limit)).await
+        })
+    }
+
+    fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.shared.front.commit(batch))
+    }
+
+    fn stats(&self) -> EngineStats {
+        self.shared.front.stats("redb")
+    }
+
+    fn failed(&self) -> watch::Receiver<Option<String>> {
+        self.shared.front.failed()
+    }
+
+    fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.shared.front.close())
+    }
+}
+
+/// Reads on a thread that may wait for the disk.
+async fn aside<T: Send + 'static>(
+    shared: &Shared,
+    read: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let read = spawn_blocking(read).await;
+    read.unwrap_or_else(|panic| Err(shared.corrupt(panic.to_string())))
+}
+
+impl Drop for RedbEngine {
+    /// Ends the writer and waits for it: for one group, and the closing of the file.
+    fn drop(&mut self) {
+        self.shared.front.stop();
+        let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writer) = writer {
+            // Its panics are caught inside and reported as a failure.
+            let _ = writer.join();
+        }
+    }
+}
