@@ -17,6 +17,7 @@ use crate::demo::{self, DemoOptions};
 use crate::domain::name;
 use crate::init::{self, InitOptions, STORE};
 use crate::log;
+use crate::maintain::{self, StoreAction};
 use crate::reload::Reload;
 use crate::store::StoreError;
 use crate::store::open::{DiskEngine, url_of};
@@ -98,6 +99,9 @@ enum Action {
         #[arg(long, value_name = "URL")]
         store: Option<String>,
     },
+    /// Look after the store of a data directory while no daemon runs on it
+    #[command(subcommand)]
+    Store(StoreAction),
 }
 
 /// Runs the daemon and returns its exit code. `started` is when the process started.
@@ -141,6 +145,7 @@ async fn run(action: Action, started: Instant) -> anyhow::Result<()> {
             init::run(options).await
         }
         Action::Serve { config, data, store } => serve(config, data, store.as_deref()).await,
+        Action::Store(action) => maintain::run(action).await,
     }
 }
 

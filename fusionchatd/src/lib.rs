@@ -11,6 +11,7 @@ pub mod domain;
 pub mod door;
 mod init;
 mod log;
+mod maintain;
 mod reload;
 pub mod search;
 pub mod service;

@@ -145,6 +145,38 @@ fn a_directory_remembers_its_engine_and_a_url_names_one() {
 }
 
 #[test]
+fn a_store_is_checked_vacuumed_and_migrated_and_serves_again() {
+    play(async |stage: &Stage| {
+        let mut first = Daemon::demo(stage).await?;
+        let number = claimed(&first.staff("agent1").await?).await?;
+        first.staff("agent1").await?.reply(&client_id(), &number, "kept").await?;
+        let data = first.data().to_string_lossy().into_owned();
+        let runtime = stage.folder("maintenance")?;
+        let store = async |verb: &[&str]| {
+            daemon(&runtime, &[&["store"], verb, &["--data", &data]].concat()).await
+        };
+        let refused = store(&["vacuum"]).await?.expect(1)?;
+        ensure!(refused.stderr.contains(&format!("process {}", first.pid()?)), "{refused:?}");
+        first.sigterm().await?;
+        first.ended().await?;
+
+        let sound = store(&["check"]).await?.expect(0)?;
+        ensure!(sound.stdout.contains("sled") && sound.stdout.contains("holds"), "{sound:?}");
+        store(&["migrate", "--to", "rocks:"]).await?.expect(64)?;
+        let moved = store(&["migrate", "--to", "redb:"]).await?.expect(0)?;
+        ensure!(moved.stdout.contains("sled -> redb") && moved.stderr.is_empty(), "{moved:?}");
+        store(&["vacuum"]).await?.expect(0)?;
+        let sound = store(&["check"]).await?.expect(0)?;
+        ensure!(sound.stdout.contains("redb") && sound.stdout.contains("holds"), "{sound:?}");
+
+        first.start().await?;
+        let (messages, _) = first.staff("agent1").await?.messages(&number).await?;
+        ensure!(messages.iter().any(|it| it.content == "kept"), "{messages:?}");
+        Ok(())
+    });
+}
+
+#[test]
 fn fault_62_sigterm_under_load_drains_and_loses_nothing() {
     play(async |stage: &Stage| {
         let mut daemon = Daemon::demo(stage).await?;

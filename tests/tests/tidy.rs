@@ -19,7 +19,7 @@ const FLOORS: [(&str, &[&str]); 7] = [
 ];
 
 /// The top floor builds and runs the others: it sees them all, and none of them sees it.
-const TOP: [&str; 7] = ["app", "command", "config", "init", "log", "reload", "demo"];
+const TOP: [&str; 8] = ["app", "command", "config", "init", "log", "maintain", "reload", "demo"];
 
 /// What only one place may use: a crate, or a module of a console, and the folders or files it is kept to.
 const KEPT_TO: [(&str, &str, &[&str]); 10] = [

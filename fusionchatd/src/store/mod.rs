@@ -5,6 +5,7 @@
 //! - [`memory`]: a map, for tests and throw-away runs.
 //! - [`sled`]: the default engine on disk, and the only place that knows how to use it safely.
 //! - [`redb`]: the other engine on disk.
+//! - [`walk`], [`check`], [`rewrite`]: all rows, one after another: read, judged, or copied into a new directory.
 //! - [`disk`]: what both have in common: the lock, the queue, the groups, the one writer.
 //!
 //! Nothing here knows what the bytes mean: no rule, no actor, no clock. An engine acknowledges a
@@ -17,6 +18,9 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 
+pub mod check;
+#[cfg(test)]
+mod check_test;
 #[cfg(test)]
 pub(crate) mod conformance;
 pub mod disk;
@@ -28,10 +32,14 @@ mod model_test;
 pub mod open;
 pub mod record;
 pub mod redb;
+pub mod rewrite;
+#[cfg(test)]
+mod rewrite_test;
 pub mod sled;
 #[cfg(test)]
 pub(crate) mod suite;
 pub mod table;
+pub mod walk;
 
 use open::DiskEngine;
 

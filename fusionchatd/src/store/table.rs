@@ -90,6 +90,53 @@ pub enum Table {
     ConversationEscalation = 0x38,
 }
 
+impl Table {
+    /// Every table.
+    pub const ALL: [Self; 35] = [
+        Self::Head,
+        Self::Entry,
+        Self::Organization,
+        Self::OrganizationName,
+        Self::User,
+        Self::UserName,
+        Self::SignIn,
+        Self::Password,
+        Self::Inbox,
+        Self::InboxName,
+        Self::InboxOrganization,
+        Self::ApiKey,
+        Self::ApiKeySecret,
+        Self::Session,
+        Self::SessionToken,
+        Self::Conversation,
+        Self::ConversationNumber,
+        Self::Message,
+        Self::Note,
+        Self::ConversationStatus,
+        Self::ConversationAssignee,
+        Self::Escalation,
+        Self::VisitorConversation,
+        Self::Done,
+        Self::Article,
+        Self::ArticlePath,
+        Self::Timer,
+        Self::WorkerCursor,
+        Self::ModelTokens,
+        Self::Daemon,
+        Self::StaffSession,
+        Self::ArticleOrganization,
+        Self::Invite,
+        Self::UserInvite,
+        Self::ConversationEscalation,
+    ];
+
+    /// The table a key belongs to.
+    pub fn of(key: &[u8]) -> Option<Self> {
+        let first = key.first()?;
+        Self::ALL.into_iter().find(|table| *table as u8 == *first)
+    }
+}
+
 fn key(table: Table, parts: &[&[u8]]) -> Key {
     let mut bytes = BytesMut::with_capacity(1 + parts.iter().map(|it| it.len()).sum::<usize>());
     bytes.put_u8(table as u8);
@@ -102,6 +149,16 @@ fn key(table: Table, parts: &[&[u8]]) -> Key {
 /// All rows of `table` whose keys continue with `parts`.
 fn range(table: Table, parts: &[&[u8]]) -> Range {
     Range::prefix(&key(table, parts))
+}
+
+/// All rows of a table.
+pub fn all(table: Table) -> Range {
+    range(table, &[])
+}
+
+/// All rows of a table that begin with the organization and are this one's.
+pub fn all_of(table: Table, organization: OrganizationId) -> Range {
+    range(table, &[organization.bytes()])
 }
 
 /// The head of a journal.

@@ -1,4 +1,5 @@
-//! Directories of engines: private, durable, and each of one engine. It must not know what lies in their files.
+//! Directories of engines: private, durable, and each of one engine. It must not know more of
+//! an engine than the names of its files.
 
 use std::any::Any;
 use std::fs::{self, DirBuilder, File};

@@ -5,7 +5,7 @@
 //! - `queue`, `group`, `writer`: one thread gathers commits, judges them, has them written as one group and answers.
 //! - `space`: refuses writes while the disk is nearly full.
 //!
-//! It must not know an engine, and nothing here may acknowledge before the engine has synced.
+//! It must not call an engine's crate, and nothing here may acknowledge before the engine has synced.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};

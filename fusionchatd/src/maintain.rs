@@ -1,0 +1,163 @@
+//! `store check|vacuum|migrate`: what is done to a store that no daemon has open. Each takes the directory's lock, tells
+//! how far it is on a terminal, and leaves the old data untouched where it fails.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::init::STORE;
+use crate::store::StoreError;
+use crate::store::check::check;
+use crate::store::open::{DiskEngine, OpenOptions, open};
+use crate::store::rewrite::{Rewritten, Step, data_of, rewrite};
+use crate::store::walk::Amount;
+
+/// How often a bar moves without news.
+const TICK: Duration = Duration::from_millis(200);
+
+/// Verbs of `store`.
+#[derive(Subcommand, Debug)]
+pub(crate) enum StoreAction {
+    /// Read everything and say what does not hold; exits 1 if anything does not
+    ///
+    /// Example: fusionchatd store check --data /var/lib/fusionchat
+    Check {
+        /// The data directory
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+    },
+    /// Copy the live rows into a new store and put it in the old one's place: gives deleted space back
+    ///
+    /// Needs room for the copy. Whenever it is interrupted, the store is whole; the next run begins again.
+    ///
+    /// Example: fusionchatd store vacuum --data /var/lib/fusionchat
+    Vacuum {
+        /// The data directory
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+    },
+    /// Move the store to the other engine, as a vacuum does
+    ///
+    /// Example: fusionchatd store migrate --data /var/lib/fusionchat --to redb:
+    Migrate {
+        /// The data directory
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// The engine it is to be of: sled: or redb:
+        #[arg(long, value_name = "URL")]
+        to: String,
+    },
+}
+
+/// Does what is asked.
+pub(crate) async fn run(action: StoreAction) -> anyhow::Result<()> {
+    let options = OpenOptions::default();
+    match action {
+        StoreAction::Check { data } => check_store(&store_in(&data)?).await,
+        StoreAction::Vacuum { data } => renew(&store_in(&data)?, None, &options).await,
+        StoreAction::Migrate { data, to } => {
+            let to = DiskEngine::of_setting(&to)?;
+            let store = store_in(&data)?;
+            let is = data_of(&store)?;
+            if is == to {
+                return say(&format!("{} is of the engine {to} already\n", store.display()));
+            }
+            renew(&store, Some(to), &options).await
+        }
+    }
+}
+
+/// The store of a data directory.
+fn store_in(data: &Path) -> anyhow::Result<PathBuf> {
+    let store = data.join(STORE);
+    anyhow::ensure!(store.is_dir(), "{} holds no store of fusionchatd", data.display());
+    Ok(store.canonicalize()?)
+}
+
+async fn check_store(store: &Path) -> anyhow::Result<()> {
+    let url = data_of(store)?.url(store);
+    let options = OpenOptions { verify: true, ..OpenOptions::default() };
+    let bar = Bar::new("checking");
+    let engine = open(&url, &options).await?;
+    let found = check(engine.as_ref(), |amount| bar.at("read", amount)).await;
+    let engine_name = engine.stats().engine;
+    engine.close().await?;
+    let found = found?;
+    bar.end();
+    let mut text = format!(
+        "{}: {engine_name}, {}; {} journals with {} entries, {} conversations\n",
+        store.display(),
+        words(found.read),
+        found.journals,
+        found.entries,
+        found.conversations
+    );
+    found.told.iter().for_each(|fault| text.push_str(&format!("  {fault}\n")));
+    say(&text)?;
+    let path = store.to_path_buf();
+    if found.faults == 0 {
+        return say("Everything holds.\n");
+    }
+    let detail = format!("{} faults, of which {} are told", found.faults, found.told.len());
+    Err(StoreError::Corrupt { path, detail }.into())
+}
+
+async fn renew(store: &Path, to: Option<DiskEngine>, options: &OpenOptions) -> anyhow::Result<()> {
+    let bar = Bar::new("opening");
+    let done = rewrite(store, to, options, |step| bar.step(step)).await?;
+    bar.end();
+    let Rewritten { from, to, live, before, after } = done;
+    let moved = if from == to { format!("{to}") } else { format!("{from} -> {to}") };
+    say(&format!(
+        "{}: {moved}, {} live; {} on disk before, {} now\n",
+        store.display(),
+        words(live),
+        HumanBytes(before),
+        HumanBytes(after)
+    ))
+}
+
+fn words(amount: Amount) -> String {
+    format!("{} rows of {}", HumanCount(amount.rows), HumanBytes(amount.bytes))
+}
+
+fn say(text: &str) -> anyhow::Result<()> {
+    std::io::stdout().lock().write_all(text.as_bytes()).context("the result cannot be written")
+}
+
+/// How far it is, on a terminal; nothing is drawn elsewhere.
+struct Bar(Arc<ProgressBar>);
+
+impl Bar {
+    fn new(what: &'static str) -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {elapsed} {msg}") {
+            bar.set_style(style);
+        }
+        bar.set_message(what);
+        bar.enable_steady_tick(TICK);
+        Self(Arc::new(bar))
+    }
+
+    fn at(&self, what: &str, amount: Amount) {
+        self.0.set_message(format!("{what} {}", words(amount)));
+    }
+
+    fn step(&self, step: Step) {
+        match step {
+            Step::Copied(amount) => self.at("copied", amount),
+            Step::ReadBack(amount) => self.at("read back", amount),
+            Step::Whole => self.0.set_message("putting it in place"),
+            Step::Exchanged => self.0.set_message("removing the old one"),
+        }
+    }
+
+    fn end(&self) {
+        self.0.finish_and_clear();
+    }
+}

@@ -1,0 +1,328 @@
+//! Reads every row there is and says what does not hold: rows that cannot be read, journals with gaps, conversations that
+//! are not what their journal makes them, and lists that miss or double one. Only for a store that no daemon has open.
+
+use std::collections::BTreeMap;
+
+use crate::domain::article::Article;
+use crate::domain::conversation::Conversation;
+use crate::domain::entry::{Entry, EntryKind};
+use crate::domain::escalation::Escalation;
+use crate::domain::id::{ConversationId, OrganizationId};
+use crate::domain::inbox::Inbox;
+use crate::domain::key::Key as ApiKey;
+use crate::domain::lane::Lane;
+use crate::domain::message::{Message, Note};
+use crate::domain::organization::Organization;
+use crate::domain::session::Session;
+use crate::domain::user::User;
+use crate::store::open::SCHEMA_KEY;
+use crate::store::record::{
+    Daemon, Done, Head, Number, PasswordHash, Pointer, Record, RecordError,
+};
+use crate::store::table::{self, Table};
+use crate::store::walk::{Amount, Walk};
+use crate::store::{Engine, Key, Range, StoreError};
+
+/// How many faults are told; the rest are counted.
+const FAULTS_TOLD_MAX: usize = 20;
+
+/// What a check found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// What was read.
+    pub read: Amount,
+    /// Journals.
+    pub journals: u64,
+    /// Their entries.
+    pub entries: u64,
+    /// Conversations that are what their journal makes them.
+    pub conversations: u64,
+    /// How many faults there are.
+    pub faults: u64,
+    /// The first of them, in words. They name ids, never contents.
+    pub told: Vec<String>,
+}
+
+impl Found {
+    fn fault(&mut self, fault: String) {
+        self.faults += 1;
+        if self.told.len() < FAULTS_TOLD_MAX {
+            self.told.push(fault);
+        }
+    }
+}
+
+/// Reads everything once to decode it, and each organization's journal, conversations and messages once more to compare
+/// them. Holds the headers of one organization at a time.
+///
+/// # Errors
+/// Where the engine itself cannot read on.
+pub async fn check(engine: &dyn Engine, mut told: impl FnMut(Amount)) -> Result<Found, StoreError> {
+    let mut found = Found::default();
+    let mut walk = Walk::new(engine, Range::prefix(b""));
+    loop {
+        let rows = walk.next().await?;
+        if rows.is_empty() {
+            break;
+        }
+        found.read.add(&rows);
+        for (key, value) in &rows {
+            if let Err(fault) = decode(key, value) {
+                found.fault(format!("row {}: {fault}", hex(key)));
+            }
+        }
+        told(found.read);
+    }
+    let mut heads = Walk::new(engine, table::all(Table::Head));
+    loop {
+        let rows = heads.next().await?;
+        if rows.is_empty() {
+            return Ok(found);
+        }
+        for (key, value) in rows {
+            // One that cannot be read has been told above.
+            if let (Some(id), Ok(head)) = (id_at(&key, 1), Head::decode(&value)) {
+                check_organization(engine, OrganizationId(id), &head, &mut found).await?;
+            }
+        }
+    }
+}
+
+/// Whether a row is of the kind that its table holds.
+fn decode(key: &Key, value: &[u8]) -> Result<(), String> {
+    if key.as_ref() == SCHEMA_KEY {
+        return Ok(());
+    }
+    let table = Table::of(key).ok_or("it belongs to no table")?;
+    let decoded = match table {
+        Table::Head => Head::decode(value).map(drop),
+        Table::Entry => Entry::decode(value).map(drop),
+        Table::Organization => Organization::decode(value).map(drop),
+        Table::User => User::decode(value).map(drop),
+        Table::Password => PasswordHash::decode(value).map(drop),
+        Table::Inbox => Inbox::decode(value).map(drop),
+        Table::ApiKey => ApiKey::decode(value).map(drop),
+        Table::Session => Session::decode(value).map(drop),
+        Table::Conversation => Conversation::decode(value).map(drop),
+        Table::Message => Message::decode(value).map(drop),
+        Table::Note => Note::decode(value).map(drop),
+        Table::Escalation => Escalation::decode(value).map(drop),
+        Table::Done => Done::decode(value).map(drop),
+        Table::Article => Article::decode(value).map(drop),
+        Table::Daemon => Daemon::decode(value).map(drop),
+        Table::Timer | Table::WorkerCursor | Table::ModelTokens => Number::decode(value).map(drop),
+        Table::OrganizationName
+        | Table::UserName
+        | Table::SignIn
+        | Table::InboxName
+        | Table::InboxOrganization
+        | Table::ApiKeySecret
+        | Table::SessionToken
+        | Table::ConversationNumber
+        | Table::ConversationStatus
+        | Table::ConversationAssignee
+        | Table::VisitorConversation
+        | Table::ArticlePath
+        | Table::StaffSession
+        | Table::ArticleOrganization
+        | Table::Invite
+        | Table::UserInvite
+        | Table::ConversationEscalation => Pointer::decode(value).map(drop),
+    };
+    decoded.map_err(|error: RecordError| format!("{table:?}: {error}"))
+}
+
+/// What replaying a journal gives.
+#[derive(Default)]
+struct Replayed {
+    headers: BTreeMap<ConversationId, Conversation>,
+    /// The last seq of each conversation.
+    seqs: BTreeMap<ConversationId, u64>,
+}
+
+async fn check_organization(
+    engine: &dyn Engine,
+    organization: OrganizationId,
+    head: &Head,
+    found: &mut Found,
+) -> Result<(), StoreError> {
+    found.journals += 1;
+    let replayed = replay(engine, organization, head, found).await?;
+    // Where the journal does not begin at its first entry, there is nothing to hold the rows to.
+    let Some(replayed) = replayed else { return Ok(()) };
+    check_messages(engine, organization, &replayed.seqs, found).await?;
+    check_headers(engine, organization, replayed.headers, found).await
+}
+
+async fn replay(
+    engine: &dyn Engine,
+    organization: OrganizationId,
+    head: &Head,
+    found: &mut Found,
+) -> Result<Option<Replayed>, StoreError> {
+    let (mut replayed, mut position, mut whole) = (Replayed::default(), head.floor, true);
+    let mut walk = Walk::new(engine, table::all_of(Table::Entry, organization));
+    loop {
+        let rows = walk.next().await?;
+        if rows.is_empty() {
+            break;
+        }
+        for (key, value) in rows {
+            position += 1;
+            found.entries += 1;
+            if key != table::entry(organization, position) {
+                let journal = organization.0;
+                found.fault(format!("journal {journal}: no entry at position {position}"));
+                return Ok(None);
+            }
+            match Entry::decode(&value) {
+                Ok(entry) if entry.position != position => {
+                    let (says, journal) = (entry.position, organization.0);
+                    found.fault(format!("journal {journal}: entry {position} says it is {says}"));
+                }
+                Ok(entry) => replayed.apply(organization, &entry, found),
+                Err(_) => whole = false,
+            }
+        }
+    }
+    if position != head.position {
+        let (journal, says) = (organization.0, head.position);
+        found.fault(format!("journal {journal}: ends at {position}, its head says {says}"));
+    }
+    Ok((whole && head.floor == 0).then_some(replayed))
+}
+
+impl Replayed {
+    fn apply(&mut self, organization: OrganizationId, entry: &Entry, found: &mut Found) {
+        let Some(id) = entry.conversation else { return };
+        if let (Some(seq), true) = (entry.seq, entry.kind != EntryKind::MarkMoved) {
+            let last = self.seqs.entry(id).or_default();
+            *last += 1;
+            if seq != *last {
+                found.fault(format!("conversation {}: seq {seq} where {last} is due", id.0));
+            }
+        }
+        if let Some(started) = Conversation::started(organization, entry) {
+            self.headers.insert(id, started);
+        }
+        if entry.kind == EntryKind::ConversationDeleted {
+            self.headers.remove(&id);
+            self.seqs.remove(&id);
+            return;
+        }
+        match self.headers.get_mut(&id) {
+            Some(header) => header.apply(entry),
+            None => found.fault(format!("conversation {}: an entry before its first", id.0)),
+        }
+    }
+}
+
+/// Every seq has its message, and no other message is there.
+async fn check_messages(
+    engine: &dyn Engine,
+    organization: OrganizationId,
+    seqs: &BTreeMap<ConversationId, u64>,
+    found: &mut Found,
+) -> Result<(), StoreError> {
+    let mut counts: BTreeMap<ConversationId, u64> = BTreeMap::new();
+    let mut walk = Walk::new(engine, table::all_of(Table::Message, organization));
+    loop {
+        let rows = walk.next().await?;
+        if rows.is_empty() {
+            break;
+        }
+        for (key, _) in rows {
+            let Some(id) = id_at(&key, 17).map(ConversationId) else { continue };
+            let count = counts.entry(id).or_default();
+            *count += 1;
+            if key != table::message(organization, id, *count) {
+                found.fault(format!("conversation {}: no message with seq {count}", id.0));
+                *count = seq_of(&key).unwrap_or(*count);
+            }
+        }
+    }
+    for (id, last) in seqs {
+        let there = counts.remove(id).unwrap_or(0);
+        if there != *last {
+            found.fault(format!("conversation {}: messages to {there} of {last}", id.0));
+        }
+    }
+    for id in counts.keys() {
+        found.fault(format!("conversation {}: messages, but no journal", id.0));
+    }
+    Ok(())
+}
+
+/// Every header is what its journal makes it, and stands in exactly one list.
+async fn check_headers(
+    engine: &dyn Engine,
+    organization: OrganizationId,
+    mut expected: BTreeMap<ConversationId, Conversation>,
+    found: &mut Found,
+) -> Result<(), StoreError> {
+    let (mut headers, mut listed) = (0, 0);
+    let mut walk = Walk::new(engine, table::all_of(Table::Conversation, organization));
+    loop {
+        let rows = walk.next().await?;
+        if rows.is_empty() {
+            break;
+        }
+        for (_, value) in rows {
+            headers += 1;
+            let Ok(mut header) = Conversation::decode(&value) else { continue };
+            let id = header.id;
+            let place = table::by_lane(organization, Lane::of(&header), header.rank);
+            let pointer = engine.get(std::slice::from_ref(&place)).await?.pop().flatten();
+            let pointer = pointer.and_then(|it| Pointer::decode(&it).ok());
+            if pointer.is_none_or(|it| it.subject != id.0) {
+                found.fault(format!("conversation {}: not in the list of its status", id.0));
+            }
+            // Erasable, so the journal does not have it.
+            header.last_line = String::new();
+            match expected.remove(&id) {
+                Some(replayed) if replayed == header => found.conversations += 1,
+                Some(_) => {
+                    found.fault(format!("conversation {}: not what its journal makes it", id.0));
+                }
+                None => found.fault(format!("conversation {}: not in the journal", id.0)),
+            }
+        }
+    }
+    for id in expected.keys() {
+        found.fault(format!("conversation {}: in the journal, but not there", id.0));
+    }
+    let mut walk = Walk::new(engine, table::all_of(Table::ConversationStatus, organization));
+    loop {
+        let rows = walk.next().await?;
+        if rows.is_empty() {
+            break;
+        }
+        listed += rows.len();
+    }
+    if listed != headers {
+        let journal = organization.0;
+        found.fault(format!(
+            "journal {journal}: {listed} places in lists for {headers} conversations"
+        ));
+    }
+    Ok(())
+}
+
+/// The id that begins at this byte of a key.
+fn id_at(key: &[u8], at: usize) -> Option<uuid::Uuid> {
+    uuid::Uuid::from_slice(key.get(at..at + 16)?).ok()
+}
+
+/// The seq at the end of a message's key.
+fn seq_of(key: &[u8]) -> Option<u64> {
+    key.last_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes))
+}
+
+fn hex(key: &[u8]) -> String {
+    use std::fmt::Write as _;
+    key.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

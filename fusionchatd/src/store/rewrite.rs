@@ -1,0 +1,217 @@
+//! Copies the live rows of a store into a new directory, of the same engine or another, and puts it in the old one's
+//! place. At every moment the store's own name is that of a whole store: the new one takes it in one exchange of two
+//! directories, after it has been read back. What an interrupted run leaves under [`UNFINISHED`] is removed by the next.
+//! Only for a store that no daemon has open.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
+
+use crate::store::disk::files::{self, sync_directory, unreadable};
+use crate::store::open::{DiskEngine, OpenOptions, check_schema, open_locked};
+use crate::store::walk::{Amount, Walk};
+use crate::store::{Batch, Engine, Key, Range, StoreError, Value};
+
+/// The directory beside the store where the new one is made, and where the old one ends.
+pub const UNFINISHED: &str = "store.unfinished";
+
+/// The most bytes of one batch of the copy, but for a single larger row.
+const BATCH_BYTES: usize = 256 * 1024;
+
+/// How far a rewrite has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// So much is copied.
+    Copied(Amount),
+    /// So much of the copy has been read back.
+    ReadBack(Amount),
+    /// The copy is whole; the directories are about to change places.
+    Whole,
+    /// They have; the old one is about to be removed.
+    Exchanged,
+}
+
+/// What a rewrite did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rewritten {
+    /// The engine before.
+    pub from: DiskEngine,
+    /// The engine now.
+    pub to: DiskEngine,
+    /// The rows.
+    pub live: Amount,
+    /// What the files took before, in bytes.
+    pub before: u64,
+    /// What they take now.
+    pub after: u64,
+}
+
+/// Rewrites the store in `store` for the engine `to`, or for its own.
+///
+/// # Errors
+/// `InUse` while a daemon has it, `NewerSchema`, `DiskFull`, or what reading and writing meets. The store is then as it
+/// was.
+pub async fn rewrite(
+    store: &Path,
+    to: Option<DiskEngine>,
+    options: &OpenOptions,
+    mut told: impl FnMut(Step),
+) -> Result<Rewritten, StoreError> {
+    let lock = files::claim(store)?;
+    let from = data_of(store)?;
+    let to = to.unwrap_or(from);
+    let half = beside(store);
+    remove(&half)?;
+    let before = files::bytes_on_disk(store);
+    let old = open_locked(from, store, Arc::clone(&lock), options).await?;
+    check_schema(old.as_ref(), store).await?;
+    let half_lock = files::claim(&half)?;
+    let new = open_locked(to, &half, Arc::clone(&half_lock), options).await?;
+    let copied = copy(old.as_ref(), new.as_ref(), &mut told).await;
+    old.close().await?;
+    new.close().await?;
+    drop(new);
+    let live = match copied {
+        Ok(copied) => {
+            let again = open_locked(to, &half, Arc::clone(&half_lock), options).await?;
+            let same = read_back(again.as_ref(), copied, &half, &mut told).await;
+            again.close().await?;
+            same.map(|()| copied.amount)
+        }
+        Err(error) => Err(error),
+    };
+    let live = match live {
+        Ok(live) => live,
+        Err(error) => {
+            // The refusal is the news; what is left is removed by the next run too.
+            let _ = remove(&half);
+            return Err(error);
+        }
+    };
+    told(Step::Whole);
+    exchange(store, &half)?;
+    told(Step::Exchanged);
+    remove(&half)?;
+    // Both locks are held to here: nobody opens the new store, or begins a rewrite of it, before the old one is gone.
+    let after = files::bytes_on_disk(store);
+    drop((lock, half_lock));
+    Ok(Rewritten { from, to, live, before, after })
+}
+
+/// The engine whose data is in a directory.
+///
+/// # Errors
+/// `Corrupt` if there is none, or two.
+pub fn data_of(store: &Path) -> Result<DiskEngine, StoreError> {
+    let none = || StoreError::Corrupt {
+        path: store.to_path_buf(),
+        detail: "it holds no engine's data".to_owned(),
+    };
+    files::engine_of(store)?.ok_or_else(none)
+}
+
+fn beside(store: &Path) -> PathBuf {
+    store.with_file_name(UNFINISHED)
+}
+
+fn remove(directory: &Path) -> Result<(), StoreError> {
+    match fs::remove_dir_all(directory) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(unreadable(directory, source))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Two directories change names in one step, and that is made durable.
+fn exchange(store: &Path, half: &Path) -> Result<(), StoreError> {
+    renameat_with(CWD, half, CWD, store, RenameFlags::EXCHANGE).map_err(|error| {
+        let source = if matches!(error, Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) {
+            io::Error::new(
+                io::ErrorKind::Unsupported,
+                "its file system cannot exchange directories",
+            )
+        } else {
+            error.into()
+        };
+        unreadable(store, source)
+    })?;
+    sync_directory(store.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+}
+
+/// What has been read: how much, and a checksum of it all in order.
+#[derive(Clone, Copy, Default)]
+struct Sum {
+    amount: Amount,
+    checksum: u32,
+}
+
+impl Sum {
+    fn add(&mut self, rows: &[(Key, Value)]) {
+        self.amount.add(rows);
+        let mut hasher = crc32fast::Hasher::new_with_initial(self.checksum);
+        for (key, value) in rows {
+            // Lengths too, so that no byte can move between a key and its value.
+            hasher.update(&(key.len() as u64).to_be_bytes());
+            hasher.update(&(value.len() as u64).to_be_bytes());
+            hasher.update(key);
+            hasher.update(value);
+        }
+        self.checksum = hasher.finalize();
+    }
+}
+
+async fn copy(
+    old: &dyn Engine,
+    new: &dyn Engine,
+    told: &mut impl FnMut(Step),
+) -> Result<Sum, StoreError> {
+    let (mut sum, mut walk) = (Sum::default(), Walk::new(old, Range::prefix(b"")));
+    loop {
+        let rows = walk.next().await?;
+        if rows.is_empty() {
+            return Ok(sum);
+        }
+        sum.add(&rows);
+        let (mut put, mut bytes) = (Vec::new(), 0);
+        for (key, value) in rows {
+            let row_bytes = key.len() + value.len();
+            if bytes + row_bytes > BATCH_BYTES && !put.is_empty() {
+                let full = std::mem::take(&mut put);
+                new.commit(Batch { put: full, ..Batch::default() }).await?;
+                bytes = 0;
+            }
+            bytes += row_bytes;
+            put.push((key, value));
+        }
+        new.commit(Batch { put, ..Batch::default() }).await?;
+        told(Step::Copied(sum.amount));
+    }
+}
+
+/// Reads the copy as the next daemon will: it must be what was copied.
+async fn read_back(
+    new: &dyn Engine,
+    copied: Sum,
+    half: &Path,
+    told: &mut impl FnMut(Step),
+) -> Result<(), StoreError> {
+    let (mut sum, mut walk) = (Sum::default(), Walk::new(new, Range::prefix(b"")));
+    loop {
+        let rows = walk.next().await?;
+        if rows.is_empty() {
+            break;
+        }
+        sum.add(&rows);
+        told(Step::ReadBack(sum.amount));
+    }
+    if (sum.amount, sum.checksum) == (copied.amount, copied.checksum) {
+        return Ok(());
+    }
+    let detail = "the copy is not what was copied; the store itself is as it was".to_owned();
+    Err(StoreError::Corrupt { path: half.to_path_buf(), detail })
+}
