@@ -126,6 +126,17 @@ pub(crate) fn who(who: &v1::GetSessionResponse) -> Map<String, Value> {
         .0
 }
 
+pub(crate) fn store(store: &v1::GetServerStoreResponse) -> Map<String, Value> {
+    Json::default()
+        .text("engine", &store.engine)
+        .put("schema", store.schema)
+        .put("diskBytes", store.disk_bytes)
+        .put("liveBytes", store.live_bytes)
+        .put("rows", store.rows)
+        .put("diskFull", store.disk_full)
+        .0
+}
+
 pub(crate) fn server(server: &v1::GetServerStatusResponse) -> Map<String, Value> {
     Json::default()
         .put("version", server.version.as_str())

@@ -30,6 +30,13 @@ fn who_and_where() {
         let server = ctl.run(&["server", "status", "-o", "json"]).await?.expect(0)?.json()?;
         ensure!(server["state"] == "ready" && server["waiting"] == 3, "{server}");
         ensure!(server["pid"] == daemon.pid()?, "{server}");
+        let size = ["server", "store", "-o", "json"];
+        let store = ctl.user("operator").run(&size).await?.expect(0)?.json()?;
+        ensure!(store["engine"] == "sled" && store["diskFull"] == false, "{store}");
+        let number = |field: &str| store[field].as_u64().unwrap_or(0);
+        ensure!(number("liveBytes") > 30 * number("rows") && number("rows") > 100, "{store}");
+        ensure!(number("diskBytes") > number("liveBytes"), "{store}");
+        ctl.run(&size).await?.expect(5)?;
         for format in ["table", "json", "jsonl"] {
             for command in [["server", "status"], ["inbox", "list"], ["escalation", "list"]] {
                 let output = ctl.run(&[&command[..], &["-o", format]].concat()).await?.expect(0)?;

@@ -7,6 +7,7 @@ use crate::domain::id::ConversationId;
 use crate::domain::lane::Lane;
 use crate::store::open::SCHEMA;
 use crate::store::record::{Pointer, Record};
+use crate::store::walk::Amount;
 use crate::store::{Direction, table};
 
 use super::error::Error;
@@ -27,6 +28,8 @@ pub struct Connections {
     http_tls: AtomicBool,
     grpc_tls: AtomicBool,
     tls_failures: AtomicU64,
+    /// Held while the store is measured: one call at a time reads every row.
+    measuring: tokio::sync::Mutex<()>,
 }
 
 /// What is counted.
@@ -118,6 +121,21 @@ pub struct ServerStatus {
     pub grpc_tls: bool,
 }
 
+/// What the daemon says of its store.
+#[derive(Clone, Copy, Debug)]
+pub struct StoreSize {
+    /// The engine.
+    pub engine: &'static str,
+    /// The format of its rows.
+    pub schema: u32,
+    /// What its files take.
+    pub disk_bytes: u64,
+    /// The rows it holds.
+    pub live: Amount,
+    /// Whether writes are refused.
+    pub disk_full: bool,
+}
+
 impl Service {
     /// Counts a connection until the answer is dropped.
     pub fn count(self: &std::sync::Arc<Self>, what: Connected) -> Counted {
@@ -153,6 +171,21 @@ impl Service {
             reading("ready", "Whether new work is taken", i64::from(self.unready().is_none())),
             reading("tls_reload_failures", "Certificates that could not be used", failures),
         ])
+    }
+
+    /// How large the store is, and how much of it is live. It is of everybody's data, so only the operator may ask.
+    pub async fn store_size(&self, actor: &Actor) -> Result<StoreSize, Error> {
+        require(actor, Permission::ManageOrganizations)?;
+        let _turn = self.connections.measuring.lock().await;
+        let live = Amount::of(self.engine.as_ref()).await?;
+        let stats = self.engine.stats();
+        Ok(StoreSize {
+            engine: stats.engine,
+            schema: SCHEMA,
+            disk_bytes: stats.bytes_on_disk,
+            live,
+            disk_full: stats.disk_full,
+        })
     }
 
     /// The daemon's status.

@@ -24,6 +24,11 @@ pub(crate) enum ServerCommand {
     /// Show version, state, memory, store and connections
     #[command(after_help = "Example:\n  fusionctl server status -o json")]
     Status,
+    /// Show the store's engine, its size on disk and how much of that is live; for the operator
+    ///
+    /// Reads every row, which takes a second or two a gigabyte.
+    #[command(after_help = "Example:\n  fusionctl server store -o json")]
+    Store,
     /// Wait, up to --timeout, until the daemon is there; needs no credential
     ///
     /// Exits 9 if it was never reached and 8 if it was reached but not ready.
@@ -52,6 +57,7 @@ pub(crate) enum State {
 pub(crate) async fn run(context: &Context, command: ServerCommand) -> Result<Report, Failure> {
     match command {
         ServerCommand::Status => status(context).await,
+        ServerCommand::Store => store(context).await,
         // Needs no credential, so it is run before there is a context.
         ServerCommand::Wait(_) => Err(Failure::usage("usage", "this is run without a context")),
     }
@@ -134,6 +140,21 @@ async fn status(context: &Context) -> Result<Report, Failure> {
         ("tls", Cell::text(tls(server.http_tls, server.grpc_tls))),
     ];
     Ok(object(view::server(&server), fields).into())
+}
+
+async fn store(context: &Context) -> Result<Report, Failure> {
+    let request = v1::GetServerStoreRequest {};
+    let store = context.client.call(context.client.server().get_server_store(request)).await?;
+    let writes = if store.disk_full { "refused, the disk is nearly full" } else { "taken" };
+    let fields = vec![
+        ("engine", Cell::text(&store.engine)),
+        ("schema", Cell::Number(store.schema.into())),
+        ("on disk", Cell::Text(bytes(store.disk_bytes))),
+        ("live", Cell::Text(bytes(store.live_bytes))),
+        ("rows", Cell::Number(store.rows)),
+        ("writes", Cell::text(writes)),
+    ];
+    Ok(object(view::store(&store), fields).into())
 }
 
 fn tls(http: bool, grpc: bool) -> &'static str {

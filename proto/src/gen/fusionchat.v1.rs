@@ -7405,6 +7405,27 @@ pub struct GetServerStatusResponse {
     #[prost(bool, tag = "17")]
     pub grpc_tls: bool,
 }
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetServerStoreRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetServerStoreResponse {
+    /// The engine, and the format of its rows.
+    #[prost(string, tag = "1")]
+    pub engine: ::prost::alloc::string::String,
+    #[prost(uint32, tag = "2")]
+    pub schema: u32,
+    /// What its files take on disk, in bytes.
+    #[prost(uint64, tag = "3")]
+    pub disk_bytes: u64,
+    /// What of it is live: the bytes of the rows' keys and values, and how many rows there are.
+    #[prost(uint64, tag = "4")]
+    pub live_bytes: u64,
+    #[prost(uint64, tag = "5")]
+    pub rows: u64,
+    /// Writes are refused because the disk is nearly full.
+    #[prost(bool, tag = "6")]
+    pub disk_full: bool,
+}
 /// Generated client implementations.
 pub mod server_service_client {
     #![allow(
@@ -7511,6 +7532,33 @@ pub mod server_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// For the operator. Reads every row, one call at a time.
+        pub async fn get_server_store(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetServerStoreRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetServerStoreResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fusionchat.v1.ServerService/GetServerStore",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("fusionchat.v1.ServerService", "GetServerStore"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -7531,6 +7579,14 @@ pub mod server_service_server {
             request: tonic::Request<super::GetServerStatusRequest>,
         ) -> std::result::Result<
             tonic::Response<super::GetServerStatusResponse>,
+            tonic::Status,
+        >;
+        /// For the operator. Reads every row, one call at a time.
+        async fn get_server_store(
+            &self,
+            request: tonic::Request<super::GetServerStoreRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetServerStoreResponse>,
             tonic::Status,
         >;
     }
@@ -7641,6 +7697,52 @@ pub mod server_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = GetServerStatusSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fusionchat.v1.ServerService/GetServerStore" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetServerStoreSvc<T: ServerService>(pub Arc<T>);
+                    impl<
+                        T: ServerService,
+                    > tonic::server::UnaryService<super::GetServerStoreRequest>
+                    for GetServerStoreSvc<T> {
+                        type Response = super::GetServerStoreResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetServerStoreRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ServerService>::get_server_store(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetServerStoreSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
