@@ -56,7 +56,9 @@ impl App {
     pub async fn open(url: &str, settings: Settings, clock: Clock) -> anyhow::Result<Self> {
         let engine = open(url, &OpenOptions::default()).await?;
         let tasks = TaskTracker::new();
-        let service = Service::open(Arc::clone(&engine), settings, clock, tasks.clone()).await?;
+        let service = Service::open(Arc::clone(&engine), settings, clock, tasks.clone()).await;
+        // The store's own reason is the news, and what failed by it is not.
+        let service = standing(engine.as_ref()).and(service.map_err(Into::into))?;
         let providers = Arc::default();
         Ok(Self { service, providers, engine, tasks, stop: CancellationToken::new() })
     }
@@ -117,15 +119,20 @@ impl App {
             signal = stop_signal() => signal.context("signals cannot be heard"),
             () = end => Ok(()),
             () = self.stop.cancelled() => Err(anyhow::anyhow!("a part of the daemon failed; see the log")),
-            reason = failed.wait_for(Option::is_some) => {
-                let reason = reason.ok().and_then(|it| it.clone()).unwrap_or_default();
-                Err(anyhow::anyhow!("the store failed and nothing more was acknowledged: {reason}"))
-            }
+            _ = failed.wait_for(Option::is_some) => self.standing(),
         };
         tracing::info!("stopping");
         self.service.connections().drain();
         self.close(grace).await;
         outcome
+    }
+
+    /// Whether the store goes on.
+    ///
+    /// # Errors
+    /// Why it has failed for good, if it has.
+    pub fn standing(&self) -> anyhow::Result<()> {
+        standing(self.engine.as_ref())
     }
 
     /// Ends the tasks and closes the store.
@@ -138,6 +145,15 @@ impl App {
         }
         if tokio::time::timeout(grace, self.engine.close()).await.is_err() {
             tracing::warn!("closing the store overran the grace time");
+        }
+    }
+}
+
+fn standing(engine: &dyn Engine) -> anyhow::Result<()> {
+    match engine.failed().borrow().as_ref() {
+        None => Ok(()),
+        Some(reason) => {
+            anyhow::bail!("the store failed and nothing more was acknowledged: {reason}")
         }
     }
 }

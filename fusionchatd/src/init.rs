@@ -88,6 +88,7 @@ async fn make(unfinished: &Path, directory: &Path, options: &InitOptions) -> any
     let url = options.store.url(unfinished);
     let app = App::open(&url, config.settings(), Arc::new(system_time)).await?;
     let result = found(&app, directory, options).await;
+    let result = app.standing().and(result);
     app.close(config.grace).await;
     result
 }

@@ -311,6 +311,10 @@ async fn fault_50_a_failed_sync_is_never_acknowledged() {
     assert!(matches!(closed, Err(StoreError::Failed { .. })), "{closed:?}");
     let refused = open_at(directory.path()).await;
     assert!(matches!(refused, Err(StoreError::InUse { .. })), "its tree is still there");
+    // Let go of, sled would write what it holds, and sync it: a failed engine never does again.
+    drop(engine);
+    let refused = open_at(directory.path()).await;
+    assert!(matches!(refused, Err(StoreError::InUse { .. })), "and stays until the process ends");
 }
 
 #[tokio::test]
