@@ -69,6 +69,15 @@ impl Staff {
         Ok(Self { line: InterceptedService::new(channel, Bearer(token)) })
     }
 
+    /// Sets a password with a one-time code, and gets the token of the session that begins.
+    pub async fn accept(endpoint: &str, code: &str, password: &str) -> Result<String> {
+        let channel = Endpoint::from_shared(endpoint.to_owned())?.connect().await?;
+        let (code, password) = (code.to_owned(), password.to_owned());
+        let request = v1::AcceptInviteRequest { code, password };
+        let answer = SessionServiceClient::new(channel).accept_invite(request).await?;
+        Ok(answer.into_inner().token)
+    }
+
     /// The channel, for calls by a method's name.
     pub fn line(&self) -> Line {
         self.line.clone()
@@ -144,6 +153,24 @@ impl Staff {
         let request = v1::GetConversationRequest { conversation: conversation.to_owned() };
         let answer = self.conversations().get_conversation(request).await?.into_inner();
         answer.conversation.context("a conversation")
+    }
+
+    /// Every message of a conversation, page by page, by seq from 1.
+    pub async fn all_messages(&self, conversation: &str) -> Result<Vec<v1::Message>> {
+        let mut all: Vec<v1::Message> = vec![];
+        loop {
+            let request = v1::ListMessagesRequest {
+                conversation: conversation.to_owned(),
+                after_seq: all.len() as u64,
+                limit: 200,
+                last: false,
+            };
+            let page = self.conversations().list_messages(request).await?.into_inner();
+            all.extend(page.messages);
+            if !page.more {
+                return Ok(all);
+            }
+        }
     }
 
     /// A conversation's first 200 messages and its notes.

@@ -8,6 +8,7 @@
 
 pub mod browser;
 pub mod daemon;
+pub mod disk;
 pub mod grpc;
 pub mod model;
 pub mod picture;

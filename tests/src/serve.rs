@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
@@ -25,8 +25,18 @@ pub struct Served {
 
 /// Runs `fusionchatd` to its end.
 pub async fn fusionchatd(stage: &Stage, arguments: &[&str]) -> Result<Output> {
+    fusionchatd_with(stage, arguments, &[]).await
+}
+
+/// The same with these variables in its environment.
+pub async fn fusionchatd_with(
+    stage: &Stage,
+    arguments: &[&str],
+    variables: &[(String, String)],
+) -> Result<Output> {
     let runtime = stage.folder("runtime")?;
     let output = program::command("fusionchatd", &runtime)?
+        .envs(variables.iter().map(|(name, value)| (name, value)))
         .args(arguments)
         .stdin(Stdio::null())
         .output()
@@ -42,10 +52,20 @@ pub async fn fusionchatd(stage: &Stage, arguments: &[&str]) -> Result<Output> {
 
 /// Makes a data directory for `acme` with an inbox on the shop's pages; what was shown.
 pub async fn init(stage: &Stage, data: &Path) -> Result<Value> {
+    init_with(stage, data, &[]).await?.expect(0)?.json()
+}
+
+/// The same with these variables in its environment, however it ends.
+pub async fn init_with(
+    stage: &Stage,
+    data: &Path,
+    variables: &[(String, String)],
+) -> Result<Output> {
     let data = data.to_string_lossy();
     let arguments = ["init", "--data", &data, "--tenant", "acme", "--admin", "ana@acme.example"];
     let rest = ["--origin", "https://shop.example", "--json"];
-    fusionchatd(stage, &[&arguments[..], &rest[..]].concat()).await?.expect(0)?.json()
+    let arguments = [&arguments[..], &rest[..]].concat();
+    fusionchatd_with(stage, &arguments, variables).await
 }
 
 impl Served {
@@ -64,6 +84,19 @@ impl Served {
         let runtime = stage.folder("runtime")?;
         let command = program::command("fusionchatd", &runtime)?;
         Self::start_as(stage, command, &runtime, data, settings, arguments).await
+    }
+
+    /// The same with these variables in its environment.
+    pub async fn start_in(
+        stage: &Stage,
+        data: &Path,
+        settings: &str,
+        variables: &[(String, String)],
+    ) -> Result<Self> {
+        let runtime = stage.folder("runtime")?;
+        let mut command = program::command("fusionchatd", &runtime)?;
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
+        Self::start_as(stage, command, &runtime, data, settings, &[]).await
     }
 
     /// The same, with at most so many files open at a time.
@@ -155,6 +188,22 @@ impl Served {
         let status = tokio::process::Command::new("kill").args([signal, &pid]).status().await?;
         ensure!(status.success(), "kill {signal} {pid}: {status}");
         Ok(())
+    }
+
+    /// Ends it at once and waits until it is gone.
+    pub async fn kill9(&mut self) -> Result<()> {
+        self.stage.note("kill -9 of the daemon");
+        Ok(self.child.kill().await?)
+    }
+
+    /// Waits until it has ended by itself; what it said meanwhile, line by line as it came.
+    pub async fn ended(&mut self) -> Result<(ExitStatus, Vec<String>)> {
+        let mut said = Vec::new();
+        while let Some(line) = self.log.next_line().await? {
+            self.stage.note(format!("serve: {line}"));
+            said.push(line);
+        }
+        Ok((self.child.wait().await?, said))
     }
 
     /// The address of a listener: `http`, `grpc` or `metrics`.

@@ -118,6 +118,14 @@ impl Drop for DumpOnPanic {
 /// # Panics
 /// If the body fails or hangs: the message is its error, with the dump.
 pub fn play(body: impl AsyncFnOnce(&Stage) -> Result<()>) {
+    play_for(WATCHDOG, body);
+}
+
+/// The same under a watchdog of its own, for what has a long form.
+///
+/// # Panics
+/// As [`play`].
+pub fn play_for(watchdog: Duration, body: impl AsyncFnOnce(&Stage) -> Result<()>) {
     let stage = Stage::new().expect("a temporary directory can be made");
     let guard = DumpOnPanic(stage.clone());
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -126,9 +134,9 @@ pub fn play(body: impl AsyncFnOnce(&Stage) -> Result<()>) {
         .build()
         .expect("a runtime can be built");
     let outcome = runtime.block_on(async {
-        match tokio::time::timeout(WATCHDOG, body(&stage)).await {
+        match tokio::time::timeout(watchdog, body(&stage)).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(anyhow!("the watchdog bit: still not done after {WATCHDOG:?}")),
+            Err(_) => Err(anyhow!("the watchdog bit: still not done after {watchdog:?}")),
         }
     });
     // A child's blocking read must not keep a failed test from ending.

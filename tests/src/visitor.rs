@@ -97,6 +97,12 @@ impl Visitor {
         }
     }
 
+    /// From now on the daemon is at `base`: it was started again and has other ports.
+    pub fn moved_to(&mut self, base: &str) {
+        base.clone_into(&mut self.base);
+        self.disconnect();
+    }
+
     /// The first frame: who and from where on.
     pub fn hello(&self) -> Value {
         let mut hello = json!({ "type": "hello", "inbox": self.inbox, "origin": self.origin });
@@ -132,6 +138,11 @@ impl Visitor {
     /// Closes this end without a word, as a lost network does.
     pub fn disconnect(&mut self) {
         self.socket = None;
+    }
+
+    /// Whether there is a connection, as far as is known.
+    pub fn is_connected(&self) -> bool {
+        self.socket.is_some()
     }
 
     /// Puts a message into the outbox, sends it if there is a connection, and returns its `clientId`.
