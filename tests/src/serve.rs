@@ -52,19 +52,20 @@ pub async fn fusionchatd_with(
 
 /// Makes a data directory for `acme` with an inbox on the shop's pages; what was shown.
 pub async fn init(stage: &Stage, data: &Path) -> Result<Value> {
-    init_with(stage, data, &[]).await?.expect(0)?.json()
+    init_with(stage, data, &[], &[]).await?.expect(0)?.json()
 }
 
-/// The same with these variables in its environment, however it ends.
+/// The same with more arguments and these variables in its environment, however it ends.
 pub async fn init_with(
     stage: &Stage,
     data: &Path,
+    more: &[&str],
     variables: &[(String, String)],
 ) -> Result<Output> {
     let data = data.to_string_lossy();
     let arguments = ["init", "--data", &data, "--tenant", "acme", "--admin", "ana@acme.example"];
     let rest = ["--origin", "https://shop.example", "--json"];
-    let arguments = [&arguments[..], &rest[..]].concat();
+    let arguments = [&arguments[..], &rest[..], more].concat();
     fusionchatd_with(stage, &arguments, variables).await
 }
 

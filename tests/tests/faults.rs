@@ -231,35 +231,17 @@ fn fault_62_sigterm_under_load_drains_and_loses_nothing() {
 
         daemon.start().await?;
         let staff = daemon.staff("agent1").await?;
-        let stored = all_messages(&staff, &number).await?;
+        let stored = staff.all_messages(&number).await?;
         let acked: Vec<(u64, String)> = acked.into_iter().flatten().collect();
         ensure!(!acked.is_empty(), "there was load");
         for (seq, text) in &acked {
             let index = usize::try_from(*seq)? - 1;
-            let content = stored.get(index).with_context(|| format!("{seq} is lost"))?;
-            ensure!(content == text, "{seq} was {text:?} and is {content:?}");
+            let message = stored.get(index).with_context(|| format!("{seq} is lost"))?;
+            ensure!(message.content == *text, "{seq} was {text:?} and is {message:?}");
         }
         stage.note(format!("{} acknowledged, {} stored", acked.len(), stored.len()));
         Ok(())
     });
-}
-
-/// Every message of a conversation, page by page, by seq from 1.
-async fn all_messages(staff: &Staff, number: &str) -> Result<Vec<String>> {
-    let mut all: Vec<String> = vec![];
-    loop {
-        let request = fusionchat_proto::v1::ListMessagesRequest {
-            conversation: number.to_owned(),
-            after_seq: all.len() as u64,
-            limit: 200,
-            last: false,
-        };
-        let page = staff.conversations().list_messages(request).await?.into_inner();
-        all.extend(page.messages.into_iter().map(|message| message.content));
-        if !page.more {
-            return Ok(all);
-        }
-    }
 }
 
 #[test]

@@ -1,0 +1,132 @@
+//! An organization on a recorded disk: made by `init`, served, with one conversation that its admin answers.
+
+use std::path::Path;
+
+use anyhow::{Context, Result};
+use fusionchat_tests::disk::{Disk, Preload};
+use fusionchat_tests::grpc::Staff;
+use fusionchat_tests::program::Output;
+use fusionchat_tests::serve::{Served, init_with};
+use fusionchat_tests::stage::Stage;
+use fusionchat_tests::visitor::Visitor;
+use serde_json::Value;
+
+/// The site of the inbox.
+const ORIGIN: &str = "https://shop.example";
+/// No rate may slow the load, and what waits is nobody's business here.
+const SETTINGS: &str = "[limits]\nmessages_per_minute = 100000\nmessage_burst = 10000\n\
+    hellos_per_minute = 10000\nconversations_per_minute = 10000\n";
+
+/// The organization.
+pub(crate) struct Desk {
+    stage: Stage,
+    /// What its disk does.
+    pub(crate) disk: Disk,
+    /// The daemon that serves it.
+    pub(crate) served: Served,
+    /// The admin's session.
+    pub(crate) token: String,
+    inbox: String,
+    /// The conversation the admin has.
+    pub(crate) number: String,
+}
+
+impl Desk {
+    /// Makes it, from an empty folder on. Everything the daemon does to its data is in the record.
+    pub(crate) async fn found(
+        stage: &Stage,
+        preload: &Preload,
+        engine: &str,
+        syncs_lie: bool,
+    ) -> Result<Self> {
+        let data = stage.folder("data")?.canonicalize()?;
+        let mut disk = Disk::new(stage, preload, &data)?;
+        disk.syncs_lie = syncs_lie;
+        let made = init(stage, &disk, engine).await?;
+        let text = |name: &str| made[name].as_str().context("a text").map(str::to_owned);
+        let inbox = text("inboxId")?;
+        let served = serve_on(stage, &disk).await?;
+        let endpoint = format!("http://{}", served.address("grpc")?);
+        let token =
+            Staff::accept(&endpoint, &text("inviteCode")?, "a long enough password").await?;
+        let (stage, number) = (stage.clone(), String::new());
+        let mut desk = Self { stage, disk, served, token, inbox, number };
+        desk.number = desk.claimed().await?;
+        Ok(desk)
+    }
+
+    /// A visitor's new conversation, claimed by the admin; its number.
+    async fn claimed(&self) -> Result<String> {
+        let mut visitor = self.visitor().await?;
+        let id = visitor.say("hello").await?;
+        visitor.acked(&id).await?;
+        let id = visitor.ask_for_person().await?;
+        visitor.acked(&id).await?;
+        let staff = self.staff().await?;
+        let waiting = staff.queue().await?;
+        let row = waiting.first().context("somebody waits")?;
+        let number = row.escalation.as_ref().context("an escalation")?.number.to_string();
+        staff.claim(&number, false).await?;
+        Ok(number)
+    }
+
+    /// The admin, over gRPC.
+    pub(crate) async fn staff(&self) -> Result<Staff> {
+        staff_of(&self.served, &self.token).await
+    }
+
+    /// Where visitors reach it.
+    pub(crate) fn base(&self) -> Result<String> {
+        Ok(format!("http://{}", self.served.address("http")?))
+    }
+
+    /// A new visitor, connected.
+    pub(crate) async fn visitor(&self) -> Result<Visitor> {
+        let mut visitor = Visitor::new(&self.stage, &self.base()?, &self.inbox, ORIGIN);
+        visitor.connect().await?;
+        Ok(visitor)
+    }
+
+    /// Starts the daemon again on the same disk, after it has ended.
+    pub(crate) async fn start(&mut self) -> Result<()> {
+        self.served = serve_on(&self.stage, &self.disk).await?;
+        Ok(())
+    }
+
+    /// What a daemon on this disk has in its environment: the disk, and ports of its own.
+    pub(crate) fn served_variables(&self) -> Vec<(String, String)> {
+        let any = "127.0.0.1:0".to_owned();
+        let ports = ["FUSION_HTTP_LISTEN", "FUSION_GRPC_LISTEN"];
+        let ports = ports.map(|name| (name.to_owned(), any.clone()));
+        self.disk.variables().into_iter().chain(ports).collect()
+    }
+}
+
+/// Serves a data directory on a sound disk.
+pub(crate) async fn serve(stage: &Stage, data: &Path) -> Result<Served> {
+    Served::start(stage, data, SETTINGS).await
+}
+
+/// Serves a data directory on a recorded disk.
+pub(crate) async fn serve_on(stage: &Stage, disk: &Disk) -> Result<Served> {
+    Served::start_in(stage, disk.root(), SETTINGS, &disk.variables()).await
+}
+
+/// The holder of a session, over gRPC.
+pub(crate) async fn staff_of(served: &Served, token: &str) -> Result<Staff> {
+    Staff::connect(&format!("http://{}", served.address("grpc")?), token).await
+}
+
+/// Makes a data directory of this engine on a disk; what `init` shows.
+pub(crate) async fn init(stage: &Stage, disk: &Disk, engine: &str) -> Result<Value> {
+    try_init(stage, disk, engine).await?.expect(0)?.json()
+}
+
+/// The same, if it can be made.
+pub(crate) async fn try_init(stage: &Stage, disk: &Disk, engine: &str) -> Result<Output> {
+    let url = format!("{engine}:");
+    let store = ["--store", &url];
+    // What it makes without being asked.
+    let more = if engine == "sled" { &[][..] } else { &store[..] };
+    init_with(stage, disk.root(), more, &disk.variables()).await
+}

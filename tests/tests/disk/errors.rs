@@ -1,0 +1,202 @@
+//! Writes and syncs that fail, and a disk that is nearly full. After a failed one nothing more is acknowledged and the
+//! daemon ends; what was acknowledged before is there even if the power goes with it.
+
+use anyhow::{Context, Result, ensure};
+use fusionchat_tests::disk::chance::Chance;
+use fusionchat_tests::disk::names::Order;
+use fusionchat_tests::disk::power::{Fate, Power};
+use fusionchat_tests::disk::record::Reach;
+use fusionchat_tests::disk::{Disk, Fault, Operation, Preload};
+use fusionchat_tests::grpc::{client_id, code_of};
+use fusionchat_tests::serve::{Served, fusionchatd_with};
+use fusionchat_tests::stage::{Stage, play_for};
+use rustix::io::Errno;
+
+use crate::desk::{self, Desk, staff_of};
+use crate::load::{Ledger, reply};
+use crate::rows;
+use crate::{ENGINES, WATCHDOG};
+
+/// Who writes until the daemon ends.
+const WRITERS: usize = 4;
+/// Replies a writer has at most.
+const REPLIES_MAX: usize = 100_000;
+/// Which write or sync it is: the load is on by then.
+const NTH: u64 = 9;
+/// Writes of `init` that fail, each in its turn.
+const INIT_WRITES: [u64; 4] = [1, 3, 9, 20];
+
+/// What fails, and what the log must tell of it.
+const FAULTS: [(Operation, Fault, &str); 6] = [
+    (Operation::Sync, Fault::Fails(Errno::IO.raw_os_error()), "Input/output error"),
+    (Operation::Sync, Fault::KeepsFailing(Errno::IO.raw_os_error()), "Input/output error"),
+    (Operation::Write, Fault::Fails(Errno::NOSPC.raw_os_error()), "No space left on device"),
+    (Operation::Write, Fault::KeepsFailing(Errno::NOSPC.raw_os_error()), "No space left on device"),
+    (Operation::Write, Fault::KeepsFailing(Errno::ROFS.raw_os_error()), "Read-only file system"),
+    (Operation::Write, Fault::Fails(Errno::IO.raw_os_error()), "Input/output error"),
+];
+
+#[test]
+fn faults_50_51_after_a_failed_write_or_sync_nothing_is_acknowledged() {
+    play_for(WATCHDOG, async |stage: &Stage| {
+        let Some(preload) = Preload::compile(stage)? else { return Ok(()) };
+        for engine in ENGINES {
+            let mut desk = Desk::found(stage, &preload, engine, false).await?;
+            let ledger = Ledger::default();
+            for (operation, fault, told) in FAULTS {
+                let what = format!("{engine}: {operation:?} {fault:?}");
+                fail(stage, engine, &mut desk, &ledger, (operation, fault), told)
+                    .await
+                    .context(what)?;
+            }
+        }
+        Ok(())
+    });
+}
+
+/// One fault under load, from a running daemon to the next.
+async fn fail(
+    stage: &Stage,
+    engine: &str,
+    desk: &mut Desk,
+    ledger: &Ledger,
+    (operation, fault): (Operation, Fault),
+    told: &str,
+) -> Result<()> {
+    let staff = desk.staff().await?;
+    let fired = desk.disk.fired()?;
+    desk.disk.arm(operation, fault, NTH)?;
+    {
+        let (desk, staff) = (&*desk, &staff);
+        let writers = (0..WRITERS).map(|writer| async move {
+            for count in 0..REPLIES_MAX {
+                let text = format!("{fault:?} writer {writer} reply {count}");
+                if reply(desk, staff, ledger, text).await.is_err() {
+                    break;
+                }
+            }
+        });
+        futures::future::join_all(writers).await;
+    }
+    let (status, said) = desk.served.ended().await?;
+    let said = said.join("\n");
+    ensure!(desk.disk.fired()? > fired, "nothing failed");
+    ensure!(status.code() == Some(1), "the daemon ended with {status}: {said}");
+    ensure!(said.contains("nothing more was acknowledged"), "it does not say so: {said}");
+    ensure!(said.contains(told), "it does not say why: {said}");
+    desk.disk.disarm()?;
+
+    // As if the power went with it: what no sync has covered is lost.
+    let record = desk.disk.record()?;
+    let mut power = Power::new(&record);
+    power.go_on(usize::MAX)?;
+    let acknowledged = ledger.until(usize::MAX);
+    ensure!(!acknowledged.is_empty(), "there was no load");
+    let lost = stage.folder("lost")?.join("data");
+    power.image(Fate::Lost, Order::Strict, &mut Chance::new(50), &lost)?;
+    rows::check(engine, &lost.join("store"), &acknowledged).await.context("power lost too")?;
+    std::fs::remove_dir_all(&lost)?;
+
+    desk.start().await.context("starting again")?;
+    let staff = desk.staff().await?;
+    let stored = staff.all_messages(&desk.number).await?;
+    for line in &acknowledged {
+        let message = stored.get(usize::try_from(line.seq)? - 1).context("a reply is lost")?;
+        ensure!(message.id == line.id && message.content == line.content, "{message:?} {line:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn fault_51_a_disk_that_takes_no_writes_at_the_start_is_named() {
+    play_for(WATCHDOG, async |stage: &Stage| {
+        let Some(preload) = Preload::compile(stage)? else { return Ok(()) };
+        for engine in ENGINES {
+            let mut desk = Desk::found(stage, &preload, engine, false).await?;
+            desk.served.kill9().await?;
+            let read_only = Fault::KeepsFailing(Errno::ROFS.raw_os_error());
+            desk.disk.arm(Operation::Write, read_only, 1)?;
+            let data = desk.disk.root().to_string_lossy().into_owned();
+            let arguments = ["serve", "--data", &data];
+            let variables = desk.served_variables();
+            let refused = fusionchatd_with(stage, &arguments, &variables).await?.expect(1)?;
+            ensure!(refused.stderr.contains(&data), "it names no place: {refused:?}");
+            ensure!(
+                refused.stderr.contains("Read-only file system"),
+                "it gives no reason: {refused:?}"
+            );
+            desk.disk.disarm()?;
+            desk.start().await?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn fault_51_an_init_that_cannot_write_shows_no_secret_and_leaves_no_store() {
+    play_for(WATCHDOG, async |stage: &Stage| {
+        let Some(preload) = Preload::compile(stage)? else { return Ok(()) };
+        for engine in ENGINES {
+            for nth in INIT_WRITES {
+                let data = stage.folder("data")?;
+                let disk = Disk::new(stage, &preload, &data)?;
+                let full = Fault::KeepsFailing(Errno::NOSPC.raw_os_error());
+                disk.arm(Operation::Write, full, nth)?;
+                let failed = desk::try_init(stage, &disk, engine).await?;
+                ensure!(disk.fired()? > 0, "write {nth} did not come");
+                ensure!(failed.code == 1 && failed.stdout.is_empty(), "write {nth}: {failed:?}");
+                ensure!(
+                    failed.stderr.contains("No space left on device"),
+                    "write {nth}: {failed:?}"
+                );
+                ensure!(!data.join("store").exists(), "write {nth}: there is a store");
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn fault_48_below_the_reserve_writes_are_refused_and_resume_by_themselves() {
+    play_for(WATCHDOG, async |stage: &Stage| {
+        let Some(preload) = Preload::compile(stage)? else { return Ok(()) };
+        for engine in ENGINES {
+            let mut desk = Desk::found(stage, &preload, engine, false).await?;
+            let staff = desk.staff().await?;
+            let before = staff.all_messages(&desk.number).await?;
+            let mut visitor = desk.visitor().await?;
+
+            desk.disk.say_free(Some(1024 * 1024))?;
+            let (id, text) = (client_id(), "said on a full disk");
+            let refused = staff.reply(&id, &desk.number, text).await;
+            let refused = refused.err().context("taken on a full disk")?;
+            ensure!(code_of(&refused) == "disk_full", "{refused:?}");
+            desk.served.said("free disk below the reserve: no writes").await?;
+            let line = visitor.say("hello?").await?;
+            let error = visitor.until("an error", |frame| frame["type"] == "error").await?;
+            ensure!(error["code"] == "disk_full", "{error}");
+            ensure!(error["retryAfterMs"].is_u64() && visitor.outbox.len() == 1, "{error}");
+            ensure!(ready(&desk.served).await? == 503, "a full daemon says it is ready");
+            let during = staff.all_messages(&desk.number).await?;
+            ensure!(during == before, "reads go on");
+            ensure!(desk.disk.record()?.reach(text) == Reach::Nowhere, "it was written");
+
+            desk.disk.say_free(None)?;
+            desk.served.said("free disk above the reserve again: writes resume").await?;
+            ensure!(ready(&desk.served).await? == 200, "it does not say it is ready again");
+            let message = staff.reply(&id, &desk.number, text).await?;
+            ensure!(message.seq == before.len() as u64 + 1, "{message:?}");
+            visitor.disconnect();
+            visitor.connect().await?;
+            visitor.acked(&line).await?;
+            ensure!(desk.disk.record()?.reach(text) == Reach::Synced, "it was not written");
+            let staff = staff_of(&desk.served, &desk.token).await?;
+            ensure!(staff.all_messages(&desk.number).await?.len() == before.len() + 1, "once");
+        }
+        Ok(())
+    });
+}
+
+async fn ready(served: &Served) -> Result<u16> {
+    Ok(served.get("http", "/readyz").await?.0)
+}

@@ -1,0 +1,21 @@
+//! What a disk can do to the daemon, done to the real one: the power cut, a kill at a named moment, writes and syncs
+//! that fail, free space that runs out, bytes that change. What was acknowledged is there afterwards, or the daemon
+//! says that it cannot know. `docs/proofs.md` tells what is proved and how the long form is run.
+
+use std::time::Duration;
+
+mod cut;
+mod desk;
+mod errors;
+mod flip;
+mod kill;
+mod load;
+mod power;
+mod rows;
+mod twice;
+
+/// The engines that keep data on a disk: every proof is made of each.
+const ENGINES: [&str; 1] = ["sled"];
+
+/// Each proof starts the daemon many times: what takes ten seconds on a quiet machine has this long on a busy one.
+const WATCHDOG: Duration = Duration::from_secs(180);
