@@ -137,7 +137,7 @@ async fn check_flips(stage: &Stage, engine: &str, desk: &Desk, messages: &[Messa
             Outcome::Unharmed => unharmed += 1,
             Outcome::Refused(error) | Outcome::Unread(error) => {
                 let text = error.to_string();
-                ensure!(text.contains(ADVICE), "{place}: no advice: {text}");
+                ensure!(text.contains(ADVICE), "{place}: no advice: {error:?}");
                 if refused + unread < SERVED {
                     served_flip(stage, &served, desk, messages, &outcome).await.context(place)?;
                 }

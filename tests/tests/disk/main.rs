@@ -15,7 +15,7 @@ mod rows;
 mod twice;
 
 /// The engines that keep data on a disk: every proof is made of each.
-const ENGINES: [&str; 1] = ["sled"];
+const ENGINES: [&str; 2] = ["sled", "redb"];
 
 /// Each proof starts the daemon many times: what takes ten seconds on a quiet machine has this long on a busy one.
 const WATCHDOG: Duration = Duration::from_secs(180);

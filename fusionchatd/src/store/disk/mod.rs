@@ -125,8 +125,9 @@ impl Front {
         self.lock.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
-    /// Fails the engine for good.
+    /// Fails the engine for good. It keeps the lock until the process ends, as it keeps its files.
     pub(super) fn fail(&self, detail: String) {
+        std::mem::forget(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.failed.send_replace(Some(detail));
     }
 

@@ -103,6 +103,9 @@ impl RedbEngine {
             .name("store-writer".to_owned())
             .spawn(move || {
                 disk::writer::run(&ends.front, back, space);
+                if ends.front.standing().is_err() {
+                    ends.keep();
+                }
                 ends.front.end();
             })
             .map_err(|source| StoreError::Unreadable { path, source })?;
@@ -111,6 +114,12 @@ impl RedbEngine {
 }
 
 impl Shared {
+    /// After a failure: closing the file would write once more.
+    fn keep(&self) {
+        let database = self.database.write().unwrap_or_else(PoisonError::into_inner).take();
+        std::mem::forget(database);
+    }
+
     /// Reads in one transaction. redb panics rather than answer from some kinds of damage.
     fn read<T>(&self, read: impl FnOnce(&Rows) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let attempt = catch_unwind(AssertUnwindSafe(|| {

@@ -14,7 +14,7 @@ use crate::store::StoreError;
 use crate::store::disk::files::{
     panic_text, sync_directory, sync_directory_and_parent, unreadable,
 };
-use crate::store::sled::rows::Rows;
+use crate::store::sled::rows::{Rows, is_damage};
 use crate::store::sled::tip::Tip;
 
 /// sled's segment size, in bytes, fixed when the data is created: pages up to a quarter of it stay
@@ -96,11 +96,6 @@ fn open_sled(directory: &Path) -> Result<Db, Damage> {
         Ok(Err(error)) => Err(Damage::Data(error.to_string())),
         Err(panic) => Err(Damage::Data(panic_text(panic.as_ref()))),
     }
-}
-
-/// Whether a read error means that a file is too short or makes no sense.
-fn is_damage(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData)
 }
 
 fn delete_half_snapshots(directory: &Path) -> Result<(), StoreError> {

@@ -113,6 +113,9 @@ impl SledEngine {
             .name("store-writer".to_owned())
             .spawn(move || {
                 disk::writer::run(&shown.front, writer, space);
+                if shown.front.standing().is_err() {
+                    shown.keep();
+                }
                 shown.end();
             })
             .map_err(|source| StoreError::Unreadable { path, source })?;
@@ -183,6 +186,13 @@ impl Shared {
     fn show(&self) {
         self.view.write().unwrap_or_else(PoisonError::into_inner).before = Before::new();
         self.readable.notify_waiters();
+    }
+
+    /// After a failure: letting go of the tree would make sled write and sync once more, and panic
+    /// where that fails too.
+    fn keep(&self) {
+        let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
+        std::mem::forget(view.rows.clone());
     }
 
     fn forget_rows(&self) {

@@ -1,6 +1,7 @@
 //! The tree with values in place of raw rows: joins split values, hides their chunks and names the
 //! directory in every error. It must not write.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -105,14 +106,52 @@ impl Rows {
     }
 }
 
+/// Whether the system's error comes of what sled read before: a place or a file that is not there,
+/// or bytes that make no sense. An open store's own files are there.
+pub(super) fn is_damage(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::UnexpectedEof
+            | io::ErrorKind::InvalidData
+            | io::ErrorKind::InvalidInput
+            | io::ErrorKind::NotFound
+    )
+}
+
 /// Tells a read error of sled in the store's words.
 pub(super) fn store_error(directory: &Path, error: Error) -> StoreError {
     let path = directory.to_path_buf();
     match error {
-        Error::Io(source) => StoreError::Unreadable { path, source },
-        Error::CollectionNotFound(_)
+        Error::Io(source) if !is_damage(&source) => StoreError::Unreadable { path, source },
+        Error::Io(_)
+        | Error::CollectionNotFound(_)
         | Error::Unsupported(_)
         | Error::ReportableBug(_)
         | Error::Corruption { .. } => StoreError::Corrupt { path, detail: error.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::path::Path;
+
+    use ::sled::Error;
+
+    use super::store_error;
+    use crate::store::StoreError;
+
+    #[test]
+    fn fault_45_what_a_changed_byte_points_to_is_damage_and_a_failing_disk_is_not() {
+        let told = |error: io::Error| store_error(Path::new("data"), Error::Io(error));
+        let enoent = io::Error::from_raw_os_error(2);
+        let einval = io::Error::from_raw_os_error(22);
+        for error in [enoent, einval, io::ErrorKind::UnexpectedEof.into()] {
+            let told = told(error);
+            assert!(matches!(told, StoreError::Corrupt { .. }), "{told:?}");
+            assert!(told.to_string().contains("restore the latest backup"), "{told}");
+        }
+        let told = told(io::Error::from_raw_os_error(5));
+        assert!(matches!(told, StoreError::Unreadable { .. }), "{told:?}");
     }
 }
