@@ -54,6 +54,8 @@ pub struct Facts {
     pub user: Option<User>,
     /// Whether the name or path of the command is taken, by the code of what is taken.
     pub taken: Option<&'static str>,
+    /// Whether the user of a timer holds a conversation that must go to others.
+    pub keeps_waiting: bool,
     /// Who holds the conversation.
     pub assignee: Option<User>,
     /// Whether another admin than that user can act.

@@ -1,9 +1,11 @@
 //! Away, disabled, reset: what becomes of the conversations, sessions and keys.
 
 use crate::domain::actor::Actor;
+use crate::domain::command::Command;
 use crate::domain::conversation::Status;
 use crate::domain::entry::EntryKind;
 use crate::domain::id::ConversationId;
+use crate::domain::timer::{Timer, TimerKind};
 use crate::domain::user::{Availability, Role};
 
 use super::key::CreateKey;
@@ -61,6 +63,24 @@ async fn away_survives_a_restart_and_fires_once() {
     let left: Vec<_> = journal.iter().filter(|it| it.kind == EntryKind::Escalated).collect();
     assert_eq!(left.len(), 1);
     assert_eq!(left[0].detail.as_deref(), Some("agent_absent"));
+}
+
+/// What the timer does comes after what it lets go of: a conversation may come to its user in between.
+#[tokio::test]
+async fn what_comes_while_the_timer_fires_is_not_kept_waiting() {
+    let rig = Rig::new().await;
+    set(&rig, &rig.desk.a, Availability::Away).await;
+    rig.pass(FIVE_MINUTES);
+    let id = held(&rig).await;
+    let user = rig.desk.a.staff().expect("staff");
+    let turn = rig.rows().user(user).await.expect("read").and_then(|it| it.absence).expect("away");
+    let timer = Timer { kind: TimerKind::Absent, subject: user.0, turn: turn.turn };
+    let system = Actor::system(rig.desk.organization);
+    rig.service.execute(&system, None, [0; 32], Command::Timer(timer)).await.expect("done");
+    let header = rig.header(id).await;
+    assert_eq!((header.status, header.assignee), (Status::Open, Some(user)), "it was just claimed");
+    while fire(&rig).await.0 > 0 {}
+    assert_eq!(rig.header(id).await.status, Status::Escalated);
 }
 
 #[tokio::test]

@@ -4,16 +4,19 @@ use std::collections::BTreeSet;
 
 use crate::domain::command::{Command, StaffAct, Visitor};
 use crate::domain::conversation::{Handler, Side};
+use crate::domain::decide::waits_for;
 use crate::domain::facts::Facts;
 use crate::domain::hidden::Hidden;
 use crate::domain::id::{ArticleId, ConversationId, InboxId, UserId};
 use crate::domain::message::SenderType;
 use crate::domain::timer::{Timer, TimerKind};
 use crate::domain::user::{Role, User};
-use crate::store::table;
+use crate::store::record::Pointer;
+use crate::store::{Direction, table};
 
 use super::error::Error;
 use super::rows::{PAGE_MAX, Rows};
+use super::timer::{ABSENT_PAGE, ABSENT_PAGES_MAX};
 
 /// Reads what `command` needs. `accepting` are the staff who take conversations, known to the caller.
 pub(super) async fn gather(
@@ -90,12 +93,35 @@ pub(super) async fn gather(
 /// The subject of a timer.
 async fn gather_timer(rows: &Rows<'_>, timer: Timer, facts: &mut Facts) -> Result<(), Error> {
     match timer.kind {
-        TimerKind::Absent => facts.user = rows.user(UserId(timer.subject)).await?,
+        TimerKind::Absent => {
+            facts.user = rows.user(UserId(timer.subject)).await?;
+            if let Some(user) = &facts.user {
+                facts.keeps_waiting = keeps_waiting(rows, user).await?;
+            }
+        }
         TimerKind::Assistant | TimerKind::Silence | TimerKind::Offer | TimerKind::TestExpiry => {
             gather_conversation(rows, ConversationId(timer.subject), facts).await?;
         }
     }
     Ok(())
+}
+
+/// Whether a user holds a conversation that must not wait for them once they are absent. Reads all they hold: the
+/// timer that asks has just let go of the others.
+async fn keeps_waiting(rows: &Rows<'_>, user: &User) -> Result<bool, Error> {
+    let mut range = table::all_by_assignee(rows.organization(), user.id);
+    for _ in 0..ABSENT_PAGES_MAX {
+        let page = rows.list::<Pointer>(&range, Direction::Forward, ABSENT_PAGE).await?;
+        let Some((last, _)) = page.last() else { return Ok(false) };
+        range = table::after(&range, last);
+        for (_, held) in page {
+            let header = rows.conversation(ConversationId(held.subject)).await?;
+            if header.is_some_and(|it| waits_for(&it, user)) {
+                return Ok(true);
+            }
+        }
+    }
+    Err(Error::unavailable("unavailable", "somebody absent holds too many conversations"))
 }
 
 /// An inbox, and whether another one has the name it shall get.

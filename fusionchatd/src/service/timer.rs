@@ -27,9 +27,9 @@ pub const TIMERS_AT_ONCE: u32 = 64;
 const QUEUE_READS_MAX: usize = 50;
 
 /// How many conversations of somebody absent are let go of at once.
-const ABSENT_PAGE: u32 = 64;
+pub(super) const ABSENT_PAGE: u32 = 64;
 /// The most such pages of one firing.
-const ABSENT_PAGES_MAX: usize = 1_000;
+pub(super) const ABSENT_PAGES_MAX: usize = 1_000;
 
 impl Service {
     /// Waits until a timer has been set.

@@ -31,11 +31,14 @@ use uuid::Uuid;
 
 use super::actor::Actor;
 use super::command::Command;
+use super::conversation::Conversation;
 use super::event::Event;
 use super::facts::{Facts, Moment};
 use super::id::ClientId;
+use super::message::SenderType;
 use super::rejection::Rejection;
 use super::timer::TimerKind;
+use super::user::User;
 
 use script::Script;
 
@@ -61,6 +64,12 @@ pub struct Decision {
     pub events: Vec<Event>,
     /// What to answer.
     pub refs: Refs,
+}
+
+/// Whether a conversation must go to others once the user is absent: the visitor waits, or the user cannot act.
+pub fn waits_for(conversation: &Conversation, user: &User) -> bool {
+    let waits = conversation.last_sender == SenderType::User || user.disabled_at.is_some();
+    conversation.assignee == Some(user.id) && waits
 }
 
 /// Decides one command. The caller has checked the actor's permission and matched its organization.

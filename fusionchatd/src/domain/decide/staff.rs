@@ -16,7 +16,7 @@ use crate::domain::user::Role;
 use super::assistant::NO_ASSISTANT;
 use super::life::{check_notes, check_room};
 use super::script::{Said, Script, about};
-use super::{Decision, Refs, label, transfer, user};
+use super::{Decision, Refs, label, transfer, user, waits_for};
 
 /// Decides what a member of staff does.
 pub(super) fn act(
@@ -99,9 +99,7 @@ pub(super) fn leave_to_others(
     conversation: &mut Conversation,
 ) {
     let Some(assignee) = &facts.assignee else { return };
-    let waits = conversation.last_sender == SenderType::User || assignee.disabled_at.is_some();
-    if conversation.assignee == Some(assignee.id) && waits && assignee.is_absent(script.moment.now)
-    {
+    if waits_for(conversation, assignee) && assignee.is_absent(script.moment.now) {
         let kind = EntryKind::Escalated;
         script.escalate(conversation, kind, "agent_absent", None, facts.staffed);
     }

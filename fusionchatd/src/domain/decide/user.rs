@@ -217,7 +217,8 @@ fn absence_due(script: &Script<'_>) -> Time {
     script.moment.now.saturating_add(script.moment.delays.absence_ms)
 }
 
-/// Every conversation of somebody absent has been looked at: their timer has done its work.
+/// Every conversation of somebody absent has been looked at: their timer has done its work, unless one came to them
+/// meanwhile.
 pub(super) fn absence_over(
     mut script: Script<'_>,
     facts: &Facts,
@@ -226,7 +227,7 @@ pub(super) fn absence_over(
     let found = staff(facts)?;
     let now = script.moment.now;
     let fired = |it: &Absence| it.turn == turn && it.due.is_some_and(|due| due <= now);
-    let refs = if found.absence.as_ref().is_some_and(fired) {
+    let refs = if found.absence.as_ref().is_some_and(fired) && !facts.keeps_waiting {
         let entry = script.entry(EntryKind::AbsenceTimed);
         change(&mut script, entry, found.clone(), Credential::Same)
     } else {
