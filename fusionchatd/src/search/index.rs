@@ -156,8 +156,14 @@ impl Index {
     pub fn build(documents: impl IntoIterator<Item = Document>) -> Result<Self, SearchError> {
         let (schema, fields) = schema();
         let index = tantivy::Index::create_in_ram(schema);
-        let mut writer = index.writer_with_num_threads(1, WRITER_BYTES)?;
-        writer.set_merge_policy(Box::new(NoMergePolicy));
+        let mut documents = documents.into_iter().peekable();
+        // Without a document there is nothing to write, and neither the writer's memory nor its thread is needed.
+        let mut writer = None;
+        if documents.peek().is_some() {
+            let made = index.writer_with_num_threads(1, WRITER_BYTES)?;
+            made.set_merge_policy(Box::new(NoMergePolicy));
+            writer = Some(made);
+        }
         let (mut stored, mut articles) = (Vec::new(), Vec::new());
         let mut languages = BTreeSet::new();
         let nothing = String::new();
@@ -185,7 +191,9 @@ impl Index {
                 for (field, text) in parts {
                     entry.add_pre_tokenized_text(field, tokenized(&language, text));
                 }
-                writer.add_document(entry)?;
+                if let Some(writer) = &writer {
+                    writer.add_document(entry)?;
+                }
                 let article = articles.len();
                 stored.push(Stored { article, heading: passage.heading, text: passage.text });
             }
@@ -197,8 +205,10 @@ impl Index {
                 title: document.title,
             });
         }
-        writer.commit()?;
-        writer.wait_merging_threads()?;
+        if let Some(mut writer) = writer {
+            writer.commit()?;
+            writer.wait_merging_threads()?;
+        }
         let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into()?;
         let searcher = reader.searcher();
         let bytes = measure(&searcher, &stored, &articles)?;

@@ -104,8 +104,14 @@ impl Service {
             Err((_, version)) => version,
         };
         let documents = self.documents(organization).await?;
-        let built = tokio::task::spawn_blocking(move || Index::build(documents)).await;
-        let index = Arc::new(built.map_err(Error::internal)??);
+        let built = if documents.is_empty() {
+            // Nothing to read: not worth a thread.
+            Index::build(documents)
+        } else {
+            let building = tokio::task::spawn_blocking(move || Index::build(documents)).await;
+            building.map_err(Error::internal)?
+        };
+        let index = Arc::new(built?);
         self.knowledge.keep(organization, version, &index);
         Ok(index)
     }
