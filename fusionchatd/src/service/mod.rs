@@ -94,6 +94,9 @@ use rows::Rows;
 /// Reads the clock, in Unix milliseconds.
 pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 
+/// Makes ids nobody has used. Nothing relies on their order.
+pub type Ids = Arc<dyn Fn() -> Uuid + Send + Sync>;
+
 /// What an operator may change, and tests make short.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -115,6 +118,7 @@ pub struct Service {
     daemon: Daemon,
     settings: ArcSwap<Settings>,
     clock: Clock,
+    ids: Ids,
     started_at: Time,
     lanes: execute::Lanes,
     hub: hub::Hub,
@@ -142,6 +146,17 @@ impl Service {
         clock: Clock,
         tasks: TaskTracker,
     ) -> Result<Arc<Self>, Error> {
+        Self::open_with(engine, settings, clock, Arc::new(Uuid::now_v7), tasks).await
+    }
+
+    /// The same with ids of the caller's making: whoever gives the ids and the time can play a run again.
+    pub async fn open_with(
+        engine: Arc<dyn Engine>,
+        settings: Settings,
+        clock: Clock,
+        ids: Ids,
+        tasks: TaskTracker,
+    ) -> Result<Arc<Self>, Error> {
         let daemon = daemon_row(engine.as_ref()).await?;
         Ok(Arc::new(Self {
             engine,
@@ -150,6 +165,7 @@ impl Service {
             limits: ArcSwap::from_pointee(limit::Limiter::new(&settings.limits)),
             settings: ArcSwap::from_pointee(settings),
             clock,
+            ids,
             lanes: execute::Lanes::default(),
             hub: hub::Hub::default(),
             knowledge: knowledge::Knowledge::default(),
@@ -169,7 +185,7 @@ impl Service {
 
     /// A fresh id.
     pub fn new_id(&self) -> Uuid {
-        Uuid::now_v7()
+        (self.ids)()
     }
 
     /// Names the life of the store: part of every cursor.

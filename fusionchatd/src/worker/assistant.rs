@@ -75,7 +75,7 @@ type Busy = HashMap<ConversationId, (OrganizationId, Arc<Notify>)>;
 struct Worker {
     service: Arc<Service>,
     tools: Arc<Tools>,
-    progress: HashMap<OrganizationId, Progress>,
+    progress: BTreeMap<OrganizationId, Progress>,
     /// Tasks that wait behind one of the same conversation, or for a free place.
     waiting: Waiting,
     /// What is under way.
@@ -101,7 +101,7 @@ pub async fn run(service: Arc<Service>, providers: Arc<Providers>, stop: Cancell
     let mut worker = Worker {
         service: Arc::clone(&service),
         tools: Arc::new(tools),
-        progress: HashMap::new(),
+        progress: BTreeMap::new(),
         waiting: BTreeMap::new(),
         busy: HashMap::new(),
         running: JoinSet::new(),
@@ -123,12 +123,10 @@ pub async fn run(service: Arc<Service>, providers: Arc<Providers>, stop: Cancell
             || worker.tools.budgets.is_unsaved();
         let owing = unsaved || !worker.behind.is_empty() || worker.settling.is_owing();
         tokio::select! {
+            // In a fixed order, so that the same events make the same run. What is done comes first, saving is due
+            // at most once a second: neither keeps the journals unread.
+            biased;
             () = stop.cancelled() => break,
-            changed = service.hub().changed() => {
-                for organization in changed {
-                    worker.catch_up(organization).await;
-                }
-            }
             Some(task) = worker.running.join_next() => worker.finish(task),
             () = worker.settling.ended() => worker.settling.start(&service),
             _ = save.tick(), if owing => {
@@ -136,6 +134,11 @@ pub async fn run(service: Arc<Service>, providers: Arc<Providers>, stop: Cancell
                 worker.settling.retry();
                 worker.settling.start(&service);
                 for organization in std::mem::take(&mut worker.behind) {
+                    worker.catch_up(organization).await;
+                }
+            }
+            changed = service.hub().changed() => {
+                for organization in changed {
                     worker.catch_up(organization).await;
                 }
             }

@@ -25,6 +25,8 @@ pub async fn run(service: Arc<Service>, stop: CancellationToken) {
             }
         };
         tokio::select! {
+            // In a fixed order, so that the same events make the same run.
+            biased;
             () = stop.cancelled() => return,
             () = service.timer_set() => {}
             () = tokio::time::sleep(pause) => {}
