@@ -240,7 +240,8 @@ function onFrame(state: State, frame: FromDaemon, context: Context): Effect[] {
       // The message came before this and stands in the answer's place.
       return [alive];
     case "dropped":
-      if (state.answer?.turn === frame.turn) state.answer = undefined;
+      if (state.answer?.turn === frame.turn && frame.conversation === state.conversation?.id)
+        state.answer = undefined;
       return [alive];
     case "read":
       if (state.conversation)

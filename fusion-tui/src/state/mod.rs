@@ -166,6 +166,8 @@ pub(crate) struct Pending {
     pub(crate) then_compose: bool,
     /// What takes it back, once it is done.
     pub(crate) undo: Option<Command>,
+    /// Letting it go declines what a colleague had offered. The row may say otherwise by the time it is done.
+    pub(crate) declines: bool,
 }
 
 /// How a change can be taken back, for a while.

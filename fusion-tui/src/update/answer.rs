@@ -53,7 +53,7 @@ pub(super) fn commanded(
     match result {
         Ok(row) => {
             let number = row.number;
-            let text = if declined(state, id, command) {
+            let text = if pending.as_ref().is_some_and(|pending| pending.declines) {
                 "declined, it waits for everybody".to_owned()
             } else {
                 done(command, &row)
@@ -101,13 +101,6 @@ fn done(command: &Command, row: &Conversation) -> String {
         Command::Prioritize(_) => return format!("priority {}", row.priority.word()),
     };
     text.to_owned()
-}
-
-/// True if letting it go meant declining what a colleague had offered.
-fn declined(state: &State, id: &ConversationId, command: &Command) -> bool {
-    let me = state.me.as_ref().map(|me| &me.id);
-    let row = state.desk.get(id);
-    *command == Command::Release && row.zip(me).is_some_and(|(row, me)| row.is_offered_to(me))
 }
 
 /// Shows what was won, unless something is being written elsewhere.

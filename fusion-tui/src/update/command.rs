@@ -50,8 +50,17 @@ pub(super) fn start(
 ) {
     let conversation = id.clone();
     let client_id = state.client_ids.next();
-    let pending =
-        Pending { conversation: id.clone(), command: command.clone(), then_compose: false, undo };
+    let offered = || {
+        state.desk.get(id).zip(state.me.as_ref()).is_some_and(|(row, me)| row.is_offered_to(&me.id))
+    };
+    let declines = command == Command::Release && offered();
+    let pending = Pending {
+        conversation: id.clone(),
+        command: command.clone(),
+        then_compose: false,
+        undo,
+        declines,
+    };
     state.pending.push(pending);
     out.push(Effect::Call(Call::Command { conversation, command, client_id }));
 }

@@ -157,8 +157,8 @@ fn u_takes_a_transfer_back_while_nobody_has_claimed_it() {
     assert_eq!(press(&mut state, &["u"]), [], "nothing is done yet");
     let row = offered(1001, ("u-1", "agent1"), ("u-2", "agent2"));
     answer(&mut state, command.clone(), at(11, row.clone()));
-    assert_eq!(sent(press(&mut state, &["u"])), Command::Claim { take: true });
-    answer(&mut state, Command::Claim { take: true }, at(12, assigned(1001, "u-1", "agent1")));
+    assert_eq!(sent(press(&mut state, &["u"])), Command::Claim { take: false });
+    answer(&mut state, Command::Claim { take: false }, at(12, assigned(1001, "u-1", "agent1")));
     assert_eq!(press(&mut state, &["u"]), []);
     assert!(toast(&state).starts_with("Nothing to take back"), "{}", toast(&state));
 

@@ -54,9 +54,9 @@ pub(super) fn give(state: &mut State, dialog: Dialog, to: &Colleague, out: &mut 
     }
 }
 
-/// What takes it back while nobody has claimed it.
+/// What takes it back while nobody has claimed it: the daemon lets the giver, and names the winner otherwise.
 fn back() -> Command {
-    Command::Claim { take: true }
+    Command::Claim { take: false }
 }
 
 /// `:transfer WHO NOTE`; without WHO it asks.

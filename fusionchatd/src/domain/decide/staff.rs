@@ -246,7 +246,8 @@ fn claim(
             return Err(Rejection::AlreadyClaimed { by, since });
         }
         (Status::Escalated, None)
-            if let Some(offer) = conversation.offer.filter(|it| it.to != to && !take_it) =>
+            if let Some(offer) =
+                conversation.offer.filter(|it| it.to != to && !gave(facts, to) && !take_it) =>
         {
             return Err(Rejection::Offered { to: offer.to, until: offer.due });
         }
@@ -257,6 +258,11 @@ fn claim(
     }
     let subject = facts.escalation.as_ref().map(|it| it.id.0);
     Ok(script.finish(Refs { subject, ..about(&conversation) }))
+}
+
+/// Whether the offer under way is `agent`'s own: who gave it away may have it back while nobody has claimed it.
+fn gave(facts: &Facts, agent: UserId) -> bool {
+    facts.escalation.as_ref().is_some_and(|it| it.by.user == Some(agent))
 }
 
 /// Assigns the conversation to `agent`; a live escalation ends as claimed.

@@ -40,12 +40,15 @@ fn a_transfer_is_offered_to_one_and_then_to_all() {
     assert_eq!(World::after(GIVEN).reason(), "transferred for B");
     check(GIVEN, "B claims", "B owes");
     check(GIVEN, "M claims", "offered");
+    // Who gave it away may have it back, but not from who took it.
+    check(GIVEN, "A claims", "A owes");
+    check(&format!("{GIVEN}; B claims"), "A claims", "already_claimed");
     check(GIVEN, "M takes", "M owes");
     check(GIVEN, "A releases", "offered");
     check(GIVEN, "B releases", "escalated");
     check(&format!("{GIVEN}; B releases"), "A claims", "A owes");
     check(&format!("{GIVEN}; B releases"), "B releases", "not_assigned");
-    check(&format!("{GIVEN}; wait 119999; offer ends"), "A claims", "offered");
+    check(&format!("{GIVEN}; wait 119999; offer ends"), "M claims", "offered");
     check(&format!("{GIVEN}; wait 120000; offer ends"), "A claims", "A owes");
     assert_eq!(World::after(&format!("{GIVEN}; B releases")).reason(), "transferred");
 }
