@@ -257,7 +257,14 @@ impl Service {
         let actor = Actor::assistant(organization);
         // Thinking again about the same entry may come to something else: it is the same step all the same.
         let digest = Digest::of("assistant").bytes(conversation.bytes()).finish();
-        let step = Digest::of(WORKER).number(position).bytes(conversation.bytes()).finish();
+        let step = match &act {
+            // A draft leaves the turn as it is, so that several messages of one turn would each bring one.
+            AssistantAct::Draft { .. } => Digest::of("draft").number(turn),
+            AssistantAct::Say { .. } | AssistantAct::HandOver { .. } => {
+                Digest::of(WORKER).number(position)
+            }
+        };
+        let step = step.bytes(conversation.bytes()).finish();
         let mut client_id = [0; 16];
         client_id.copy_from_slice(&step[..16]);
         let command = Command::Assistant { conversation, turn, act };

@@ -89,6 +89,16 @@ async fn each_message_that_waits_for_a_person_gets_one_draft() {
 }
 
 #[tokio::test]
+async fn messages_that_come_before_it_has_thought_get_one_draft_together() {
+    let rig = drafting().await;
+    let guest = rig.guest().await;
+    let (id, _) = rig.say(&guest, QUESTION).await;
+    rig.say(&guest, "What is the weight of the rope?").await;
+    let notes = work(&rig, id).await;
+    assert_eq!(notes.len(), 1, "{notes:?}");
+}
+
+#[tokio::test]
 async fn a_visitor_learns_nothing_of_a_draft() {
     let rig = drafting().await;
     let guest = rig.guest().await;
