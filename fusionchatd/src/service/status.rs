@@ -148,7 +148,7 @@ impl Service {
         if self.connections.is_draining() {
             Some("draining")
         } else {
-            self.engine.stats().disk_full.then_some("disk_full")
+            self.engine.disk_full().then_some("disk_full")
         }
     }
 

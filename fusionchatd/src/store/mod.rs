@@ -190,6 +190,12 @@ pub trait Engine: Send + Sync + 'static {
     /// What the engine says of itself; reads a few file sizes, no rows.
     fn stats(&self) -> EngineStats;
 
+    /// Whether writes are refused because the disk is nearly full. Probes ask often: an engine on disk answers without
+    /// looking at its files.
+    fn disk_full(&self) -> bool {
+        self.stats().disk_full
+    }
+
     /// Turns to the reason once, when the engine has failed for good. The process must then exit
     /// non-zero: nothing it holds in memory can be trusted to match the disk.
     fn failed(&self) -> watch::Receiver<Option<String>>;

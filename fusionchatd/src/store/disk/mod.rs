@@ -93,8 +93,12 @@ impl Front {
     /// What the engine of this name says of itself.
     pub(super) fn stats(&self, engine: &'static str) -> EngineStats {
         let bytes_on_disk = files::bytes_on_disk(&self.directory);
-        let disk_full = self.disk_full.load(Ordering::Relaxed);
-        EngineStats { engine, bytes_on_disk, disk_full }
+        EngineStats { engine, bytes_on_disk, disk_full: self.disk_full() }
+    }
+
+    /// Whether writes are refused because the disk is nearly full.
+    pub(super) fn disk_full(&self) -> bool {
+        self.disk_full.load(Ordering::Relaxed)
     }
 
     /// Turns to the reason once the engine has failed for good.

@@ -260,6 +260,10 @@ impl Engine for RedbEngine {
         self.shared.front.stats("redb")
     }
 
+    fn disk_full(&self) -> bool {
+        self.shared.front.disk_full()
+    }
+
     fn failed(&self) -> watch::Receiver<Option<String>> {
         self.shared.front.failed()
     }

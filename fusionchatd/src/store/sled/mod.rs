@@ -251,6 +251,10 @@ impl Engine for SledEngine {
         self.shared.front.stats("sled")
     }
 
+    fn disk_full(&self) -> bool {
+        self.shared.front.disk_full()
+    }
+
     fn failed(&self) -> watch::Receiver<Option<String>> {
         self.shared.front.failed()
     }
