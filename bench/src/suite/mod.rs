@@ -6,7 +6,7 @@
 //! - [`store`]: R3a and R3b: durable acknowledgements, and what the engine is asked to write.
 //! - [`desk`]: a real daemon on a core of its own, visitors and agents on the other.
 //! - [`latency`], [`idle`], [`typing`], [`fanout`], [`watch`]: R4, R1 and R14, R2, R9, R10.
-//! - [`reference`]: the bare servers they are measured against, processes of their own.
+//! - [`mod@reference`]: the bare servers they are measured against, processes of their own.
 
 pub(crate) mod reference;
 

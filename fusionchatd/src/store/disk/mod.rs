@@ -1,4 +1,4 @@
-//! What the engines on disk have in common. An engine brings a [`Back`]: how it reads a row, writes a group of batches
+//! What the engines on disk have in common. An engine brings a `writer::Back`: how it reads a row, writes a group of batches
 //! durably, and lets go of its files. Everything around that is here once:
 //!
 //! - `lock`, `files`: one daemon a directory, private and durable directories, and whose data lies in one.
