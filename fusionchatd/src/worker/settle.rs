@@ -15,6 +15,9 @@ use crate::service::Service;
 
 /// Of how many organizations conversations are settled at once.
 const AT_ONCE: usize = 4;
+/// For how many rounds of the worker the next try of what keeps failing is put off at most: a try looks through all
+/// open conversations.
+const REST_MAX: u32 = 64;
 
 /// The edits of one organization that are not done. All are done at once: rows are as new as the last of them.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -23,13 +26,15 @@ struct Edits {
     under_way: Option<u64>,
     /// The first that came since.
     waiting: Option<u64>,
-    /// Whether the last try failed: the next one waits for a while.
-    failed: bool,
+    /// How often in a row it failed.
+    failures: u32,
+    /// For how many rounds more the next try is put off.
+    rest: u32,
 }
 
 impl Edits {
     fn begin(&mut self) -> bool {
-        let ready = self.under_way.is_none() && self.waiting.is_some() && !self.failed;
+        let ready = self.under_way.is_none() && self.waiting.is_some() && self.rest == 0;
         if ready {
             self.under_way = self.waiting.take();
         }
@@ -39,9 +44,12 @@ impl Edits {
     /// Whether nothing is left.
     fn end(&mut self, done: bool) -> bool {
         let began = self.under_way.take();
-        if !done {
+        if done {
+            self.failures = 0;
+        } else {
             self.waiting = began.or(self.waiting);
-            self.failed = true;
+            self.rest = 1_u32.checked_shl(self.failures).map_or(REST_MAX, |it| it.min(REST_MAX));
+            self.failures = self.failures.saturating_add(1);
         }
         self.waiting.is_none()
     }
@@ -75,9 +83,9 @@ impl Settling {
         first.map_or(u64::MAX, |it| it - 1)
     }
 
-    /// Lets what has failed be tried again.
+    /// Brings what has failed a round nearer to its next try.
     pub(super) fn retry(&mut self) {
-        self.edits.values_mut().for_each(|it| it.failed = false);
+        self.edits.values_mut().for_each(|it| it.rest = it.rest.saturating_sub(1));
     }
 
     /// Starts what waits, up to the bound.
@@ -124,7 +132,7 @@ impl Settling {
 
 #[cfg(test)]
 mod tests {
-    use super::Edits;
+    use super::{Edits, REST_MAX};
 
     #[test]
     fn what_fails_is_tried_again_and_counts_until_it_is_done() {
@@ -132,14 +140,27 @@ mod tests {
         assert!(edits.begin() && !edits.begin(), "once at a time");
         edits.waiting = Some(9);
         assert!(!edits.end(false), "it is not done");
-        assert_eq!(edits, Edits { under_way: None, waiting: Some(5), failed: true });
+        assert_eq!(edits, Edits { waiting: Some(5), failures: 1, rest: 1, ..Edits::default() });
         assert!(!edits.begin(), "not at once");
-        edits.failed = false;
+        edits.rest = 0;
         assert!(edits.begin() && edits.end(true));
         let mut edits = Edits { waiting: Some(5), ..Edits::default() };
         assert!(edits.begin());
         edits.waiting = Some(9);
         assert!(!edits.end(true), "what came meanwhile is not done");
         assert_eq!(edits.waiting, Some(9));
+    }
+
+    #[test]
+    fn what_keeps_failing_is_tried_less_and_less_often() {
+        let mut edits = Edits { waiting: Some(5), ..Edits::default() };
+        let mut rests = Vec::new();
+        for _ in 0..40 {
+            edits.rest = 0;
+            assert!(edits.begin() && !edits.end(false));
+            rests.push(edits.rest);
+        }
+        assert_eq!(rests[..8], [1, 2, 4, 8, 16, 32, REST_MAX, REST_MAX]);
+        assert_eq!(rests.last(), Some(&REST_MAX));
     }
 }

@@ -48,7 +48,7 @@ pub struct RedbEngine {
 struct Shared {
     /// Open until the writer has released it. Only that asks for the lock's write half.
     database: RwLock<Option<Database>>,
-    /// Below the database, so that a failed engine holds the lock until its file is closed.
+    /// Below the database, so that the lock goes after the file.
     front: Front,
 }
 

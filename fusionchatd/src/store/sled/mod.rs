@@ -51,7 +51,7 @@ pub struct SledEngine {
 /// What the callers and the writer share.
 struct Shared {
     view: RwLock<View>,
-    /// Below the view, so that a failed engine holds the lock until its tree is gone.
+    /// Below the view, so that the lock goes after the tree.
     front: Front,
     /// While sled applies a batch, its readers wait.
     applying: AtomicBool,
