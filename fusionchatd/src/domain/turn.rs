@@ -11,11 +11,16 @@ pub fn wants_draft(conversation: &Conversation) -> bool {
         && conversation.last_sender == SenderType::User
 }
 
+/// Whether the visitor's last message waits for the assistant.
+pub fn awaits_assistant(conversation: &Conversation) -> bool {
+    conversation.handler == Handler::Assistant
+        && conversation.status == Status::Open
+        && conversation.last_sender == SenderType::User
+}
+
 /// Whether the assistant of an inbox in this mode should think about a conversation.
 pub fn is_asked(conversation: &Conversation, mode: AssistantMode) -> bool {
-    let answers = conversation.handler == Handler::Assistant
-        && conversation.status == Status::Open
-        && conversation.last_sender == SenderType::User;
+    let answers = awaits_assistant(conversation);
     match mode {
         AssistantMode::On | AssistantMode::Off => answers,
         // What it still handles from before goes to a person first.

@@ -13,7 +13,7 @@ use crate::domain::id::{
 use crate::domain::inbox::{AssistantMode, Inbox};
 use crate::domain::message::{SenderType, Source};
 use crate::domain::organization::Organization;
-use crate::domain::turn::{is_asked, wants_draft};
+use crate::domain::turn::{awaits_assistant, is_asked, wants_draft};
 use crate::search::Hit;
 use crate::search::language::primary;
 use crate::store::record::{Number, Record};
@@ -23,7 +23,6 @@ use super::Service;
 use super::digest::Digest;
 use super::error::Error;
 use super::rows::Rows;
-use super::stream::awaits_assistant;
 
 /// How much of a conversation the assistant looks back at, in messages.
 const LOOK_BACK_MAX: u32 = 20;

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::domain::actor::{Actor, Who};
-use crate::domain::conversation::{Conversation, Handler, Status};
+use crate::domain::conversation::Conversation;
 use crate::domain::id::{ConversationId, UserId};
-use crate::domain::message::{MESSAGE_CHARS_MAX, SenderType};
+use crate::domain::message::MESSAGE_CHARS_MAX;
 use crate::domain::rejection::Rejection;
+use crate::domain::turn::awaits_assistant;
 
 use super::Service;
 use super::ephemeral::{Ephemeral, Part, Place, Streamed};
@@ -18,13 +19,6 @@ use super::hub::Topic;
 /// How many answers a reader follows at once; of the rest it hears when they are messages. More than the assistant
 /// makes at once for one organization.
 const FOLLOWED_MAX: usize = 64;
-
-/// Whether the visitor's last message waits for the assistant.
-pub fn awaits_assistant(header: &Conversation) -> bool {
-    header.handler == Handler::Assistant
-        && header.status == Status::Open
-        && header.last_sender == SenderType::User
-}
 
 /// One turn's answer in the making. It counts its parts, bounds them, and never goes without an end: whoever lets go
 /// of it before it was committed drops what was told.

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::domain::actor::{Actor, Permission, Who};
 use crate::domain::id::{ConversationId, InboxId, UserId};
+use crate::domain::turn::awaits_assistant;
 use crate::domain::visible::visible;
 
 use super::ephemeral::{Ephemeral, Part, Place};
@@ -17,7 +18,7 @@ use super::error::Error;
 use super::hub::{Seat, Topic};
 use super::rights::Reach;
 use super::rows::Rows;
-use super::stream::{Following, awaits_assistant};
+use super::stream::Following;
 use super::view::{self, Change, ConversationView, MessageView};
 use super::{Service, require};
 

@@ -61,9 +61,10 @@ struct Progress {
 }
 
 impl Progress {
-    /// Everything up to here is done.
-    fn done(&self) -> u64 {
-        self.unfinished.first().map_or(self.read, |first| first - 1)
+    /// Everything up to here is done, edits of this organization included.
+    fn done(&self, organization: OrganizationId, settling: &Settling) -> u64 {
+        let tasks = self.unfinished.first().map_or(self.read, |first| first - 1);
+        tasks.min(settling.done(organization))
     }
 }
 
@@ -119,8 +120,9 @@ pub async fn run(service: Arc<Service>, providers: Arc<Providers>, stop: Cancell
     let mut save = tokio::time::interval(SAVE_EVERY);
     save.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
-        let unsaved = worker.progress.iter().any(|(of, it)| worker.done(*of, it) > it.saved)
-            || worker.tools.budgets.is_unsaved();
+        let unsaved =
+            worker.progress.iter().any(|(of, it)| it.done(*of, &worker.settling) > it.saved)
+                || worker.tools.budgets.is_unsaved();
         let owing = unsaved || !worker.behind.is_empty() || worker.settling.is_owing();
         tokio::select! {
             // In a fixed order, so that the same events make the same run. What is done comes first, saving is due
@@ -159,11 +161,6 @@ impl Worker {
         }
         self.start_waiting();
         self.settling.start(&self.service);
-    }
-
-    /// How far an organization's journal is done.
-    fn done(&self, organization: OrganizationId, progress: &Progress) -> u64 {
-        progress.done().min(self.settling.done(organization))
     }
 
     async fn read_on(&mut self, organization: OrganizationId) -> Result<(), Error> {
@@ -244,7 +241,7 @@ impl Worker {
     async fn save(&mut self) {
         self.tools.budgets.save(&self.service).await;
         for (organization, progress) in &mut self.progress {
-            let done = progress.done().min(self.settling.done(*organization));
+            let done = progress.done(*organization, &self.settling);
             if done <= progress.saved {
                 continue;
             }

@@ -12,6 +12,7 @@ use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::domain::id::{ConversationId, InboxId};
 use crate::domain::name;
+use crate::domain::turn::awaits_assistant;
 use crate::door::http::call::parse_client_id;
 use crate::door::http::wire::Audience;
 use crate::door::http::wire::conversation::VisitorConversation;
@@ -21,7 +22,6 @@ use crate::door::status::{self, CLOSE_RESTART, CLOSE_SESSION_ENDED};
 use crate::service::Service;
 use crate::service::error::Error;
 use crate::service::status::Connected;
-use crate::service::stream::awaits_assistant;
 use crate::service::subscribe::{VisitorSignal, VisitorWatcher};
 use crate::service::view::{ConversationView, MessageView};
 use crate::service::visitor::{Guest, assistant_word};
