@@ -8,7 +8,7 @@ use http::StatusCode;
 use http_body_util::BodyExt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tonic::Request;
+use tonic::{Code, Request};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_server::Health;
@@ -19,7 +19,7 @@ use crate::service::proxy::Proxies;
 use crate::service::{Service, Settings};
 use crate::store::open::{DISK_RESERVE_BYTES, OpenOptions, open};
 
-use super::grpc::health::Probe;
+use super::grpc::health::{Probe, WATCHERS_MAX};
 use super::harness::{SHOP, found, soon};
 use super::http::probe;
 
@@ -74,5 +74,14 @@ async fn fault_48_every_probe_says_that_the_disk_is_full() {
     say("room again").await.expect("written");
     assert_eq!(http().await, (StatusCode::OK, "ok\n".to_owned()));
     assert_eq!((check().await, change().await), (ServingStatus::Serving, ServingStatus::Serving));
+
+    let mut watchers = Vec::new();
+    for _ in 1..WATCHERS_MAX {
+        watchers.push(grpc.watch(request()).await.expect("health").into_inner());
+    }
+    let refused = grpc.watch(request()).await.err().map(|status| status.code());
+    assert_eq!(refused, Some(Code::ResourceExhausted), "with the first there are enough");
+    watchers.pop();
+    assert!(grpc.watch(request()).await.is_ok(), "one has gone");
     engine.close().await.expect("closed");
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use fusionchat_proto::v1;
 use futures::stream::{self, BoxStream, StreamExt};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -15,6 +16,8 @@ use crate::service::Service;
 
 /// How often it looks for one who watches whether the daemon takes new work.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How many may watch at a time: nobody is asked who they are here.
+pub(in crate::door) const WATCHERS_MAX: usize = 64;
 
 /// The services that can be asked about; the empty name is the whole daemon.
 pub(super) const NAMES: [&str; 13] = [
@@ -38,11 +41,12 @@ pub(super) const NAMES: [&str; 13] = [
 pub(in crate::door) struct Probe {
     service: Arc<Service>,
     stop: CancellationToken,
+    watchers: Arc<Semaphore>,
 }
 
 impl Probe {
     pub(in crate::door) fn new(service: Arc<Service>, stop: CancellationToken) -> Self {
-        Self { service, stop }
+        Self { service, stop, watchers: Arc::new(Semaphore::new(WATCHERS_MAX)) }
     }
 
     fn status(&self) -> ServingStatus {
@@ -89,9 +93,12 @@ impl Health for Probe {
         request: Request<HealthCheckRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
         known(&request)?;
-        let changes = stream::unfold((self.clone(), None), async |(probe, told)| {
+        let Ok(place) = Arc::clone(&self.watchers).try_acquire_owned() else {
+            return Err(Status::resource_exhausted("too many watch the health; ask with Check"));
+        };
+        let changes = stream::unfold((self.clone(), None, place), async |(probe, told, place)| {
             let (now, probe) = probe.change(told).await?;
-            Some((Ok(answer(now)), (probe, Some(now))))
+            Some((Ok(answer(now)), (probe, Some(now), place)))
         });
         Ok(Response::new(changes.boxed()))
     }
