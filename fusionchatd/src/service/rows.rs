@@ -1,7 +1,7 @@
 //! Typed rows over the engine, with a layer of writes that are decided but not yet committed. Reads see the layer
 //! first, so a group of commands is decided one after another as if each had been committed already.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::domain::article::Article;
 use crate::domain::conversation::Conversation;
@@ -33,6 +33,8 @@ pub struct Rows<'e> {
     engine: &'e dyn Engine,
     organization: OrganizationId,
     written: BTreeMap<Key, Option<Value>>,
+    /// What was read ahead, as it was then.
+    loaded: HashMap<Key, Option<Value>>,
     expected: BTreeMap<Key, Option<Value>>,
     /// What each write since the last [`Rows::keep`] replaced in the layer.
     undo: Vec<(Key, Option<Option<Value>>)>,
@@ -42,7 +44,8 @@ impl<'e> Rows<'e> {
     /// The committed rows of an organization.
     pub fn new(engine: &'e dyn Engine, organization: OrganizationId) -> Self {
         let (written, expected) = (BTreeMap::new(), BTreeMap::new());
-        Self { engine, organization, written, expected, undo: Vec::new() }
+        let (loaded, undo) = (HashMap::new(), Vec::new());
+        Self { engine, organization, written, loaded, expected, undo }
     }
 
     /// The organization whose rows these are.
@@ -55,8 +58,25 @@ impl<'e> Rows<'e> {
         if let Some(value) = self.written.get(key) {
             return Ok(value.clone());
         }
+        if let Some(value) = self.loaded.get(key) {
+            return Ok(value.clone());
+        }
         let mut values = self.engine.get(std::slice::from_ref(key)).await?;
         Ok(values.pop().flatten())
+    }
+
+    /// Reads rows ahead, all in one call: a call costs more than a row. From here on they are as they are now.
+    /// For whoever knows what is needed, and reads no more of it than fits in memory.
+    pub async fn load(&mut self, mut keys: Vec<Key>) -> Result<(), Error> {
+        keys.retain(|key| !self.loaded.contains_key(key));
+        keys.sort_unstable();
+        keys.dedup();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let values = self.engine.get(&keys).await?;
+        self.loaded.extend(keys.into_iter().zip(values));
+        Ok(())
     }
 
     /// A row of any kind.

@@ -123,20 +123,25 @@ impl Watcher {
         Cursor { epoch: self.seat.service().epoch(), position: self.position }
     }
 
+    /// The next signal that need not be waited for, of what was read before.
+    pub fn at_hand(&mut self) -> Option<Signal> {
+        while let Some(change) = self.pending.pop_front() {
+            self.position = change.entry.position;
+            if let Some(view) = &change.conversation {
+                self.following.saw(&view.header);
+            }
+            if self.wants(&change) {
+                return Some(Signal::Change(change));
+            }
+        }
+        self.told.pop_front().map(Signal::Ephemeral)
+    }
+
     /// The next signal. Safe to drop and call again.
     pub async fn next(&mut self) -> Result<Signal, Error> {
         loop {
-            while let Some(change) = self.pending.pop_front() {
-                self.position = change.entry.position;
-                if let Some(view) = &change.conversation {
-                    self.following.saw(&view.header);
-                }
-                if self.wants(&change) {
-                    return Ok(Signal::Change(change));
-                }
-            }
-            if let Some(signal) = self.told.pop_front() {
-                return Ok(Signal::Ephemeral(signal));
+            if let Some(signal) = self.at_hand() {
+                return Ok(signal);
             }
             // Seen before reading, so that a commit during the read wakes us again.
             self.wake.borrow_and_update();
@@ -227,10 +232,11 @@ impl Watcher {
             return Ok(());
         }
         let service = Arc::clone(self.seat.service());
-        let rows = Rows::new(service.engine.as_ref(), self.actor.organization);
-        for entry in rows.entries(self.position + 1, READ_AT_ONCE).await? {
-            self.pending.push_back(Arc::new(view::of_entry(&rows, entry).await?));
-        }
+        let mut rows = Rows::new(service.engine.as_ref(), self.actor.organization);
+        let entries = rows.entries(self.position + 1, READ_AT_ONCE).await?;
+        let changes = view::of_entries(&mut rows, entries).await?;
+        // Only once all are at hand: this future may be dropped at any await above.
+        self.pending.extend(changes.into_iter().map(Arc::new));
         Ok(())
     }
 }

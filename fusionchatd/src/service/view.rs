@@ -1,13 +1,16 @@
 //! Rows with the names a reader needs, resolved once for every door: a conversation with its inbox's name, a
 //! message with its sender's. Names are looked up when they are shown and never stand in the journal.
 
+use std::collections::BTreeSet;
+
 use crate::domain::conversation::Conversation;
 use crate::domain::entry::{ActorKind, ActorRef, Entry, EntryKind};
 use crate::domain::escalation::Escalation;
 use crate::domain::event::{Content, Event};
-use crate::domain::id::{EscalationId, UserId};
+use crate::domain::id::{EscalationId, OrganizationId, UserId};
 use crate::domain::message::{Message, Note, SenderType};
 use crate::domain::user::User;
+use crate::store::{Key, table};
 
 use super::error::Error;
 use super::rows::Rows;
@@ -185,8 +188,53 @@ pub(super) async fn of_event(rows: &Rows<'_>, event: &Event) -> Result<Change, E
     assemble(rows, event.entry.clone(), parts).await
 }
 
+/// The changes that entries of the journal were, with their rows as they are now.
+pub(super) async fn of_entries(
+    rows: &mut Rows<'_>,
+    entries: Vec<Entry>,
+) -> Result<Vec<Change>, Error> {
+    let keys = entries.iter().flat_map(|entry| keys_of(rows.organization(), entry)).collect();
+    rows.load(keys).await?;
+    let mut around = Vec::new();
+    for id in entries.iter().filter_map(|it| it.conversation).collect::<BTreeSet<_>>() {
+        if let Some(header) = rows.conversation(id).await? {
+            around.extend(keys_around(rows.organization(), &header));
+        }
+    }
+    rows.load(around).await?;
+    let mut changes = Vec::with_capacity(entries.len());
+    for entry in entries {
+        changes.push(of_entry(rows, entry).await?);
+    }
+    Ok(changes)
+}
+
+/// The rows that an entry names.
+fn keys_of(organization: OrganizationId, entry: &Entry) -> Vec<Key> {
+    let mut keys: Vec<Key> =
+        entry.actor.user.map(|user| table::user(organization, user)).into_iter().collect();
+    if let Some(id) = entry.conversation {
+        keys.push(table::conversation(organization, id));
+        keys.extend(entry.seq.map(|seq| table::message(organization, id, seq)));
+        if entry.kind == EntryKind::NoteAdded {
+            keys.push(table::note(organization, id, entry.position));
+        }
+    }
+    keys
+}
+
+/// The rows that a header names.
+fn keys_around(organization: OrganizationId, header: &Conversation) -> Vec<Key> {
+    let people = [Some(header.visitor), header.assignee, header.last_agent].into_iter().flatten();
+    let mut keys: Vec<Key> = people.map(|user| table::user(organization, user)).collect();
+    keys.push(table::inbox(organization, header.inbox));
+    keys.extend(header.escalation.map(|id| table::escalation(organization, id)));
+    keys.extend(header.previous.map(|id| table::conversation(organization, id)));
+    keys
+}
+
 /// The change an entry of the journal was, with its rows as they are now.
-pub(super) async fn of_entry(rows: &Rows<'_>, entry: Entry) -> Result<Change, Error> {
+async fn of_entry(rows: &Rows<'_>, entry: Entry) -> Result<Change, Error> {
     let mut parts = Parts::default();
     if let Some(id) = entry.conversation {
         parts.header = rows.conversation(id).await?;
