@@ -16,6 +16,9 @@ use super::rows::{PAGE_MAX, Rows};
 use super::token;
 use super::{Service, missing_scope, require};
 
+/// The most keys of one organization that are listed.
+const KEYS_MAX: usize = 10_000;
+
 /// A new key.
 #[derive(Clone, Debug)]
 pub struct CreateKey {
@@ -126,12 +129,16 @@ impl Service {
     pub async fn list_keys(&self, actor: &Actor) -> Result<Vec<Key>, Error> {
         require(actor, Permission::ReadKeys)?;
         let rows = self.rows(actor);
-        let range = table::api_keys(actor.organization);
-        let found = rows.list::<Key>(&range, Direction::Forward, PAGE_MAX).await?;
-        let mut keys = Vec::with_capacity(found.len());
-        for (_, key) in found {
-            let revoked_at = ended_at(&rows, &key).await?;
-            keys.push(Key { revoked_at, ..key });
+        let mut range = table::api_keys(actor.organization);
+        let mut keys = Vec::new();
+        while keys.len() < KEYS_MAX {
+            let page = rows.list::<Key>(&range, Direction::Forward, PAGE_MAX).await?;
+            let Some((last, _)) = page.last() else { break };
+            range = table::after(&range, last);
+            for (_, key) in page {
+                let revoked_at = ended_at(&rows, &key).await?;
+                keys.push(Key { revoked_at, ..key });
+            }
         }
         Ok(keys)
     }
