@@ -22,6 +22,7 @@ use crate::store::{Batch, table};
 use super::Service;
 use super::digest::Digest;
 use super::error::Error;
+use super::execute::sender;
 use super::rows::Rows;
 
 /// How much of a conversation the assistant looks back at, in messages.
@@ -105,6 +106,19 @@ impl Question {
     }
 }
 
+/// Names a step of the worker, so that it is done once.
+fn step(digest: &[u8; 32]) -> ClientId {
+    let mut id = [0; 16];
+    id.copy_from_slice(&digest[..16]);
+    ClientId(id)
+}
+
+/// A draft leaves the turn as it is, so it is the turn's step and not an entry's: several messages of one turn would
+/// each bring one.
+fn draft_step(conversation: ConversationId, turn: u64) -> ClientId {
+    step(&Digest::of("draft").number(turn).bytes(conversation.bytes()).finish())
+}
+
 impl Service {
     /// Thinks about a conversation that may be waiting for the assistant.
     pub async fn think(
@@ -123,6 +137,12 @@ impl Service {
             return Ok(Thought::Nothing);
         }
         let drafts = mode == AssistantMode::DraftOnly && header.handler != Handler::Assistant;
+        let step = draft_step(conversation, header.turn);
+        let drafted = table::done(organization, sender(&actor), step);
+        if drafts && rows.value(&drafted).await?.is_some() {
+            // Every message of the turn and every restart comes here again: the model is asked once.
+            return Ok(Thought::Nothing);
+        }
         let Some(inbox) = found.filter(|it| it.assistant == AssistantMode::On || drafts) else {
             // It was switched off while it had this conversation.
             let act = AssistantAct::HandOver { reason: SWITCHED_OFF };
@@ -257,17 +277,13 @@ impl Service {
         // Thinking again about the same entry may come to something else: it is the same step all the same.
         let digest = Digest::of("assistant").bytes(conversation.bytes()).finish();
         let step = match &act {
-            // A draft leaves the turn as it is, so that several messages of one turn would each bring one.
-            AssistantAct::Draft { .. } => Digest::of("draft").number(turn),
+            AssistantAct::Draft { .. } => draft_step(conversation, turn),
             AssistantAct::Say { .. } | AssistantAct::HandOver { .. } => {
-                Digest::of(WORKER).number(position)
+                step(&Digest::of(WORKER).number(position).bytes(conversation.bytes()).finish())
             }
         };
-        let step = step.bytes(conversation.bytes()).finish();
-        let mut client_id = [0; 16];
-        client_id.copy_from_slice(&step[..16]);
         let command = Command::Assistant { conversation, turn, act };
-        let answer = self.execute(&actor, Some(ClientId(client_id)), digest, command).await?;
+        let answer = self.execute(&actor, Some(step), digest, command).await?;
         Ok(answer.refs.seq)
     }
 

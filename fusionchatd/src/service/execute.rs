@@ -451,7 +451,7 @@ async fn repeat(rows: &Rows<'_>, done: &Done, job: &Job) -> Result<Answer, Error
 }
 
 /// Whose client ids these are.
-fn sender(actor: &Actor) -> Uuid {
+pub(super) fn sender(actor: &Actor) -> Uuid {
     match &actor.who {
         Who::Agent { user, .. } | Who::Visitor { user, .. } => user.0,
         Who::Key { key, .. } | Who::Operator { key } => key.0,
