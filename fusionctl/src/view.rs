@@ -137,8 +137,13 @@ pub(crate) fn store(store: &v1::GetServerStoreResponse) -> Map<String, Value> {
         .0
 }
 
+/// Whether the daemon tells what all organizations together come to: the operator alone is told.
+pub(crate) fn is_operators(server: &v1::GetServerStatusResponse) -> bool {
+    server.resident_bytes > 0 || server.organizations > 0
+}
+
 pub(crate) fn server(server: &v1::GetServerStatusResponse) -> Map<String, Value> {
-    Json::default()
+    let shown = Json::default()
         .put("version", server.version.as_str())
         .put("state", server.state.as_str())
         .put("startedAt", server.started_at)
@@ -146,16 +151,20 @@ pub(crate) fn server(server: &v1::GetServerStatusResponse) -> Map<String, Value>
         .text("engine", &server.engine)
         .put("schema", server.schema)
         .text("epoch", &server.epoch)
-        .put("storeBytes", server.store_bytes)
-        .put("residentBytes", server.resident_bytes)
         .put("pid", server.pid)
-        .put("organizations", server.organizations)
-        .put("sockets", server.sockets)
-        .put("streams", server.streams)
         .put("waiting", server.waiting)
         .text("httpUrl", &server.http_url)
         .put("httpTls", server.http_tls)
-        .put("grpcTls", server.grpc_tls)
+        .put("grpcTls", server.grpc_tls);
+    if !is_operators(server) {
+        return shown.0;
+    }
+    shown
+        .put("storeBytes", server.store_bytes)
+        .put("residentBytes", server.resident_bytes)
+        .put("organizations", server.organizations)
+        .put("sockets", server.sockets)
+        .put("streams", server.streams)
         .0
 }
 

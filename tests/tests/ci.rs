@@ -189,7 +189,10 @@ fn a_pipeline_waits_for_the_daemon_and_for_conversations() {
         // The daemon is killed and comes back in the middle of a wait.
         let (waited, back) = futures::join!(wait_for("handler=agent", "30s"), async {
             let status = ["server", "status", "-o", "json"];
-            while ctl.run(&status).await?.expect(0)?.json()?["streams"] == 0 {}
+            let (grpc, token) = (daemon.field("grpc")?, daemon.credential("operator")?);
+            let as_operator = [("FUSION_ENDPOINT", grpc), ("FUSION_TOKEN", token)];
+            let operator = Ctl::with(stage, &home, &as_operator);
+            while operator.run(&status).await?.expect(0)?.json()?["streams"] == 0 {}
             daemon.kill9().await?;
             daemon.start().await?;
             daemon.staff("agent1").await?.claim(&number, false).await?;

@@ -124,6 +124,14 @@ impl Daemon {
         self.founded.admin_key.clone().expect("the first key")
     }
 
+    /// How many visitors are connected, as the operator is told.
+    pub(super) async fn sockets(&self) -> u32 {
+        let key = self.service.create_operator_key().await.expect("an operator key");
+        let operator = self.service.authenticate(&key).await.expect("the operator");
+        let status = self.service.server_status(&operator).await.expect("a status");
+        status.whole.expect("the operator is told the whole").sockets
+    }
+
     /// Sends bytes and reads what comes back until the other end closes.
     pub(super) async fn raw(&self, bytes: &[u8]) -> Vec<u8> {
         let mut stream = TcpStream::connect(self.at).await.expect("connected");

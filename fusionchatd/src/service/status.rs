@@ -84,6 +84,21 @@ impl Connections {
     }
 }
 
+/// What the whole daemon takes and serves.
+#[derive(Clone, Copy, Debug)]
+pub struct Whole {
+    /// The store's size.
+    pub store_bytes: u64,
+    /// The process's resident memory.
+    pub resident_bytes: u64,
+    /// How many organizations there are.
+    pub organizations: u32,
+    /// Open WebSockets.
+    pub sockets: u32,
+    /// Open watch streams.
+    pub streams: u32,
+}
+
 /// The daemon's status.
 #[derive(Clone, Debug)]
 pub struct ServerStatus {
@@ -99,18 +114,10 @@ pub struct ServerStatus {
     pub schema: u32,
     /// The store's epoch.
     pub epoch: String,
-    /// The store's size.
-    pub store_bytes: u64,
-    /// The process's resident memory.
-    pub resident_bytes: u64,
     /// The process.
     pub pid: u32,
-    /// How many organizations there are.
-    pub organizations: u32,
-    /// Open WebSockets.
-    pub sockets: u32,
-    /// Open watch streams.
-    pub streams: u32,
+    /// What all organizations together come to; for the operator alone, or one would learn of another's traffic.
+    pub whole: Option<Whole>,
     /// Conversations of the actor's organization that wait for a person.
     pub waiting: u32,
     /// The HTTP door.
@@ -194,7 +201,18 @@ impl Service {
         let rows = Rows::new(self.engine.as_ref(), actor.organization);
         let waiting = count(&rows, &self.reach(actor).await?).await?;
         let stats = self.engine.stats();
-        let organizations = self.organizations().await?.len();
+        let whole = if actor.may(Permission::ManageOrganizations) {
+            let organizations = self.organizations().await?.len();
+            Some(Whole {
+                store_bytes: stats.bytes_on_disk,
+                resident_bytes: resident_bytes(),
+                organizations: u32::try_from(organizations).unwrap_or(u32::MAX),
+                sockets: self.connections.sockets.load(Ordering::Relaxed),
+                streams: self.connections.streams.load(Ordering::Relaxed),
+            })
+        } else {
+            None
+        };
         Ok(ServerStatus {
             state: self.unready().unwrap_or("ready"),
             started_at: self.started_at,
@@ -202,12 +220,8 @@ impl Service {
             engine: stats.engine,
             schema: SCHEMA,
             epoch: self.epoch().to_string(),
-            store_bytes: stats.bytes_on_disk,
-            resident_bytes: resident_bytes(),
             pid: std::process::id(),
-            organizations: u32::try_from(organizations).unwrap_or(u32::MAX),
-            sockets: self.connections.sockets.load(Ordering::Relaxed),
-            streams: self.connections.streams.load(Ordering::Relaxed),
+            whole,
             waiting,
             http_url: self.settings.load().public_url.clone(),
             http_tls: self.connections.http_tls.load(Ordering::Relaxed),

@@ -123,22 +123,26 @@ async fn look(global: &Global, environment: &Environment) -> Result<(String, Sta
 async fn status(context: &Context) -> Result<Report, Failure> {
     let request = v1::GetServerStatusRequest {};
     let server = context.client.call(context.client.server().get_server_status(request)).await?;
-    let fields = vec![
+    let mut fields = vec![
         ("version", Cell::text(&server.version)),
         ("state", Cell::text(&server.state)),
         ("started", Cell::At(server.started_at)),
         ("up for", Cell::Text(span(server.now - server.started_at))),
         ("pid", Cell::Number(server.pid.into())),
         ("store", Cell::Text(format!("{}, schema {}", server.engine, server.schema))),
-        ("on disk", Cell::Text(bytes(server.store_bytes))),
-        ("memory", Cell::Text(bytes(server.resident_bytes))),
-        ("tenants", Cell::Number(server.organizations.into())),
-        ("sockets", Cell::Number(server.sockets.into())),
-        ("streams", Cell::Number(server.streams.into())),
         ("waiting", Cell::Number(server.waiting.into())),
         ("http", Cell::text(&server.http_url)),
         ("tls", Cell::text(tls(server.http_tls, server.grpc_tls))),
     ];
+    if view::is_operators(&server) {
+        fields.extend([
+            ("on disk", Cell::Text(bytes(server.store_bytes))),
+            ("memory", Cell::Text(bytes(server.resident_bytes))),
+            ("tenants", Cell::Number(server.organizations.into())),
+            ("sockets", Cell::Number(server.sockets.into())),
+            ("streams", Cell::Number(server.streams.into())),
+        ]);
+    }
     Ok(object(view::server(&server), fields).into())
 }
 

@@ -7380,6 +7380,8 @@ pub struct GetServerStatusResponse {
     pub schema: u32,
     #[prost(string, tag = "7")]
     pub epoch: ::prost::alloc::string::String,
+    /// Of all organizations together, so 0 to everybody but the operator; likewise the next, and the three from
+    /// `organizations` on.
     #[prost(uint64, tag = "8")]
     pub store_bytes: u64,
     #[prost(uint64, tag = "9")]

@@ -18,7 +18,7 @@ use crate::domain::user::{Availability, Role, User};
 use crate::search::index::Hit;
 use crate::service::ephemeral::Typing;
 use crate::service::error::Error;
-use crate::service::status::ServerStatus;
+use crate::service::status::{ServerStatus, Whole};
 use crate::service::subscribe::Cursor;
 use crate::service::view::{Change, ConversationView, EscalationView, MessageView, NoteView};
 
@@ -448,6 +448,7 @@ pub(super) fn passage(hit: Hit) -> v1::Passage {
 }
 
 pub(super) fn server_status(status: ServerStatus) -> v1::GetServerStatusResponse {
+    let whole = |figure: fn(Whole) -> u32| status.whole.map_or(0, figure);
     v1::GetServerStatusResponse {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         state: status.state.to_owned(),
@@ -456,12 +457,12 @@ pub(super) fn server_status(status: ServerStatus) -> v1::GetServerStatusResponse
         engine: status.engine.to_owned(),
         schema: status.schema,
         epoch: status.epoch,
-        store_bytes: status.store_bytes,
-        resident_bytes: status.resident_bytes,
+        store_bytes: status.whole.map_or(0, |it| it.store_bytes),
+        resident_bytes: status.whole.map_or(0, |it| it.resident_bytes),
         pid: status.pid,
-        organizations: status.organizations,
-        sockets: status.sockets,
-        streams: status.streams,
+        organizations: whole(|it| it.organizations),
+        sockets: whole(|it| it.sockets),
+        streams: whole(|it| it.streams),
         waiting: status.waiting,
         http_url: status.http_url,
         http_tls: status.http_tls,

@@ -11,6 +11,22 @@ use crate::service::error::Error;
 
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
+#[schemars(rename = "WholeServer")]
+struct WholeJson {
+    /// What the store takes on disk.
+    store_bytes: u64,
+    /// The memory the daemon takes.
+    resident_bytes: u64,
+    /// How many organizations it serves.
+    organizations: u32,
+    /// Open WebSockets.
+    sockets: u32,
+    /// Open gRPC streams.
+    streams: u32,
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 struct ServerStatus<'a> {
     /// The daemon's version.
     version: &'static str,
@@ -26,19 +42,12 @@ struct ServerStatus<'a> {
     schema: u32,
     /// The part of every cursor that a restored backup changes.
     epoch: &'a str,
-    /// What the store takes on disk.
-    store_bytes: u64,
-    /// The memory it takes.
-    resident_bytes: u64,
     /// Its process id.
     pid: u32,
-    /// How many organizations it serves.
-    organizations: u32,
-    /// Open WebSockets.
-    sockets: u32,
-    /// Open gRPC streams.
-    streams: u32,
-    /// Conversations that wait for a person.
+    /// What all organizations together come to; for the operator alone.
+    #[serde(flatten)]
+    whole: Option<WholeJson>,
+    /// Conversations of the caller's organization that wait for a person.
     waiting: u32,
     /// Where visitors reach it.
     http_url: &'a str,
@@ -48,8 +57,7 @@ struct ServerStatus<'a> {
     grpc_tls: bool,
 }
 
-pub(crate) const STATUS: Shape =
-    Shape::new("How the daemon is; for the operator.").gives::<ServerStatus<'static>>();
+pub(crate) const STATUS: Shape = Shape::new("How the daemon is.").gives::<ServerStatus<'static>>();
 
 pub(crate) async fn status(call: Call) -> Result<Response<Body>, Error> {
     let status = call.service().server_status(call.actor()?).await?;
@@ -63,12 +71,14 @@ pub(crate) async fn status(call: Call) -> Result<Response<Body>, Error> {
             engine: status.engine,
             schema: status.schema,
             epoch: &status.epoch,
-            store_bytes: status.store_bytes,
-            resident_bytes: status.resident_bytes,
             pid: status.pid,
-            organizations: status.organizations,
-            sockets: status.sockets,
-            streams: status.streams,
+            whole: status.whole.map(|it| WholeJson {
+                store_bytes: it.store_bytes,
+                resident_bytes: it.resident_bytes,
+                organizations: it.organizations,
+                sockets: it.sockets,
+                streams: it.streams,
+            }),
             waiting: status.waiting,
             http_url: &status.http_url,
             http_tls: status.http_tls,
