@@ -131,7 +131,7 @@ const CASES: &[Case] = &[
         request: |_, named| (format!("/api/keys/{}/revoke", named.key), Some(json!({}))),
     },
     user!("GET /api/users/{ref}", "", None),
-    user!("PUT /api/users/{ref}", "", Some(json!({ "role": "agent" }))),
+    user!("PATCH /api/users/{ref}", "", Some(json!({ "role": "agent" }))),
     user!("POST /api/users/{ref}/reset", "/reset", Some(json!({}))),
     user!("POST /api/users/{ref}/disable", "/disable", Some(json!({}))),
     user!("POST /api/users/{ref}/enable", "/enable", Some(json!({}))),

@@ -23,12 +23,12 @@ const SCHEMAS: &str = "#/components/schemas/";
 const ABOUT: &str = "Customer chat run from the terminal. Send a bearer token: that of a sign-in, \
 of an API key or of a visitor's session. Times are Unix milliseconds. A refusal is \
 application/problem+json with a stable `code`. A `clientId` in the body, or an `Idempotency-Key` \
-header, makes a repeat of a request harmless. Unknown fields are refused.";
+header, makes a repeat of a request harmless, except where a session begins. Unknown fields are refused.";
 
 /// The parts of paths, and what each stands for.
 const PARAMETERS: [(&str, &str, &str); 7] = [
     ("/api/inboxes/", "ref", "The inbox's name or id."),
-    ("/api/users/", "ref", "The user's e-mail address or id."),
+    ("/api/users/", "ref", "The user's name, e-mail address or id."),
     ("/api/conversations/", "ref", "The conversation's number or id."),
     ("/api/conversations/", "seq", "The message's number in the conversation."),
     ("/api/escalations/", "ref", "The conversation's number or id."),
@@ -202,7 +202,8 @@ fn parameters(route: &Route, types: &mut Types) -> Vec<Value> {
     if let Some(query) = route.shape.query {
         all.extend(in_query(&query(&mut types.read).to_value()));
     }
-    if route.changes() {
+    // The open ones that change something begin a session: each of those is another one.
+    if route.changes() && !route.open {
         all.push(json!({
             "name": "Idempotency-Key",
             "in": "header",

@@ -26,7 +26,7 @@ use crate::view;
 /// Verbs of `conv`.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConvCommand {
-    /// List conversations, the newest change first
+    /// List conversations, the latest to stand as they do first
     #[command(after_help = "Example:\n  fusionctl conv list --status open,escalated --limit 20")]
     List(List),
     /// Show a conversation with its messages and notes
@@ -61,7 +61,7 @@ pub(crate) enum ConvCommand {
     /// Reply to the visitor; shows the message's number once it is on disk
     #[command(after_help = "Example:\n  fusionctl conv reply 1042 \"It leaves today.\"")]
     Reply(Words),
-    /// Give your conversation to a colleague: offered to them for two minutes, then to everybody
+    /// Give your conversation to a colleague: offered to them for a while, then to everybody
     #[command(
         after_help = "Example:\n  fusionctl conv transfer 1042 --to agent2 --note \"knows the case\""
     )]

@@ -44,7 +44,8 @@ struct Post {
     client_id: Option<String>,
     /// The text: at most 10,000 characters and 40,000 bytes.
     content: String,
-    /// Who the token says you are; another one is refused.
+    /// Who the token says you are; a key with `conversation:post_as_visitor` may also say `user`. Another one is
+    /// refused.
     #[serde(default)]
     sender_type: Option<SenderWord>,
 }
@@ -138,7 +139,7 @@ struct Started<'a> {
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Conversations")]
 struct Page<'a> {
-    /// The one that changed last first.
+    /// By when they came to stand as they do, the latest first; those that wait by since when they do.
     conversations: Vec<Shown<'a>>,
     /// Asks for the next page; empty after the last.
     next_page_token: &'a str,

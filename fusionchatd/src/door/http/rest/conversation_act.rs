@@ -22,7 +22,7 @@ struct Transfer {
     /// Makes a repeat harmless: 32 lower-case hex digits, new for each command.
     #[serde(default)]
     client_id: Option<String>,
-    /// The agent, by e-mail or id.
+    /// The agent, by name, e-mail or id.
     to: String,
     /// A note for them; no visitor sees it.
     #[serde(default)]
@@ -64,7 +64,7 @@ struct Flag {
 }
 
 pub(crate) const TRANSFER: Shape =
-    Shape::new("Offers a conversation to another agent for two minutes.")
+    Shape::new("Offers a conversation to another agent for a while.")
         .body::<Transfer>()
         .gives::<Shown<'static>>();
 

@@ -68,7 +68,7 @@ struct Assign {
     /// Makes a repeat harmless: 32 lower-case hex digits, new for each command.
     #[serde(default)]
     client_id: Option<String>,
-    /// The agent, by e-mail or id.
+    /// The agent, by name, e-mail or id.
     to: String,
     /// Also if another agent has it by now.
     #[serde(default)]

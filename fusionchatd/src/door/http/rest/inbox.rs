@@ -34,7 +34,7 @@ struct NewInbox {
     /// Its language; `en` without it.
     #[serde(default)]
     locale: Option<String>,
-    /// The agents it is for, by e-mail or id; none means all.
+    /// The agents it is for, by name, e-mail or id; none means all.
     #[serde(default)]
     members: Vec<String>,
 }
@@ -64,7 +64,7 @@ struct InboxChange {
     /// Origins to take away.
     #[serde(default)]
     remove_origins: Vec<String>,
-    /// All agents it is for, by e-mail or id; an empty list means all agents.
+    /// All agents it is for, by name, e-mail or id; an empty list means all agents.
     #[serde(default)]
     members: Option<Vec<String>>,
     /// Agents to add.

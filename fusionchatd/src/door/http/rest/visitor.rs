@@ -59,7 +59,7 @@ struct Query {
 #[serde(rename_all = "camelCase")]
 #[schemars(rename = "Visitors")]
 struct Page<'a> {
-    /// The newest first.
+    /// The oldest first.
     visitors: Vec<VisitorJson<'a>>,
     /// Asks for the next page; empty after the last.
     next_page_token: &'a str,
