@@ -12,6 +12,7 @@ use crate::store::record::{Pointer, Record};
 use crate::store::{Direction, Range, table};
 
 use super::error::Error;
+use super::execute::Answer;
 use super::label::staff_digest;
 use super::rows::{PAGE_MAX, Rows};
 use super::view::{self, ConversationView, MessageView, NoteView};
@@ -260,21 +261,25 @@ impl Service {
             (Who::Agent { .. } | Who::Key { .. }, None | Some(SenderType::Agent)) => {
                 let act = StaffAct::Reply { content };
                 let answer = self.staff_act(actor, client_id, header.id, act).await?;
-                self.posted(actor, answer.refs).await
+                self.posted(actor, &answer).await
             }
             _ => Err(crate::domain::rejection::Rejection::SenderTypeMismatch.into()),
         }
     }
 
-    /// The message and conversation a command made, as the rows are now.
-    pub(super) async fn posted(
-        &self,
-        actor: &Actor,
-        refs: crate::domain::decide::Refs,
-    ) -> Result<Posted, Error> {
-        let rows = self.rows(actor);
+    /// The message and conversation a command made: as it was committed, or of a repeat as the rows are now.
+    pub(super) async fn posted(&self, actor: &Actor, answer: &Answer) -> Result<Posted, Error> {
+        let refs = &answer.refs;
         let id = ConversationId(refs.conversation.ok_or_else(Error::not_found)?);
         let seq = refs.seq.ok_or_else(Error::not_found)?;
+        let mut messages = answer.changes.iter().filter_map(|change| change.message.as_ref());
+        let message = messages.find(|it| it.message.conversation == id && it.message.seq == seq);
+        let conversation = answer.changes.last().and_then(|change| change.conversation.as_ref());
+        if let (Some(message), Some(conversation)) = (message, conversation) {
+            let (message, conversation) = (message.clone(), ConversationView::clone(conversation));
+            return Ok(Posted { message, conversation });
+        }
+        let rows = self.rows(actor);
         let message = rows.message(id, seq).await?.ok_or_else(Error::not_found)?;
         let header = rows.conversation(id).await?.ok_or_else(Error::not_found)?;
         Ok(Posted {

@@ -20,7 +20,7 @@ use crate::domain::facts::{IDS_PER_COMMAND, Moment};
 use crate::domain::id::{ClientId, ConversationId, OrganizationId, UserId};
 use crate::domain::rejection::Rejection;
 use crate::store::record::{Done, Head};
-use crate::store::{StoreError, table};
+use crate::store::{Key, StoreError, table};
 
 use super::Service;
 use super::error::{Error, Kind};
@@ -40,12 +40,14 @@ pub const WAITING_MAX: usize = 1024;
 pub const IDLE_LANES_MAX: usize = 1024;
 
 /// What a command did.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Answer {
     /// By id.
     pub refs: Refs,
     /// Whether an earlier command with the same client id did it.
     pub repeated: bool,
+    /// What it changed, as it was committed; nothing of a repeat, whose rows are read as they are now.
+    pub(super) changes: Vec<Arc<Change>>,
 }
 
 /// A command on its way.
@@ -58,6 +60,13 @@ struct Job {
     now: Time,
     ids: [Uuid; IDS_PER_COMMAND],
     answer: oneshot::Sender<Result<Answer, Error>>,
+}
+
+impl Job {
+    /// Where it stands that it was done.
+    fn done_key(&self, organization: OrganizationId) -> Option<Key> {
+        self.client_id.map(|id| table::done(organization, sender(&self.actor), id))
+    }
 }
 
 /// What is known of a busy organization between groups.
@@ -230,6 +239,11 @@ impl Service {
             articles_changed: false,
             timers_set: false,
         };
+        let done = group.iter().filter_map(|job| job.done_key(organization)).collect();
+        let commands = group.iter().map(|job| &job.command);
+        if let Err(error) = super::gather::load_ahead(&mut rows, done, commands).await {
+            tracing::debug!(%error, "a group could not be read ahead");
+        }
         for job in group {
             let (known_before, changes_before) = (known.clone(), decided.changes.len());
             let deciding =
@@ -293,8 +307,7 @@ impl Service {
         known: &mut Known,
         decided: &mut Decided,
     ) -> Result<Answer, Error> {
-        let organization = rows.organization();
-        let done_key = job.client_id.map(|it| table::done(organization, sender(&job.actor), it));
+        let done_key = job.done_key(rows.organization());
         if let Some(key) = &done_key
             && let Some(done) = rows.row::<Done>(key).await?
         {
@@ -313,16 +326,19 @@ impl Service {
             Err(rejection) => return Err(self.explain(rows, rejection).await?),
         };
         let Decision { events, refs } = decision;
+        let mut changes = Vec::with_capacity(events.len());
         for mut event in events {
             event.entry.digest = self.content_digest(&event);
             write::write(rows, &event).await?;
-            decided.changes.push(Arc::new(view::of_event(rows, &event).await?));
+            let change = Arc::new(view::of_event(rows, &event).await?);
+            changes.push(Arc::clone(&change));
+            decided.changes.push(change);
             note_effects(&event, known, decided, rows).await?;
         }
         if let Some(key) = done_key {
             rows.put(key, &Done { digest: job.digest, refs });
         }
-        Ok(Answer { refs, repeated: false })
+        Ok(Answer { refs, repeated: false, changes })
     }
 
     /// A rejection with the names its parameters need.
@@ -434,7 +450,7 @@ async fn note_effects(
 
 async fn repeat(rows: &Rows<'_>, done: &Done, job: &Job) -> Result<Answer, Error> {
     if done.digest == job.digest {
-        return Ok(Answer { refs: done.refs, repeated: true });
+        return Ok(Answer { refs: done.refs, repeated: true, changes: Vec::new() });
     }
     let refs = &done.refs;
     let header = match refs.conversation {

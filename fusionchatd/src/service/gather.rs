@@ -12,11 +12,12 @@ use crate::domain::message::SenderType;
 use crate::domain::timer::{Timer, TimerKind};
 use crate::domain::user::{Role, User};
 use crate::store::record::Pointer;
-use crate::store::{Direction, table};
+use crate::store::{Direction, Key, table};
 
 use super::error::Error;
 use super::rows::{PAGE_MAX, Rows};
 use super::timer::{ABSENT_PAGE, ABSENT_PAGES_MAX};
+use super::view;
 
 /// Reads what `command` needs. `accepting` are the staff who take conversations, known to the caller.
 pub(super) async fn gather(
@@ -88,6 +89,48 @@ pub(super) async fn gather(
     }
     facts.staffed = facts.inbox.as_ref().is_some_and(|inbox| inbox.is_staffed(accepting));
     Ok(facts)
+}
+
+/// Reads ahead what the messages of a group need, and the rows of `done`, in three calls: a call to the store costs more
+/// than a row. The rest, and what cannot be read, is read by the command that needs it.
+pub(super) async fn load_ahead<'a>(
+    rows: &mut Rows<'_>,
+    done: Vec<Key>,
+    commands: impl Iterator<Item = &'a Command> + Clone,
+) -> Result<(), Error> {
+    let organization = rows.organization();
+    let visitors = commands.clone().filter_map(|command| {
+        let Command::VisitorMessage { visitor, .. } = command else { return None };
+        Some(visitor)
+    });
+    let latest = |it: &Visitor| table::visitor_conversation(organization, it.user, it.inbox);
+    let mut keys = done;
+    for visitor in visitors.clone() {
+        keys.push(table::inbox(organization, visitor.inbox));
+        keys.push(table::user(organization, visitor.user));
+        keys.push(latest(visitor));
+        let session = visitor.session.as_ref().map(|(session, _)| session.id);
+        keys.extend(session.map(|id| table::session(organization, id)));
+    }
+    rows.load(keys).await?;
+    let of_staff = commands.filter_map(|command| {
+        let Command::Staff { conversation, .. } = command else { return None };
+        Some(*conversation)
+    });
+    let mut conversations: BTreeSet<ConversationId> = of_staff.collect();
+    for visitor in visitors {
+        let pointer = rows.pointer(&latest(visitor)).await?;
+        conversations.extend(pointer.map(|it| ConversationId(it.subject)));
+    }
+    let keys = conversations.iter().map(|id| table::conversation(organization, *id)).collect();
+    rows.load(keys).await?;
+    let mut around = Vec::new();
+    for id in conversations {
+        if let Some(header) = rows.conversation(id).await? {
+            around.extend(view::keys_around(organization, &header));
+        }
+    }
+    rows.load(around).await
 }
 
 /// The subject of a timer.

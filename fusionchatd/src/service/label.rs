@@ -65,7 +65,7 @@ impl Service {
         let header = self.find_conversation(actor, text).await?;
         let act = StaffAct::Flag { seq, reason };
         let answer = self.staff_act(actor, client_id, header.id, act).await?;
-        self.posted(actor, answer.refs).await
+        self.posted(actor, &answer).await
     }
 
     /// Takes a message back.
@@ -79,7 +79,7 @@ impl Service {
         let header = self.find_conversation(actor, text).await?;
         let act = StaffAct::Retract { seq };
         let answer = self.staff_act(actor, client_id, header.id, act).await?;
-        self.posted(actor, answer.refs).await
+        self.posted(actor, &answer).await
     }
 }
 

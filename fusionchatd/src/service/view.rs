@@ -1,7 +1,8 @@
 //! Rows with the names a reader needs, resolved once for every door: a conversation with its inbox's name, a
 //! message with its sender's. Names are looked up when they are shown and never stand in the journal.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::domain::conversation::Conversation;
 use crate::domain::entry::{ActorKind, ActorRef, Entry, EntryKind};
@@ -80,7 +81,7 @@ pub struct Change {
     /// The name of who did it.
     pub actor_name: String,
     /// The conversation it happened in.
-    pub conversation: Option<ConversationView>,
+    pub conversation: Option<Arc<ConversationView>>,
     /// The message or system line it brought.
     pub message: Option<MessageView>,
     /// The note it brought.
@@ -179,8 +180,12 @@ pub(super) async fn of_event(rows: &Rows<'_>, event: &Event) -> Result<Change, E
         | Content::Article(_)
         | Content::ArticleDeleted(_) => (None, None),
     };
+    let conversation = match &event.conversation {
+        Some(header) => Some(Arc::new(conversation(rows, header.clone()).await?)),
+        None => None,
+    };
     let parts = Parts {
-        header: event.conversation.clone(),
+        conversation,
         message: message_row,
         note: note_row,
         escalation: event.escalation.clone().filter(|_| begins_escalation(event.entry.kind)),
@@ -195,16 +200,21 @@ pub(super) async fn of_entries(
 ) -> Result<Vec<Change>, Error> {
     let keys = entries.iter().flat_map(|entry| keys_of(rows.organization(), entry)).collect();
     rows.load(keys).await?;
-    let mut around = Vec::new();
+    let mut headers = Vec::new();
     for id in entries.iter().filter_map(|it| it.conversation).collect::<BTreeSet<_>>() {
-        if let Some(header) = rows.conversation(id).await? {
-            around.extend(keys_around(rows.organization(), &header));
-        }
+        headers.extend(rows.conversation(id).await?);
     }
+    let around = headers.iter().flat_map(|it| keys_around(rows.organization(), it)).collect();
     rows.load(around).await?;
+    // Each as it is now, so the same for all its entries.
+    let mut conversations = BTreeMap::new();
+    for header in headers {
+        conversations.insert(header.id, Arc::new(conversation(rows, header).await?));
+    }
     let mut changes = Vec::with_capacity(entries.len());
     for entry in entries {
-        changes.push(of_entry(rows, entry).await?);
+        let view = entry.conversation.and_then(|id| conversations.get(&id)).cloned();
+        changes.push(of_entry(rows, entry, view).await?);
     }
     Ok(changes)
 }
@@ -224,7 +234,7 @@ fn keys_of(organization: OrganizationId, entry: &Entry) -> Vec<Key> {
 }
 
 /// The rows that a header names.
-fn keys_around(organization: OrganizationId, header: &Conversation) -> Vec<Key> {
+pub(super) fn keys_around(organization: OrganizationId, header: &Conversation) -> Vec<Key> {
     let people = [Some(header.visitor), header.assignee, header.last_agent].into_iter().flatten();
     let mut keys: Vec<Key> = people.map(|user| table::user(organization, user)).collect();
     keys.push(table::inbox(organization, header.inbox));
@@ -233,11 +243,14 @@ fn keys_around(organization: OrganizationId, header: &Conversation) -> Vec<Key> 
     keys
 }
 
-/// The change an entry of the journal was, with its rows as they are now.
-async fn of_entry(rows: &Rows<'_>, entry: Entry) -> Result<Change, Error> {
-    let mut parts = Parts::default();
+/// The change an entry of the journal was, in the conversation as it is now.
+async fn of_entry(
+    rows: &Rows<'_>,
+    entry: Entry,
+    conversation: Option<Arc<ConversationView>>,
+) -> Result<Change, Error> {
+    let mut parts = Parts { conversation, ..Parts::default() };
     if let Some(id) = entry.conversation {
-        parts.header = rows.conversation(id).await?;
         if entry.kind == EntryKind::NoteAdded {
             parts.note = rows.note(id, entry.position).await?;
         } else if let (EntryKind::MessageFlagged, Some(seq)) = (entry.kind, entry.number) {
@@ -261,17 +274,17 @@ fn begins_escalation(kind: EntryKind) -> bool {
     )
 }
 
-/// The rows of a change, before their names are resolved.
+/// The rows of a change, most of them before their names are resolved.
 #[derive(Default)]
 struct Parts {
-    header: Option<Conversation>,
+    conversation: Option<Arc<ConversationView>>,
     message: Option<Message>,
     note: Option<Note>,
     escalation: Option<Escalation>,
 }
 
 async fn assemble(rows: &Rows<'_>, entry: Entry, parts: Parts) -> Result<Change, Error> {
-    let number = parts.header.as_ref().map_or(0, |it| it.number);
+    let number = parts.conversation.as_ref().map_or(0, |it| it.header.number);
     let user = match entry.kind {
         EntryKind::UserCreated
         | EntryKind::AvailabilityChanged
@@ -316,10 +329,7 @@ async fn assemble(rows: &Rows<'_>, entry: Entry, parts: Parts) -> Result<Change,
     };
     Ok(Change {
         actor_name: actor_name(rows, &entry.actor).await?,
-        conversation: match parts.header {
-            Some(header) => Some(conversation(rows, header).await?),
-            None => None,
-        },
+        conversation: parts.conversation,
         message: match parts.message {
             Some(row) => Some(message(rows, row).await?),
             None => None,

@@ -344,7 +344,7 @@ pub(super) fn change(change: &Change, at: Cursor, prev: u64, public_url: &str) -
         actor: Some(actor(&entry.actor, &change.actor_name)),
         kind: entry.kind.name().to_owned(),
         reason: reason.unwrap_or_default(),
-        conversation: change.conversation.as_ref().map(conversation),
+        conversation: change.conversation.as_deref().map(conversation),
         message: change.message.as_ref().map(|it| message(it, public_url)),
         note: change.note.as_ref().map(|it| note(it, public_url)),
         escalation: change.escalation.as_ref().map(escalation),

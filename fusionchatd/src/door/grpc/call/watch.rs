@@ -45,7 +45,8 @@ impl WatchService for Door {
         };
         let ready = Frame::Ready(v1::Ready { head: Some(wire::cursor(watcher.cursor())) });
         let now = Instant::now();
-        let live = Live {
+        // Boxed, so that a frame moves its address.
+        let live = Box::new(Live {
             service: Arc::clone(&self.service),
             stop: self.stop.clone(),
             timing: self.timing,
@@ -57,7 +58,7 @@ impl WatchService for Door {
             check_at: now + self.timing.heartbeat,
             over: false,
             _counted: self.service.count(Connected::Stream),
-        };
+        });
         let frames = stream::unfold(Some(live), async |live| {
             let mut live = live.filter(|live| !live.over)?;
             match live.next().await {
