@@ -122,7 +122,7 @@ impl Ground {
         let inbox = service.create_inbox(&admin, None, new).await?.inbox.id;
         let mut guests = Vec::with_capacity(visitors);
         for _ in 0..visitors {
-            let guest = service.welcome(inbox, ORIGIN, None).await?;
+            let guest = service.welcome(inbox, ORIGIN, None).await?.guest;
             service.guest_message(&guest, client_id(), "Hello".to_owned(), None).await?;
             guests.push(guest);
         }

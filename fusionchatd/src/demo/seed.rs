@@ -234,7 +234,7 @@ struct Desk<'a> {
 
 impl Desk<'_> {
     async fn play(&mut self, steps: &[(i64, Step)]) -> anyhow::Result<()> {
-        let guest = self.service.welcome(self.inbox, self.origin, None).await?;
+        let guest = self.service.welcome(self.inbox, self.origin, None).await?.guest;
         for (ago, step) in steps {
             self.behind.store(ago * 1_000, Ordering::Relaxed);
             self.step(&guest, step).await?;

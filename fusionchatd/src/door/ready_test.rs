@@ -46,7 +46,7 @@ async fn fault_48_every_probe_says_that_the_disk_is_full() {
     let service = service.await.expect("a service");
     let founded = found(&service, "acme", SHOP).await;
     let say = async |text: &str| {
-        let guest = service.welcome(founded.inbox.id, SHOP, None).await.expect("welcome");
+        let guest = service.welcome(founded.inbox.id, SHOP, None).await.expect("welcome").guest;
         let id = crate::domain::id::ClientId(*service.new_id().as_bytes());
         service.guest_message(&guest, id, text.to_owned(), None).await.map(|_| ())
     };

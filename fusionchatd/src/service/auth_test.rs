@@ -273,7 +273,7 @@ async fn a_visitors_session_is_bound_to_its_page_and_inbox() {
     let rig = Rig::new().await;
     let guest = rig.guest().await;
     let inbox = rig.desk.inbox.id;
-    let again = rig.service.welcome(inbox, SHOP, Some(&guest.token)).await.expect("again");
+    let again = rig.service.welcome(inbox, SHOP, Some(&guest.token)).await.expect("again").guest;
     assert_eq!(again.claims, guest.claims);
     for origin in ["null", "https://evil.example.com", "", "https://shop.example.com.evil.com"] {
         let refused = rig.service.welcome(inbox, origin, None).await;

@@ -200,7 +200,8 @@ async fn numbers_and_positions_have_no_gap_under_concurrent_writers() {
     for visitor in 0..32 {
         let (service, inbox) = (Arc::clone(&rig.service), desks[visitor % 2].inbox.id);
         tasks.spawn(async move {
-            let guest = service.welcome(inbox, super::rig::SHOP, None).await.expect("welcome");
+            let guest =
+                service.welcome(inbox, super::rig::SHOP, None).await.expect("welcome").guest;
             let mut last = 0;
             for n in 1..=5 {
                 let text = format!("message {n}");

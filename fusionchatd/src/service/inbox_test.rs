@@ -116,7 +116,7 @@ async fn pages_hold_each_conversation_of_ones_inboxes_once() {
     let mut own = Vec::new();
     for at in 0..23 {
         let inbox = if at % 4 == 0 { rig.desk.inbox.id } else { closed.inbox.id };
-        let guest = rig.service.welcome(inbox, SHOP, None).await.expect("welcome");
+        let guest = rig.service.welcome(inbox, SHOP, None).await.expect("welcome").guest;
         let (id, _) = rig.say(&guest, "hello").await;
         if at % 4 == 0 {
             own.push(rig.header(id).await.number);

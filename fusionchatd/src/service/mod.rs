@@ -35,6 +35,7 @@ pub mod view;
 pub mod visitor;
 pub mod visitors;
 
+mod channel;
 mod digest;
 mod erase;
 mod gather;

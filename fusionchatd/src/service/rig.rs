@@ -190,7 +190,7 @@ impl Rig {
 
     pub(super) async fn guest(&self) -> Guest {
         let inbox = self.desk.inbox.id;
-        self.service.welcome(inbox, SHOP, None).await.expect("welcome")
+        self.service.welcome(inbox, SHOP, None).await.expect("welcome").guest
     }
 
     pub(super) async fn say(&self, guest: &Guest, text: &str) -> (ConversationId, u64) {

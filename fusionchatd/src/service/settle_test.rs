@@ -113,7 +113,7 @@ async fn a_crash_after_a_demotion_leaves_nobody_with_who_may_not_see_them() {
     let closed = rig.service.create_inbox(&rig.desk.admin, None, closed).await.expect("created");
     let promoted = Command::EditUser { user: b, name: None, role: Some(Role::Admin) };
     commit_alone(&rig, promoted).await;
-    let guest = rig.service.welcome(closed.inbox.id, SHOP, None).await.expect("welcome");
+    let guest = rig.service.welcome(closed.inbox.id, SHOP, None).await.expect("welcome").guest;
     let (id, _) = rig.say(&guest, "hello").await;
     let number = rig.header(id).await.number.to_string();
     rig.service.escalate(&rig.desk.admin, None, &number, String::new()).await.expect("escalated");

@@ -4,15 +4,14 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, watch};
 use uuid::Uuid;
 
 use crate::domain::actor::{Actor, Permission, Who};
-use crate::domain::id::{ConversationId, InboxId, UserId};
+use crate::domain::id::{ConversationId, InboxId, OrganizationId, UserId};
 use crate::domain::turn::awaits_assistant;
 use crate::domain::visible::visible;
 
+use super::channel::Heard;
 use super::ephemeral::{Ephemeral, Part, Place};
 use super::error::Error;
 use super::hub::{Seat, Topic};
@@ -50,8 +49,8 @@ pub struct Watcher {
     reach: Reach,
     only: Option<ConversationId>,
     seat: Seat,
-    wake: watch::Receiver<u64>,
-    signals: broadcast::Receiver<Arc<Ephemeral>>,
+    /// The position heard of up to which everything has been read.
+    read_to: Option<u64>,
     following: Following,
     /// The beginning of an answer, until it is known to be of the present.
     begun: Option<Arc<Ephemeral>>,
@@ -83,8 +82,6 @@ impl Service {
             None => None,
         };
         let seat = Seat::take(self, Topic::Organization(actor.organization));
-        let wake = seat.channel().wake();
-        let signals = seat.channel().signals();
         let (_, head) = self.rows(actor).head().await?;
         let now = Cursor { epoch: self.epoch(), position: head.position };
         let position = match after {
@@ -106,8 +103,7 @@ impl Service {
             reach,
             only,
             seat,
-            wake,
-            signals,
+            read_to: None,
             following: Following::default(),
             begun: None,
             position,
@@ -143,37 +139,30 @@ impl Watcher {
             if let Some(signal) = self.at_hand() {
                 return Ok(signal);
             }
-            // Seen before reading, so that a commit during the read wakes us again.
-            self.wake.borrow_and_update();
-            self.fill().await?;
-            if !self.pending.is_empty() {
-                continue;
-            }
             if let Some(signal) = self.take_begun().await? {
                 return Ok(Signal::Ephemeral(signal));
             }
-            // The journal first: a signal is never ahead of the change it follows.
-            tokio::select! {
-                biased;
-                changed = self.wake.changed() => {
-                    changed.map_err(|_| Error::unavailable("draining", "the daemon is stopping"))?;
+            match self.seat.hear(self.read_to) {
+                Heard::News(position) => {
+                    self.fill().await?;
+                    if self.pending.is_empty() {
+                        self.read_to = Some(position);
+                    }
                 }
-                signal = self.signals.recv() => {
+                Heard::Signal(signal) => {
                     if let Some(signal) = self.hear(signal) {
                         return Ok(Signal::Ephemeral(signal));
                     }
                 }
+                // Typing that was missed is stale anyway; of an answer no part may be missing.
+                Heard::Lost => self.told.extend(self.following.lost()),
+                Heard::Nothing => self.seat.wait(self.read_to).await,
             }
         }
     }
 
     /// What of a signal is for this reader.
-    fn hear(&mut self, signal: Result<Arc<Ephemeral>, RecvError>) -> Option<Arc<Ephemeral>> {
-        let Ok(signal) = signal else {
-            // Typing that was missed is stale anyway; of an answer no part may be missing.
-            self.told.extend(self.following.lost());
-            return None;
-        };
+    fn hear(&mut self, signal: Arc<Ephemeral>) -> Option<Arc<Ephemeral>> {
         if !self.is_near(signal.place()) {
             return None;
         }
@@ -256,11 +245,11 @@ pub enum VisitorSignal {
 #[derive(Debug)]
 pub struct VisitorWatcher {
     seat: Seat,
-    actor: Actor,
+    organization: OrganizationId,
     user: UserId,
     inbox: InboxId,
-    wake: watch::Receiver<u64>,
-    signals: broadcast::Receiver<Arc<Ephemeral>>,
+    /// The position heard of up to which everything has been read.
+    read_to: Option<u64>,
     following: Following,
     conversation: Option<ConversationId>,
     /// The turn in which the assistant is to answer.
@@ -303,11 +292,10 @@ impl Service {
         let Who::Visitor { user, inbox, .. } = &actor.who else { return Err(Error::forbidden()) };
         let seat = Seat::take(self, Topic::Visitor(actor.organization, *user));
         Ok(VisitorWatcher {
-            actor: actor.clone(),
+            organization: actor.organization,
             user: *user,
             inbox: *inbox,
-            wake: seat.channel().wake(),
-            signals: seat.channel().signals(),
+            read_to: None,
             following: Following::default(),
             seat,
             conversation: conversation.map(|view| view.header.id),
@@ -326,28 +314,24 @@ impl VisitorWatcher {
             if let Some(signal) = self.pending.pop_front() {
                 return Ok(signal);
             }
-            self.wake.borrow_and_update();
-            // Boxed, so that a socket that only waits does not hold the memory of a read.
-            Box::pin(self.fill()).await?;
-            if !self.pending.is_empty() {
-                continue;
-            }
-            // The journal first: a signal is never ahead of the message it follows.
-            tokio::select! {
-                biased;
-                changed = self.wake.changed() => {
-                    changed.map_err(|_| Error::unavailable("draining", "the daemon is stopping"))?;
+            match self.seat.hear(self.read_to) {
+                Heard::News(position) => {
+                    // Boxed, so that a socket that only waits does not hold the memory of a read.
+                    Box::pin(self.fill()).await?;
+                    if self.pending.is_empty() {
+                        self.read_to = Some(position);
+                    }
                 }
-                signal = self.signals.recv() => match signal {
-                    Ok(signal) if self.is_for_them(&signal) => {
+                Heard::Signal(signal) => {
+                    if self.is_for_them(&signal) {
                         return Ok(VisitorSignal::Ephemeral(signal));
                     }
-                    Ok(_) => {}
-                    Err(_) => {
-                        let dropped = self.following.lost().map(VisitorSignal::Ephemeral);
-                        self.pending.extend(dropped);
-                    }
                 }
+                Heard::Lost => {
+                    let dropped = self.following.lost().map(VisitorSignal::Ephemeral);
+                    self.pending.extend(dropped);
+                }
+                Heard::Nothing => self.seat.wait(self.read_to).await,
             }
         }
     }
@@ -377,7 +361,7 @@ impl VisitorWatcher {
 
     async fn fill(&mut self) -> Result<(), Error> {
         let service = Arc::clone(self.seat.service());
-        let rows = Rows::new(service.engine.as_ref(), self.actor.organization);
+        let rows = Rows::new(service.engine.as_ref(), self.organization);
         let Some(header) = rows.latest_of(self.user, self.inbox).await? else { return Ok(()) };
         if self.conversation != Some(header.id) {
             self.conversation = Some(header.id);

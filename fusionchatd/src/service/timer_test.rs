@@ -75,7 +75,8 @@ async fn a_timer_that_fails_keeps_no_other_waiting() {
     let (guest, second) = (rig.guest().await, found(&rig.service, "other").await);
     let (damaged, _) = rig.say(&guest, "hello").await;
     rig.pass(1);
-    let other = rig.service.welcome(second.inbox.id, super::rig::SHOP, None).await.expect("hello");
+    let other =
+        rig.service.welcome(second.inbox.id, super::rig::SHOP, None).await.expect("hello").guest;
     rig.say(&other, "hello").await;
     let key = table::conversation(rig.desk.organization, damaged);
     let put = vec![(key, vec![32, 1, 0xff].into())];

@@ -33,6 +33,13 @@ pub struct Guest {
     pub token: String,
     /// What the token says.
     pub claims: VisitorClaims,
+}
+
+/// How a visitor is welcomed.
+#[derive(Debug)]
+pub struct Welcome {
+    /// Who they are from now on.
+    pub guest: Guest,
     /// The inbox.
     pub inbox: Inbox,
     /// Its organization.
@@ -81,7 +88,7 @@ impl Service {
         inbox: InboxId,
         origin: &str,
         session: Option<&str>,
-    ) -> Result<Guest, Error> {
+    ) -> Result<Welcome, Error> {
         let found = match self.public_inbox(inbox).await {
             Ok(found) => Some(found),
             Err(error) if error.kind == Kind::NotFound => None,
@@ -107,7 +114,8 @@ impl Service {
             Some(parts) => parts,
             None => self.new_visitor(&inbox, origin)?,
         };
-        Ok(Guest { actor, token, claims, inbox, organization })
+        let guest = Guest { actor, token, claims };
+        Ok(Welcome { guest, inbox, organization })
     }
 
     fn new_visitor(
@@ -153,13 +161,13 @@ impl Service {
         locale: Option<String>,
     ) -> Result<Posted, Error> {
         self.limits.load().message(guest.claims.user.0)?;
-        let digest = message_digest(guest.inbox.id, &content);
+        let digest = message_digest(guest.claims.inbox, &content);
         let mut visitor = visitor_of(&guest.actor)?;
         visitor.locale = locale;
         visitor.session = Some((stored(&guest.claims), Hidden(token::hash(&guest.token))));
         let command = Command::VisitorMessage { visitor, conversation: None, content };
         let answer = self.execute(&guest.actor, Some(client_id), digest, command).await?;
-        self.posted(&guest.actor, answer.refs).await
+        self.posted(&guest.actor, &answer).await
     }
 
     /// A visitor's message by REST, in the conversation they named.
@@ -176,7 +184,7 @@ impl Service {
         let command =
             Command::VisitorMessage { visitor, conversation: Some(conversation), content };
         let answer = self.execute(actor, client_id, digest, command).await?;
-        self.posted(actor, answer.refs).await
+        self.posted(actor, &answer).await
     }
 
     /// A key speaks for the visitor of a conversation; the entry records the key.
@@ -197,7 +205,7 @@ impl Service {
         let digest = Digest::of("message_for").bytes(header.id.bytes()).text(&content).finish();
         let command = Command::VisitorMessage { visitor, conversation: Some(header.id), content };
         let answer = self.execute(actor, client_id, digest, command).await?;
-        self.posted(actor, answer.refs).await
+        self.posted(actor, &answer).await
     }
 
     /// Starts a conversation: a visitor's own with their token, or a new visitor's by a key, which may be a test.
@@ -237,7 +245,7 @@ impl Service {
         };
         let command = Command::VisitorMessage { visitor, conversation: None, content };
         let answer = self.execute(actor, client_id, digest, command).await?;
-        self.posted(actor, answer.refs).await
+        self.posted(actor, &answer).await
     }
 
     /// "Talk to a person".

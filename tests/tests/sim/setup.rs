@@ -128,7 +128,7 @@ async fn make_all() -> Result<Setup> {
     let mut guests = Vec::new();
     for at in 0..GUESTS + VIPS {
         let inbox = if at < GUESTS { web } else { vip };
-        guests.push(service.welcome(inbox, SHOP, None).await?);
+        guests.push(service.welcome(inbox, SHOP, None).await?.guest);
     }
     let mut ledger = Ledger::new(organization);
     ledger.admin = admin.staff();

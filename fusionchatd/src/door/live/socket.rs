@@ -24,7 +24,7 @@ use crate::service::error::Error;
 use crate::service::status::Connected;
 use crate::service::subscribe::{VisitorSignal, VisitorWatcher};
 use crate::service::view::{ConversationView, MessageView};
-use crate::service::visitor::{Guest, assistant_word};
+use crate::service::visitor::{Guest, Welcome, assistant_word};
 
 use super::frame::{self, Act, FromVisitor, InboxFrame, ToVisitor};
 use super::wire::{End, POLICY, Wire, end_of_hello};
@@ -46,8 +46,8 @@ const RESTART: End = End::Close(CLOSE_RESTART, "restart");
 /// Serves a socket until it ends.
 pub(super) async fn run(door: Arc<Door>, peer: Peer, upgraded: Upgraded) {
     let _counted = door.service.count(Connected::Socket);
-    let mut wire = Wire::new(upgraded, &door.options).await;
     // Boxed, so that a visitor who only waits does not hold the memory of hello and goodbye.
+    let mut wire = Box::pin(Wire::new(upgraded, &door.options)).await;
     let end = match Box::pin(Visitor::greet(&door, &peer, &mut wire)).await {
         Ok(mut visitor) => visitor.converse(&mut wire).await,
         Err(end) => end,
@@ -76,7 +76,7 @@ struct Visitor {
 }
 
 impl Visitor {
-    async fn greet(door: &Arc<Door>, peer: &Peer, wire: &mut Wire) -> Result<Self, End> {
+    async fn greet(door: &Arc<Door>, peer: &Peer, wire: &mut Wire) -> Result<Box<Self>, End> {
         let first = tokio::select! {
             () = door.stop.cancelled() => return Err(goodbye(wire, 0).await),
             first = tokio::time::timeout(door.options.hello_timeout, wire.read()) => first,
@@ -97,15 +97,15 @@ impl Visitor {
             }
         };
         let service = &door.service;
-        let guest = match admit(service, &inbox, &origin, session.as_deref()).await {
-            Ok(guest) => guest,
+        let welcome = match admit(service, &inbox, &origin, session.as_deref()).await {
+            Ok(welcome) => welcome,
             Err(error) => {
                 send_error(wire, &error, None).await?;
                 return Err(end_of_hello(&error));
             }
         };
-        let grants = service.hub().grants(guest.actor.organization);
-        let found = look(service, &guest, session.is_some()).await;
+        let grants = service.hub().grants(welcome.organization.id);
+        let found = look(service, &welcome.guest, session.is_some()).await;
         let (conversation, staffed) = match found {
             Ok(found) => found,
             Err(error) => {
@@ -116,9 +116,9 @@ impl Visitor {
         let last_seq = conversation.as_ref().map_or(0, |view| view.header.last_seq);
         let asked = resume.as_ref().map(|resume| resumed(service, conversation.as_ref(), resume));
         let seq = asked.flatten().unwrap_or_else(|| last_seq.saturating_sub(REPLAY_MAX));
-        let watcher = service.watch_visitor(&guest.actor, conversation.as_ref(), seq);
+        let watcher = service.watch_visitor(&welcome.guest.actor, conversation.as_ref(), seq);
         let watcher = watcher.map_err(|error| end_of_hello(&error))?;
-        welcome(wire, service, &guest, conversation.as_ref(), staffed).await?;
+        say_welcome(wire, service, &welcome, conversation.as_ref(), staffed).await?;
         let reset = asked == Some(None);
         if reset {
             wire.send(&ToVisitor::Reset { epoch: service.epoch().to_string() }).await?;
@@ -126,11 +126,12 @@ impl Visitor {
         let period = door.options.ping_interval;
         let mut pings = tokio::time::interval_at(Instant::now() + period, period);
         pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Ok(Self {
+        // Boxed, so that it is moved by its address: each move of itself would be room in its task.
+        Ok(Box::new(Self {
             door: Arc::clone(door),
             peer: peer.clone(),
             locale: locale.and_then(|text| name::locale(&text).ok()),
-            guest,
+            guest: welcome.guest,
             watcher,
             grants,
             pings,
@@ -139,7 +140,7 @@ impl Visitor {
             staff_mark: conversation.as_ref().map_or(0, |view| view.header.staff_mark),
             replay_to: (conversation.is_some() || reset).then_some(last_seq),
             typed_at: None,
-        })
+        }))
     }
 
     async fn converse(&mut self, wire: &mut Wire) -> End {
@@ -155,7 +156,7 @@ impl Visitor {
     async fn step(&mut self, wire: &mut Wire) -> Result<(), End> {
         if self.replay_to.is_some_and(|last| self.seq >= last) {
             self.replay_to = None;
-            wire.send(&ToVisitor::Live { last_seq: self.seq }).await?;
+            Box::pin(wire.send(&ToVisitor::Live { last_seq: self.seq })).await?;
         }
         let came = tokio::select! {
             () = self.door.stop.cancelled() => Came::Stop,
@@ -167,17 +168,17 @@ impl Visitor {
         match came {
             Came::Stop => {
                 let spread = u64::from(self.guest.claims.session.bytes()[15]);
-                Err(goodbye(wire, spread).await)
+                Err(Box::pin(goodbye(wire, spread)).await)
             }
             // Boxed, so that an idle visitor does not hold the memory of a busy one.
             Came::Frame(text) => Box::pin(self.hear(wire, &text)).await,
             Came::Signal(Ok(signal)) => Box::pin(self.tell(wire, signal)).await,
-            Came::Signal(Err(error)) => Err(end_with(wire, &error).await),
+            Came::Signal(Err(error)) => Err(Box::pin(end_with(wire, &error)).await),
             Came::Rights => Box::pin(self.check_rights(wire)).await,
             Came::Tick if self.door.service.now() >= self.guest.claims.expires_at => {
                 Err(SESSION_ENDED)
             }
-            Came::Tick => wire.ping().await,
+            Came::Tick => Box::pin(wire.ping()).await,
         }
     }
 
@@ -379,14 +380,14 @@ async fn admit(
     inbox: &str,
     origin: &str,
     session: Option<&str>,
-) -> Result<Guest, Error> {
+) -> Result<Welcome, Error> {
     let inbox = inbox.parse::<InboxId>().map_err(|_| Error::not_found())?;
-    let guest = service.welcome(inbox, origin, session).await?;
+    let welcome = service.welcome(inbox, origin, session).await?;
     // A session made this moment has said no hello before; counting it would only fill the map.
     if session.is_some() {
-        service.limiter().hello(guest.claims.session.0)?;
+        service.limiter().hello(welcome.guest.claims.session.0)?;
     }
-    Ok(guest)
+    Ok(welcome)
 }
 
 /// Reads what the welcome says. A session that was continued is checked once more, now that its end
@@ -415,25 +416,25 @@ fn resumed(
     known.then_some(seq)
 }
 
-async fn welcome(
+async fn say_welcome(
     wire: &mut Wire,
     service: &Service,
-    guest: &Guest,
+    welcome: &Welcome,
     conversation: Option<&ConversationView>,
     staffed: bool,
 ) -> Result<(), End> {
     let inbox = InboxFrame {
-        id: guest.inbox.id.to_string(),
-        name: &guest.inbox.name,
-        locale: &guest.inbox.locale,
-        assistant: assistant_word(guest.inbox.assistant),
+        id: welcome.inbox.id.to_string(),
+        name: &welcome.inbox.name,
+        locale: &welcome.inbox.locale,
+        assistant: assistant_word(welcome.inbox.assistant),
         staffed,
     };
     wire.send(&ToVisitor::Welcome {
-        session: &guest.token,
-        expires_at: guest.claims.expires_at,
+        session: &welcome.guest.token,
+        expires_at: welcome.guest.claims.expires_at,
         epoch: service.epoch().to_string(),
-        organization: &guest.organization.name,
+        organization: &welcome.organization.name,
         inbox,
         conversation: conversation.map(VisitorConversation::from),
     })

@@ -1,0 +1,332 @@
+//! One audience: its last changes, so that live readers need not go to the store, its signals, which are never stored,
+//! and the bell that wakes who waits. There is one for every visitor who only looks, so one in which nothing was said
+//! holds next to no memory: tokio's broadcast channel would keep 2 KiB for signals that may never come.
+
+use std::collections::VecDeque;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::domain::entry::EntryKind;
+
+use super::ephemeral::Ephemeral;
+use super::view::Change;
+
+/// How many recent changes an audience keeps.
+const RECENT_MAX: usize = 512;
+/// How much text those may hold together, in bytes.
+const RECENT_BYTES_MAX: usize = 1024 * 1024;
+/// How many signals a reader may have before it before the oldest are dropped.
+const SIGNALS_MAX: usize = 64;
+
+/// What a reader finds.
+#[derive(Debug)]
+pub(super) enum Heard {
+    /// There are entries it has not read; everything up to this position is on disk.
+    News(u64),
+    /// A signal. All entries published before it have been read.
+    Signal(Arc<Ephemeral>),
+    /// Signals were dropped before it came for them.
+    Lost,
+    /// Nothing that is new.
+    Nothing,
+}
+
+/// The number of the signal that a reader takes next.
+#[derive(Debug)]
+pub(super) struct Next(u64);
+
+/// One audience.
+#[derive(Debug, Default)]
+pub(super) struct Channel {
+    state: Mutex<State>,
+    bell: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// The last position published.
+    position: u64,
+    recent: Recent,
+    signals: Signals,
+}
+
+impl State {
+    fn is_behind(&self, read_to: Option<u64>) -> bool {
+        read_to != Some(self.position)
+    }
+}
+
+impl Channel {
+    /// One more reader; it hears the signals from now on.
+    pub(super) fn join(&self) -> Next {
+        let signals = &mut self.lock().signals;
+        signals.readers += 1;
+        Next(signals.end())
+    }
+
+    /// One reader less.
+    pub(super) fn leave(&self, next: &Next) {
+        self.lock().signals.leave(next);
+    }
+
+    /// What is new for a reader who has read everything up to `read_to`, a position heard here: entries first, so that
+    /// a signal is never ahead of the change it follows.
+    pub(super) fn hear(&self, read_to: Option<u64>, next: &mut Next) -> Heard {
+        let mut state = self.lock();
+        if state.is_behind(read_to) {
+            Heard::News(state.position)
+        } else {
+            state.signals.take(next)
+        }
+    }
+
+    /// Waits until there may be something to hear. Safe to drop and call again.
+    pub(super) async fn wait(&self, read_to: Option<u64>, next: &Next) {
+        let mut rung = pin!(self.bell.notified());
+        // Before looking, so that a bell between the look and the wait is heard.
+        rung.as_mut().enable();
+        if !self.has_news(read_to, next) {
+            rung.await;
+        }
+    }
+
+    fn has_news(&self, read_to: Option<u64>, next: &Next) -> bool {
+        let state = self.lock();
+        state.is_behind(read_to) || next.0 < state.signals.end()
+    }
+
+    /// Tells of changes; `keep` if live readers are to find them here.
+    pub(super) fn publish(&self, changes: &[Arc<Change>], keep: bool) {
+        let Some(last) = changes.last() else { return };
+        let mut state = self.lock();
+        if keep {
+            state.recent.add(changes);
+        }
+        state.position = last.entry.position.max(state.position);
+        drop(state);
+        self.bell.notify_waiters();
+    }
+
+    /// Says what is never stored to those who are there.
+    pub(super) fn say(&self, signal: &Arc<Ephemeral>) {
+        self.lock().signals.add(signal);
+        self.bell.notify_waiters();
+    }
+
+    /// The changes after `position` without a gap, or none if they are no longer all here.
+    pub(super) fn recent_after(&self, position: u64, limit: usize) -> Option<Vec<Arc<Change>>> {
+        let recent = &self.lock().recent;
+        let first = recent.changes.front()?.entry.position;
+        if position + 1 < first {
+            return None;
+        }
+        let skip = usize::try_from(position + 1 - first).unwrap_or(usize::MAX);
+        Some(recent.changes.iter().skip(skip).take(limit).cloned().collect())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Every change under this lock is a whole one.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The last changes without a gap, oldest first.
+#[derive(Debug, Default)]
+struct Recent {
+    changes: VecDeque<Arc<Change>>,
+    bytes: usize,
+}
+
+impl Recent {
+    fn add(&mut self, changes: &[Arc<Change>]) {
+        let follows = self
+            .changes
+            .back()
+            .zip(changes.first())
+            .is_none_or(|(back, first)| back.entry.position + 1 == first.entry.position);
+        if !follows {
+            *self = Self::default();
+        }
+        if changes.iter().any(|it| it.entry.kind == EntryKind::MessageRetracted) {
+            // What was taken back is in here; the rows have it no more.
+            *self = Self::default();
+            return;
+        }
+        self.bytes += changes.iter().map(|it| text_bytes(it)).sum::<usize>();
+        self.changes.extend(changes.iter().cloned());
+        while self.changes.len() > RECENT_MAX || self.bytes > RECENT_BYTES_MAX {
+            let Some(oldest) = self.changes.pop_front() else { break };
+            self.bytes -= text_bytes(&oldest);
+        }
+    }
+}
+
+/// How much text a change holds.
+fn text_bytes(change: &Change) -> usize {
+    let message = change.message.as_ref().map_or(0, |it| it.message.content.len());
+    message + change.note.as_ref().map_or(0, |it| it.note.content.len())
+}
+
+/// The signals that not every reader has taken yet, by number.
+#[derive(Debug, Default)]
+struct Signals {
+    /// The number of the oldest that is kept.
+    first: u64,
+    kept: VecDeque<Said>,
+    readers: usize,
+}
+
+#[derive(Debug)]
+struct Said {
+    signal: Arc<Ephemeral>,
+    /// How many readers have not taken it.
+    left: usize,
+}
+
+impl Signals {
+    /// The number of the next one.
+    fn end(&self) -> u64 {
+        self.first + self.kept.len() as u64
+    }
+
+    fn add(&mut self, signal: &Arc<Ephemeral>) {
+        if self.readers == 0 {
+            return;
+        }
+        if self.kept.len() == SIGNALS_MAX {
+            self.kept.pop_front();
+            self.first += 1;
+        }
+        self.kept.push_back(Said { signal: Arc::clone(signal), left: self.readers });
+    }
+
+    fn take(&mut self, next: &mut Next) -> Heard {
+        if next.0 < self.first {
+            next.0 = self.first;
+            return Heard::Lost;
+        }
+        let Some(said) = self.at(next.0) else { return Heard::Nothing };
+        said.left -= 1;
+        let signal = Arc::clone(&said.signal);
+        next.0 += 1;
+        self.forget();
+        Heard::Signal(signal)
+    }
+
+    fn leave(&mut self, next: &Next) {
+        self.readers -= 1;
+        for number in next.0.max(self.first)..self.end() {
+            if let Some(said) = self.at(number) {
+                said.left -= 1;
+            }
+        }
+        self.forget();
+    }
+
+    fn at(&mut self, number: u64) -> Option<&mut Said> {
+        let index = number.checked_sub(self.first)?;
+        self.kept.get_mut(usize::try_from(index).ok()?)
+    }
+
+    /// Lets go of what everybody has taken.
+    fn forget(&mut self) {
+        while self.kept.front().is_some_and(|said| said.left == 0) {
+            self.kept.pop_front();
+            self.first += 1;
+        }
+        if self.kept.is_empty() {
+            self.kept = VecDeque::new();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use crate::domain::id::{ConversationId, InboxId};
+    use crate::service::ephemeral::{Part, Place, Streamed};
+
+    use super::*;
+
+    fn signal(turn: u64) -> Arc<Ephemeral> {
+        let (conversation, inbox) = (ConversationId(Uuid::nil()), InboxId(Uuid::nil()));
+        let place = Place { conversation, inbox, test: false };
+        Arc::new(Ephemeral::Streamed(Streamed { place, turn, part: Part::Dropped }))
+    }
+
+    /// What a reader hears who has read every entry: the turns of its signals, and 0 where some were lost.
+    fn hear(channel: &Channel, next: &mut Next) -> Vec<u64> {
+        let mut turns = Vec::new();
+        loop {
+            match channel.hear(Some(0), next) {
+                Heard::Signal(signal) => match &*signal {
+                    Ephemeral::Streamed(streamed) => turns.push(streamed.turn),
+                    Ephemeral::Typing(_) => turns.push(u64::MAX),
+                },
+                Heard::Lost => turns.push(0),
+                Heard::Nothing => return turns,
+                Heard::News(position) => panic!("nothing was published, but {position}"),
+            }
+        }
+    }
+
+    fn kept(channel: &Channel) -> (usize, usize) {
+        let signals = &channel.lock().signals;
+        (signals.kept.len(), signals.kept.capacity())
+    }
+
+    #[test]
+    fn a_signal_is_kept_until_everybody_has_it() {
+        let channel = Channel::default();
+        channel.say(&signal(1));
+        let (mut one, two) = (channel.join(), channel.join());
+        channel.say(&signal(2));
+        let mut three = channel.join();
+        channel.say(&signal(3));
+        assert_eq!(hear(&channel, &mut one), [2, 3], "from when it joined");
+        assert_eq!(hear(&channel, &mut three), [3]);
+        assert_eq!(kept(&channel).0, 2, "one reader has taken neither");
+        channel.leave(&two);
+        assert_eq!(kept(&channel), (0, 0), "nor is the room for them kept");
+        channel.say(&signal(4));
+        assert_eq!((hear(&channel, &mut one), hear(&channel, &mut three)), (vec![4], vec![4]));
+        channel.leave(&one);
+        channel.leave(&three);
+        channel.say(&signal(5));
+        assert_eq!(kept(&channel), (0, 0), "nobody is there");
+    }
+
+    #[test]
+    fn a_slow_reader_is_told_once_that_it_lost_some() {
+        let channel = Channel::default();
+        let (mut slow, mut quick) = (channel.join(), channel.join());
+        let count = SIGNALS_MAX as u64 + 10;
+        for turn in 1..=count {
+            channel.say(&signal(turn));
+            assert_eq!(hear(&channel, &mut quick), [turn]);
+        }
+        assert_eq!(kept(&channel).0, SIGNALS_MAX);
+        let heard = hear(&channel, &mut slow);
+        assert_eq!((heard[0], heard[1], heard.len()), (0, 11, SIGNALS_MAX + 1));
+        assert_eq!(kept(&channel), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn entries_come_before_the_signals_said_after_them() {
+        let channel = Channel::default();
+        let mut next = channel.join();
+        assert!(matches!(channel.hear(None, &mut next), Heard::News(0)), "it has read nothing yet");
+        channel.say(&signal(1));
+        channel.wait(Some(0), &next).await;
+        assert!(matches!(channel.hear(Some(7), &mut next), Heard::News(0)));
+        assert_eq!(hear(&channel, &mut next), [1]);
+        let mut waiting = Box::pin(channel.wait(Some(0), &next));
+        assert!(futures::poll!(waiting.as_mut()).is_pending());
+        channel.say(&signal(2));
+        waiting.await;
+        channel.leave(&next);
+    }
+}
