@@ -19,6 +19,7 @@ use fusionchatd::service::organization::CreateOrganization;
 use fusionchatd::service::proxy::Proxies;
 use fusionchatd::service::visitor::Guest;
 use fusionchatd::service::{Clock, Service, Settings};
+use fusionchatd::store::moment::Moment;
 use fusionchatd::store::{Batch, Direction, Engine, EngineStats, Key, Range, StoreError, Value};
 use futures::future::BoxFuture;
 use tokio::sync::watch;
@@ -61,6 +62,10 @@ impl Engine for Recorder {
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
         self.batches.lock().unwrap_or_else(PoisonError::into_inner).push(batch.clone());
         self.engine.commit(batch)
+    }
+
+    fn moment(&self) -> BoxFuture<'_, Result<Moment, StoreError>> {
+        self.engine.moment()
     }
 
     fn stats(&self) -> EngineStats {

@@ -230,6 +230,12 @@ impl From<StoreError> for Error {
             StoreError::Conflict => {
                 Self::unavailable("unavailable", "the rows kept changing; nothing was written")
             }
+            StoreError::MomentTaken => {
+                Self::new(Kind::Conflict, "backup_under_way", error.to_string())
+            }
+            StoreError::MomentOverrun { .. } => {
+                Self::new(Kind::Limited, "backup_overrun", error.to_string())
+            }
             StoreError::Closed => Self::unavailable("draining", "the daemon is stopping"),
             StoreError::Failed { .. } => {
                 let mut public = Self::unavailable("unavailable", "the daemon's store has failed");

@@ -8,6 +8,7 @@ pub mod article;
 pub mod assistant;
 pub mod audit;
 pub mod auth;
+pub mod backup;
 pub mod conversation;
 pub mod ephemeral;
 pub mod error;

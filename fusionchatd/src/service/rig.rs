@@ -19,6 +19,7 @@ use crate::domain::inbox::Inbox;
 use crate::domain::timer::Delays;
 use crate::domain::user::Role;
 use crate::store::memory::MemoryEngine;
+use crate::store::moment::Moment;
 use crate::store::{Batch, Direction, Engine, EngineStats, Key, Range, StoreError, Value};
 
 use super::error::Error;
@@ -95,6 +96,10 @@ impl Engine for Gate {
             self.deleted_at_once.fetch_max(batch.delete.len(), Ordering::SeqCst);
             self.engine.commit(batch).await
         })
+    }
+
+    fn moment(&self) -> BoxFuture<'_, Result<Moment, StoreError>> {
+        self.engine.moment()
     }
 
     fn stats(&self) -> EngineStats {

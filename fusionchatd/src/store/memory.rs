@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 
+use crate::store::moment::{Before, Frontier, Moment};
 use crate::store::{
     Batch, Direction, Engine, EngineStats, Key, Range, StoreError, Value, is_reserved,
 };
@@ -34,6 +35,7 @@ pub type FaultHook = Arc<dyn Fn(&Batch) -> Fault + Send + Sync>;
 pub struct MemoryEngine {
     state: Mutex<State>,
     failed: watch::Sender<Option<String>>,
+    frontier: Arc<Frontier>,
 }
 
 #[derive(Default)]
@@ -62,7 +64,7 @@ impl MemoryEngine {
     /// An engine without a row.
     #[must_use]
     pub fn new() -> Self {
-        Self { state: Mutex::default(), failed: watch::Sender::new(None) }
+        Self { state: Mutex::default(), failed: watch::Sender::new(None), frontier: Arc::default() }
     }
 
     /// An engine with the rows this one holds now, open and without faults: what a restarted
@@ -97,10 +99,10 @@ impl MemoryEngine {
         let hook = self.open_state()?.faults.clone();
         let fault = hook.map_or(Fault::None, |hook| hook(&batch));
         match fault {
-            Fault::None => self.open_state()?.apply(batch),
+            Fault::None => self.open_state()?.apply(batch, &self.frontier),
             Fault::Before(error) => Err(self.note(error)),
             Fault::After(error) => {
-                self.open_state()?.apply(batch)?;
+                self.open_state()?.apply(batch, &self.frontier)?;
                 Err(self.note(error))
             }
         }
@@ -115,11 +117,12 @@ impl MemoryEngine {
 }
 
 impl State {
-    fn apply(&mut self, batch: Batch) -> Result<(), StoreError> {
+    fn apply(&mut self, batch: Batch, frontier: &Frontier) -> Result<(), StoreError> {
         let holds = |(key, value): &(Key, Option<Value>)| self.rows.get(key) == value.as_ref();
         if !batch.expect.iter().all(holds) {
             return Err(StoreError::Conflict);
         }
+        frontier.writing(|| self.before(&batch));
         // A key or value may be a slice of some larger buffer, which a map would keep alive whole.
         for (key, value) in batch.put {
             self.rows.insert(Bytes::copy_from_slice(&key), Bytes::copy_from_slice(&value));
@@ -127,7 +130,13 @@ impl State {
         for key in &batch.delete {
             self.rows.remove(key);
         }
+        frontier.written();
         Ok(())
+    }
+
+    fn before(&self, batch: &Batch) -> Before {
+        let keys = batch.put.iter().map(|(key, _)| key).chain(&batch.delete);
+        keys.map(|key| (key.clone(), self.rows.get(key).cloned())).collect()
     }
 
     fn scan(&self, range: &Range, direction: Direction, limit: usize) -> Vec<(Key, Value)> {
@@ -169,6 +178,13 @@ impl Engine for MemoryEngine {
         Box::pin(async move { self.write(batch) })
     }
 
+    fn moment(&self) -> BoxFuture<'_, Result<Moment, StoreError>> {
+        Box::pin(async move {
+            drop(self.open_state()?);
+            self.frontier.begin().await
+        })
+    }
+
     fn stats(&self) -> EngineStats {
         EngineStats { engine: "memory", bytes_on_disk: 0, disk_full: false }
     }
@@ -180,6 +196,7 @@ impl Engine for MemoryEngine {
     fn close(&self) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
             self.lock().closed = true;
+            self.frontier.end();
             Ok(())
         })
     }

@@ -5,6 +5,7 @@
 //! - [`memory`]: a map, for tests and throw-away runs.
 //! - [`sled`]: the default engine on disk, and the only place that knows how to use it safely.
 //! - [`redb`]: the other engine on disk.
+//! - [`moment`]: all rows as they were at one moment, read while commits go on.
 //! - [`walk`], [`check`], [`rewrite`]: all rows, one after another: read, judged, or copied into a new directory.
 //! - [`disk`]: what both have in common: the lock, the queue, the groups, the one writer.
 //!
@@ -29,6 +30,9 @@ mod kill_test;
 pub mod memory;
 #[cfg(test)]
 mod model_test;
+pub mod moment;
+#[cfg(test)]
+mod moment_test;
 pub mod open;
 pub mod record;
 pub mod redb;
@@ -41,6 +45,7 @@ pub(crate) mod suite;
 pub mod table;
 pub mod walk;
 
+use moment::Moment;
 use open::DiskEngine;
 
 /// The name of a row. Engines order rows by the bytes of their keys.
@@ -187,6 +192,13 @@ pub trait Engine: Send + Sync + 'static {
     /// [`Batch::check`]; `Failed` for good once a write went wrong; `Closed` after [`Self::close`].
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>>;
 
+    /// Begins to read every row as it is at this moment, one such reading at a time. Commits do not wait for it, but for
+    /// the page it is reading.
+    ///
+    /// # Errors
+    /// `MomentTaken` while another reads; `Closed` or `Failed`.
+    fn moment(&self) -> BoxFuture<'_, Result<Moment, StoreError>>;
+
     /// What the engine says of itself; reads a few file sizes, no rows.
     fn stats(&self) -> EngineStats;
 
@@ -304,6 +316,18 @@ pub enum StoreError {
     /// The engine has been closed.
     #[error("the store is closed; the daemon is stopping")]
     Closed,
+    /// Another reading of one moment is under way.
+    #[error("a backup is being made already; wait for its end, or end it")]
+    MomentTaken,
+    /// Commits overwrote more than is kept for a reading of one moment.
+    #[error(
+        "while the backup was read, more was overwritten than the {max} bytes that are kept for it; \
+         make it while less is written, or over a faster connection"
+    )]
+    MomentOverrun {
+        /// How much is kept.
+        max: usize,
+    },
     /// The directory holds the data of another engine.
     #[error(
         "the data in {} is of the engine {found}, not {asked}; ask for \"{found}:\", or move it \

@@ -7428,6 +7428,18 @@ pub struct GetServerStoreResponse {
     #[prost(bool, tag = "6")]
     pub disk_full: bool,
 }
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateBackupRequest {}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct CreateBackupResponse {
+    /// The next bytes of the backup's file, at most 64 KiB. The file is whole once the call has ended well; it says so
+    /// itself, too.
+    #[prost(bytes = "vec", tag = "1")]
+    pub bytes: ::prost::alloc::vec::Vec<u8>,
+    /// How many rows have been read so far.
+    #[prost(uint64, tag = "2")]
+    pub rows: u64,
+}
 /// Generated client implementations.
 pub mod server_service_client {
     #![allow(
@@ -7561,6 +7573,32 @@ pub mod server_service_client {
                 );
             self.inner.unary(req, path, codec).await
         }
+        /// For the operator: every row as it is at this moment, as one file, while everything goes on. One call at a time. The
+        /// file holds password hashes, the keys' hashes and the daemon's secret: keep it as private as the store.
+        pub async fn create_backup(
+            &mut self,
+            request: impl tonic::IntoRequest<super::CreateBackupRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::CreateBackupResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/fusionchat.v1.ServerService/CreateBackup",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("fusionchat.v1.ServerService", "CreateBackup"));
+            self.inner.server_streaming(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -7589,6 +7627,21 @@ pub mod server_service_server {
             request: tonic::Request<super::GetServerStoreRequest>,
         ) -> std::result::Result<
             tonic::Response<super::GetServerStoreResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the CreateBackup method.
+        type CreateBackupStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::CreateBackupResponse, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// For the operator: every row as it is at this moment, as one file, while everything goes on. One call at a time. The
+        /// file holds password hashes, the keys' hashes and the daemon's secret: keep it as private as the store.
+        async fn create_backup(
+            &self,
+            request: tonic::Request<super::CreateBackupRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::CreateBackupStream>,
             tonic::Status,
         >;
     }
@@ -7756,6 +7809,52 @@ pub mod server_service_server {
                                 max_encoding_message_size,
                             );
                         let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/fusionchat.v1.ServerService/CreateBackup" => {
+                    #[allow(non_camel_case_types)]
+                    struct CreateBackupSvc<T: ServerService>(pub Arc<T>);
+                    impl<
+                        T: ServerService,
+                    > tonic::server::ServerStreamingService<super::CreateBackupRequest>
+                    for CreateBackupSvc<T> {
+                        type Response = super::CreateBackupResponse;
+                        type ResponseStream = T::CreateBackupStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::CreateBackupRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ServerService>::create_backup(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = CreateBackupSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
                         Ok(res)
                     };
                     Box::pin(fut)

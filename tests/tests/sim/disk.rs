@@ -14,6 +14,7 @@ use tokio::sync::watch;
 
 use fusionchatd::domain::id::OrganizationId;
 use fusionchatd::store::memory::MemoryEngine;
+use fusionchatd::store::moment::Moment;
 use fusionchatd::store::record::{Head, Number, Record as _};
 use fusionchatd::store::table::{self, Table};
 use fusionchatd::store::{Batch, Direction, Engine, EngineStats, Key, Range, StoreError, Value};
@@ -351,6 +352,10 @@ impl Engine for Disk {
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(self.write(batch))
+    }
+
+    fn moment(&self) -> BoxFuture<'_, Result<Moment, StoreError>> {
+        self.rows.moment()
     }
 
     fn stats(&self) -> EngineStats {

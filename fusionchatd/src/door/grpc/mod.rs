@@ -202,6 +202,11 @@ fn server() -> Server {
         .http2_keepalive_timeout(Some(PONG_WITHIN))
 }
 
+/// What a stream ends with when the daemon does.
+fn draining() -> Error {
+    Error::unavailable("draining", "the daemon is stopping")
+}
+
 /// What the calls share.
 #[derive(Debug)]
 struct Door {

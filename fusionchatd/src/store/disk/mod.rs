@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 
+use crate::store::moment::{Frontier, Moment};
 use crate::store::open::OpenOptions;
 use crate::store::{Batch, EngineStats, StoreError};
 
@@ -37,6 +38,8 @@ pub(super) const ROWS_INLINE_MAX: u32 = 16;
 pub(super) struct Front {
     pub(super) directory: Arc<Path>,
     queue: Queue,
+    /// Where a backup has come to.
+    frontier: Arc<Frontier>,
     /// Kept by the writer, which watches the disk.
     disk_full: Arc<AtomicBool>,
     lock: Mutex<Option<Arc<DirectoryLock>>>,
@@ -50,6 +53,7 @@ impl Front {
         Self {
             directory,
             queue: Queue::new(),
+            frontier: Arc::default(),
             disk_full: Arc::default(),
             lock: Mutex::new(Some(lock)),
             failed: watch::Sender::new(None),
@@ -75,6 +79,15 @@ impl Front {
                 }
             },
             None => Err(self.gone()),
+        }
+    }
+
+    /// Begins a reading of one moment.
+    pub(super) async fn moment(&self) -> Result<Moment, StoreError> {
+        self.standing()?;
+        match self.frontier.begin().await {
+            Err(StoreError::Closed) => Err(self.gone()),
+            begun => begun,
         }
     }
 
@@ -138,6 +151,7 @@ impl Front {
     /// The writer's last act: nobody waits for it any more.
     pub(super) fn end(&self) {
         self.queue.abandon();
+        self.frontier.end();
         self.ended.send_replace(true);
     }
 }

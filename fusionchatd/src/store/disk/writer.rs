@@ -51,7 +51,7 @@ pub(in crate::store) fn run<B: Back>(front: &Front, mut back: B, mut space: Spac
 fn serve<B: Back>(front: &Front, back: &mut B, space: &mut Space) -> Result<(), String> {
     loop {
         match front.queue.next(IDLE_INTERVAL) {
-            Next::Group(jobs) => write_group(back, space, jobs)?,
+            Next::Group(jobs) => write_group(front, back, space, jobs)?,
             // For the log: each group looks for itself.
             Next::Idle => {
                 let _ = space.check();
@@ -63,7 +63,12 @@ fn serve<B: Back>(front: &Front, back: &mut B, space: &mut Space) -> Result<(), 
 }
 
 /// Writes one group and answers it; the error is of the engine, no longer of a batch.
-fn write_group<B: Back>(back: &mut B, space: &mut Space, jobs: Vec<Job>) -> Result<(), String> {
+fn write_group<B: Back>(
+    front: &Front,
+    back: &mut B,
+    space: &mut Space,
+    jobs: Vec<Job>,
+) -> Result<(), String> {
     let room = space.check();
     let mut group = Group::default();
     let mut answers = Vec::with_capacity(jobs.len());
@@ -73,8 +78,10 @@ fn write_group<B: Back>(back: &mut B, space: &mut Space, jobs: Vec<Job>) -> Resu
         answers.push((job.answer, verdict));
     }
     if !group.is_read_only() {
+        front.frontier.writing(|| group.before());
         // Without a word the answers are dropped, and their callers find the engine failed.
         back.write(group)?;
+        front.frontier.written();
     }
     for (answer, verdict) in answers {
         // A caller that has gone away does not need it.

@@ -21,6 +21,7 @@ use crate::store::disk::group::Group;
 use crate::store::disk::lock::DirectoryLock;
 use crate::store::disk::writer::Back;
 use crate::store::disk::{self, Front, KEYS_INLINE_MAX, ROWS_INLINE_MAX, files};
+use crate::store::moment::Moment;
 use crate::store::open::OpenOptions;
 use crate::store::{
     Batch, Direction, Engine, EngineStats, Key, Range, StoreError, Value, is_reserved,
@@ -254,6 +255,10 @@ impl Engine for RedbEngine {
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(self.shared.front.commit(batch))
+    }
+
+    fn moment(&self) -> BoxFuture<'_, Result<Moment, StoreError>> {
+        Box::pin(self.shared.front.moment())
     }
 
     fn stats(&self) -> EngineStats {

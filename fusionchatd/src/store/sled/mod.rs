@@ -20,6 +20,7 @@ use tokio::task::{JoinError, spawn_blocking};
 
 use crate::store::disk::lock::DirectoryLock;
 use crate::store::disk::{self, Front, KEYS_INLINE_MAX, ROWS_INLINE_MAX, files};
+use crate::store::moment::Moment;
 use crate::store::open::OpenOptions;
 use crate::store::{Batch, Direction, Engine, EngineStats, Key, Range, StoreError, Value};
 
@@ -245,6 +246,10 @@ impl Engine for SledEngine {
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(self.shared.front.commit(batch))
+    }
+
+    fn moment(&self) -> BoxFuture<'_, Result<Moment, StoreError>> {
+        Box::pin(self.shared.front.moment())
     }
 
     fn stats(&self) -> EngineStats {

@@ -14,7 +14,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::domain::actor::Permission;
-use crate::door::grpc::{Door, Timing, auth, wire};
+use crate::door::grpc::{Door, Timing, auth, draining, wire};
 use crate::service::Service;
 use crate::service::ephemeral::{Ephemeral, Part, Streamed};
 use crate::service::error::Error;
@@ -184,8 +184,4 @@ impl Live {
         self.over = true;
         Ok(Some(Frame::Reset(v1::Reset { head: Some(wire::cursor(self.watcher.cursor())) })))
     }
-}
-
-fn draining() -> Error {
-    Error::unavailable("draining", "the daemon is stopping")
 }
