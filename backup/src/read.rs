@@ -44,6 +44,21 @@ pub enum Fault {
     },
 }
 
+impl Fault {
+    /// What a script may tell apart.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unreadable(error) if error.kind() == io::ErrorKind::NotFound => "no_such_file",
+            Self::Unreadable(_) => "unreadable",
+            Self::NotABackup => "not_a_backup",
+            Self::NewerFormat { .. } => "newer_format",
+            Self::Truncated { .. } => "truncated",
+            Self::Damaged { .. } => "damaged",
+        }
+    }
+}
+
 /// A backup that is being read.
 #[derive(Debug)]
 pub struct Reader<R> {

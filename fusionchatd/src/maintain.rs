@@ -1,4 +1,4 @@
-//! `store check|vacuum|migrate`: what is done to a store that no daemon has open. Each takes the directory's lock, tells
+//! `store check|vacuum|migrate|restore`: what is done to a store that no daemon has open. Each takes the directory's lock, tells
 //! how far it is on a terminal, and leaves the old data untouched where it fails.
 
 use std::io::Write as _;
@@ -16,6 +16,8 @@ use crate::store::check::check;
 use crate::store::open::{DiskEngine, OpenOptions, open};
 use crate::store::rewrite::{Rewritten, Step, data_of, rewrite};
 use crate::store::walk::Amount;
+
+mod restore;
 
 /// How often a bar moves without news.
 const TICK: Duration = Duration::from_millis(200);
@@ -52,6 +54,13 @@ pub(crate) enum StoreAction {
         #[arg(long, value_name = "URL")]
         to: String,
     },
+    /// Make the store of an empty data directory out of a backup
+    ///
+    /// Before it is put in place it is read back, and its journals are held against its rows. The file has everybody's data and
+    /// secrets: keep it as private as the data directory.
+    ///
+    /// Example: fusionchatd store restore desk.backup --data /var/lib/fusionchat
+    Restore(restore::Arguments),
 }
 
 /// Does what is asked.
@@ -60,6 +69,7 @@ pub(crate) async fn run(action: StoreAction) -> anyhow::Result<()> {
     match action {
         StoreAction::Check { data } => check_store(&store_in(&data)?).await,
         StoreAction::Vacuum { data } => renew(&store_in(&data)?, None, &options).await,
+        StoreAction::Restore(arguments) => restore::run(arguments).await,
         StoreAction::Migrate { data, to } => {
             let to = DiskEngine::of_setting(&to)?;
             let store = store_in(&data)?;

@@ -6,7 +6,8 @@
 //! - [`sled`]: the default engine on disk, and the only place that knows how to use it safely.
 //! - [`redb`]: the other engine on disk.
 //! - [`moment`]: all rows as they were at one moment, read while commits go on.
-//! - [`walk`], [`check`], [`rewrite`]: all rows, one after another: read, judged, or copied into a new directory.
+//! - [`walk`], [`check`], [`rewrite`], [`restore`]: all rows, one after another: read, judged, copied into a new directory, or
+//!   taken from a backup.
 //! - [`disk`]: what both have in common: the lock, the queue, the groups, the one writer.
 //!
 //! Nothing here knows what the bytes mean: no rule, no actor, no clock. An engine acknowledges a
@@ -36,6 +37,9 @@ mod moment_test;
 pub mod open;
 pub mod record;
 pub mod redb;
+pub mod restore;
+#[cfg(test)]
+mod restore_test;
 pub mod rewrite;
 #[cfg(test)]
 mod rewrite_test;

@@ -19,6 +19,9 @@ use crate::store::{Batch, Engine, Key, Range, StoreError, Value};
 /// The directory beside the store where the new one is made, and where the old one ends.
 pub const UNFINISHED: &str = "store.unfinished";
 
+/// What is said where the copy is another.
+const DIFFERS: &str = "the copy is not what was copied; the store itself is as it was";
+
 /// The most bytes of one batch of the copy, but for a single larger row.
 const BATCH_BYTES: usize = 256 * 1024;
 
@@ -78,9 +81,16 @@ pub async fn rewrite(
     let live = match copied {
         Ok(copied) => {
             let again = open_locked(to, &half, Arc::clone(&half_lock), options).await?;
-            let same = read_back(again.as_ref(), copied, &half, &mut told).await;
+            let same = reads_back(again.as_ref(), copied, |amount| told(Step::ReadBack(amount)));
+            let same = same.await;
             again.close().await?;
-            same.map(|()| copied.amount)
+            match same {
+                Ok(true) => Ok(copied.amount),
+                Ok(false) => {
+                    Err(StoreError::Corrupt { path: half.clone(), detail: DIFFERS.to_owned() })
+                }
+                Err(error) => Err(error),
+            }
         }
         Err(error) => Err(error),
     };
@@ -118,7 +128,8 @@ fn beside(store: &Path) -> PathBuf {
     store.with_file_name(UNFINISHED)
 }
 
-fn remove(directory: &Path) -> Result<(), StoreError> {
+/// Removes a directory, if it is there, with all in it.
+pub(super) fn remove(directory: &Path) -> Result<(), StoreError> {
     match fs::remove_dir_all(directory) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {
             Err(unreadable(directory, source))
@@ -144,14 +155,14 @@ fn exchange(store: &Path, half: &Path) -> Result<(), StoreError> {
 }
 
 /// What has been read: how much, and a checksum of it all in order.
-#[derive(Clone, Copy, Default)]
-struct Sum {
-    amount: Amount,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Sum {
+    pub(super) amount: Amount,
     checksum: u32,
 }
 
 impl Sum {
-    fn add(&mut self, rows: &[(Key, Value)]) {
+    pub(super) fn add(&mut self, rows: &[(Key, Value)]) {
         self.amount.add(rows);
         let mut hasher = crc32fast::Hasher::new_with_initial(self.checksum);
         for (key, value) in rows {
@@ -193,25 +204,19 @@ async fn copy(
     }
 }
 
-/// Reads the copy as the next daemon will: it must be what was copied.
-async fn read_back(
+/// Reads what was written as the next daemon will, and says whether it is what was to be written.
+pub(super) async fn reads_back(
     new: &dyn Engine,
-    copied: Sum,
-    half: &Path,
-    told: &mut impl FnMut(Step),
-) -> Result<(), StoreError> {
+    written: Sum,
+    mut told: impl FnMut(Amount),
+) -> Result<bool, StoreError> {
     let (mut sum, mut walk) = (Sum::default(), Walk::new(new, Range::prefix(b"")));
     loop {
         let rows = walk.next().await?;
         if rows.is_empty() {
-            break;
+            return Ok(sum == written);
         }
         sum.add(&rows);
-        told(Step::ReadBack(sum.amount));
+        told(sum.amount);
     }
-    if (sum.amount, sum.checksum) == (copied.amount, copied.checksum) {
-        return Ok(());
-    }
-    let detail = "the copy is not what was copied; the store itself is as it was".to_owned();
-    Err(StoreError::Corrupt { path: half.to_path_buf(), detail })
 }

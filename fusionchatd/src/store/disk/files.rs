@@ -66,7 +66,7 @@ pub(in crate::store) fn panic_text(panic: &(dyn Any + Send)) -> String {
 }
 
 /// Creates the directory and makes each new level of it durable.
-fn create(directory: &Path) -> Result<(), StoreError> {
+pub(in crate::store) fn create(directory: &Path) -> Result<(), StoreError> {
     let missing: Vec<&Path> = directory
         .ancestors()
         .take_while(|level| !level.as_os_str().is_empty() && !level.exists())
