@@ -26,6 +26,7 @@ use clap::error::{ContextKind, ErrorKind};
 use cli::{Cli, Noun};
 use cmd::auth::AuthCommand;
 use cmd::server::ServerCommand;
+use cmd::server::backup::BackupCommand;
 use cmd::{Context, Once};
 use connect::{Client, Target};
 use failure::{Exit, Failure};
@@ -134,9 +135,16 @@ async fn execute(
 ) -> Result<(), Failure> {
     let Cli { global, noun } = cli;
     let random = environment.random;
-    let for_operator = matches!(noun, Noun::Tenant(_));
+    let for_operator = matches!(noun, Noun::Tenant(_) | Noun::Server(ServerCommand::Backup(_)));
+    let progress = stderr_is_terminal && !global.quiet;
     if let Noun::Server(ServerCommand::Wait(arguments)) = &noun {
         let report = cmd::server::wait(&global, &environment, arguments).await?;
+        return renderer.report(report).await;
+    }
+    if let Noun::Server(ServerCommand::Backup(command)) = &noun
+        && !matches!(command, BackupCommand::Create(_))
+    {
+        let report = cmd::server::backup::offline(command, progress).await?;
         return renderer.report(report).await;
     }
     if let Noun::Test(arguments) = &noun {
@@ -163,7 +171,7 @@ async fn execute(
         ask,
         once: Once::new(global.idempotency_key, random),
         stdin: Stdin::new(stdin),
-        progress: stderr_is_terminal && !global.quiet,
+        progress,
     };
     renderer.report(cmd::run(context, noun).await?).await
 }

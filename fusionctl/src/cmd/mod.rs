@@ -109,7 +109,7 @@ fn client_id(parts: &[&[u8]]) -> String {
     hex(&hash.finalize()[..CLIENT_ID_BYTES])
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -1,5 +1,9 @@
 //! `server`: the daemon itself.
 
+pub(crate) mod backup;
+mod progress;
+mod restore;
+
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -17,6 +21,7 @@ use crate::connect::Target;
 use crate::failure::{Exit, Failure};
 use crate::output::{Cell, Report};
 use crate::view;
+use backup::BackupCommand;
 
 /// Verbs of `server`.
 #[derive(Debug, Subcommand)]
@@ -29,6 +34,9 @@ pub(crate) enum ServerCommand {
     /// Reads every row, which takes a second or two a gigabyte.
     #[command(after_help = "Example:\n  fusionctl server store -o json")]
     Store,
+    /// Backups: make one while the daemon serves, look at one, make a store of one
+    #[command(subcommand)]
+    Backup(BackupCommand),
     /// Wait, up to --timeout, until the daemon is there; needs no credential
     ///
     /// Exits 9 if it was never reached and 8 if it was reached but not ready.
@@ -58,8 +66,14 @@ pub(crate) async fn run(context: &Context, command: ServerCommand) -> Result<Rep
     match command {
         ServerCommand::Status => status(context).await,
         ServerCommand::Store => store(context).await,
-        // Needs no credential, so it is run before there is a context.
-        ServerCommand::Wait(_) => Err(Failure::usage("usage", "this is run without a context")),
+        ServerCommand::Backup(BackupCommand::Create(place)) => {
+            backup::create(context, &place).await
+        }
+        // Need no credential, so they are run before there is a context.
+        ServerCommand::Wait(_)
+        | ServerCommand::Backup(BackupCommand::Verify(_) | BackupCommand::Restore(_)) => {
+            Err(Failure::usage("usage", "this is run without a context"))
+        }
     }
 }
 
