@@ -1,6 +1,6 @@
 /* Stands between a program and the C library, by LD_PRELOAD, and does three things to the files
- * below one folder: it records what happens to them, in order; it fails a write or a sync on
- * demand; it kills the process at a named moment. The program itself has no switch for any of it.
+ * below one folder: it records what happens to them, in order; it fails a write, a sync or a
+ * change of names on demand; it kills the process at a named moment. The program itself has no switch for any of it.
  * Used by the tests only; see docs/proofs.md.
  *
  * FUSION_DISK_ROOT     the folder, as realpath(3) gives it
@@ -49,13 +49,14 @@ struct header {
 };
 
 enum action { NOTHING = 0, KILL_BEFORE, KILL_AFTER, FAIL };
-enum operation { ON_WRITE = 1, ON_SYNC = 2 };
+enum operation { ON_WRITE = 1, ON_SYNC = 2, ON_NAME = 4 };
 
 /* One page shared with the test. */
 struct control {
     _Atomic uint64_t action, operation, countdown, error, sticky;
     _Atomic uint64_t free_bytes; /* plus one; 0 is the truth */
     _Atomic uint64_t loaded, fired;
+    _Atomic uint64_t seen; /* operations below the folder, whatever becomes of them */
 };
 
 static struct control nobody;
@@ -151,6 +152,7 @@ static void die(void) {
 
 /* What shall become of this operation: the action, if it is its turn. */
 static enum action turn(enum operation operation) {
+    control->seen++;
     if (!control->action || !(control->operation & (uint64_t)operation)) return NOTHING;
     if (control->countdown > 1) {
         control->countdown--;
@@ -269,13 +271,15 @@ static int open_any(int folder, const char *path, int flags, int mode) {
     pthread_mutex_lock(&one_at_a_time);
     struct stat before, after;
     int existed = !stat(path, &before);
-    int fd = (int)syscall(SYS_openat, folder, path, flags, mode);
+    enum action action = existed ? NOTHING : turn(ON_NAME);
+    int fd = action == FAIL ? failed() : (int)syscall(SYS_openat, folder, path, flags, mode);
     if (fd >= 0 && !fstat(fd, &after)) {
         if (!existed)
             note_path(CREATE, after.st_ino, path);
         else if ((flags & O_TRUNC) && before.st_size)
             note(TRUNCATE, after.st_ino, 0, 0, NULL, 0);
     }
+    if (action == KILL_AFTER) die();
     pthread_mutex_unlock(&one_at_a_time);
     return fd;
 }
@@ -313,8 +317,10 @@ int mkdir(const char *path, mode_t mode) {
     if (!below(path)) return (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode);
     pthread_mutex_lock(&one_at_a_time);
     struct stat is;
-    int done = (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode);
+    enum action action = turn(ON_NAME);
+    int done = action == FAIL ? failed() : (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode);
     if (!done && !stat(path, &is)) note_path(MAKE_FOLDER, is.st_ino, path);
+    if (action == KILL_AFTER) die();
     pthread_mutex_unlock(&one_at_a_time);
     return done;
 }
@@ -322,8 +328,10 @@ int mkdir(const char *path, mode_t mode) {
 static int remove_any(const char *path, int flags) {
     if (!below(path)) return (int)syscall(SYS_unlinkat, AT_FDCWD, path, flags);
     pthread_mutex_lock(&one_at_a_time);
-    int done = (int)syscall(SYS_unlinkat, AT_FDCWD, path, flags);
+    enum action action = turn(ON_NAME);
+    int done = action == FAIL ? failed() : (int)syscall(SYS_unlinkat, AT_FDCWD, path, flags);
     if (!done) note_path(flags ? REMOVE_FOLDER : UNLINK, 0, path);
+    if (action == KILL_AFTER) die();
     pthread_mutex_unlock(&one_at_a_time);
     return done;
 }
@@ -332,17 +340,33 @@ int unlink(const char *path) { return remove_any(path, 0); }
 
 int rmdir(const char *path) { return remove_any(path, AT_REMOVEDIR); }
 
+int unlinkat(int folder, const char *path, int flags) {
+    char link[48], whole[2 * PATH_MAX];
+    if (!root_bytes || path[0] == '/' || folder == AT_FDCWD)
+        return path[0] == '/' ? remove_any(path, flags)
+                              : (int)syscall(SYS_unlinkat, folder, path, flags);
+    snprintf(link, sizeof link, "/proc/self/fd/%d", folder);
+    ssize_t bytes = readlink(link, whole, PATH_MAX - 1);
+    if (bytes < 0) return (int)syscall(SYS_unlinkat, folder, path, flags);
+    snprintf(whole + bytes, sizeof whole - (size_t)bytes, "/%s", path);
+    return remove_any(whole, flags);
+}
+
 int rename(const char *from, const char *to) {
     if (!below(from) || !below(to))
         return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
     pthread_mutex_lock(&one_at_a_time);
-    int done = (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+    enum action action = turn(ON_NAME);
+    int done = action == FAIL
+                   ? failed()
+                   : (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
     if (!done) {
         char both[2 * PATH_MAX];
         const char *first = from + root_bytes + 1, *second = to + root_bytes + 1;
         int count = snprintf(both, sizeof both, "%s%c%s", first, '\n', second);
         note(RENAME, 0, 0, 0, both, (size_t)count);
     }
+    if (action == KILL_AFTER) die();
     pthread_mutex_unlock(&one_at_a_time);
     return done;
 }

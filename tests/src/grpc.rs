@@ -141,6 +141,13 @@ impl Staff {
         Ok(watch)
     }
 
+    /// The live stream from a cursor on, whatever its first frame is.
+    pub async fn watch_from(&self, after: v1::Cursor) -> Result<Watch> {
+        let request = v1::WatchRequest { after: Some(after), conversation: String::new() };
+        let stream = WatchServiceClient::new(self.line()).watch(request).await?.into_inner();
+        Ok(Watch { stream, prev: 0, head: v1::Cursor::default() })
+    }
+
     /// An inbox by name or id.
     pub async fn inbox(&self, inbox: &str) -> Result<v1::Inbox> {
         let request = v1::GetInboxRequest { inbox: inbox.to_owned() };

@@ -65,6 +65,8 @@ pub struct Visitor {
     /// The conversation's id, once there is one.
     pub conversation: Option<String>,
     epoch: String,
+    /// How often it was told to begin again.
+    pub resets: usize,
     /// Every message shown, by seq from 1.
     pub messages: Vec<Value>,
     /// How many repeats were dropped.
@@ -89,6 +91,7 @@ impl Visitor {
             session: None,
             conversation: None,
             epoch: String::new(),
+            resets: 0,
             messages: Vec::new(),
             repeats: 0,
             outbox: VecDeque::new(),
@@ -271,6 +274,7 @@ impl Visitor {
             Some("status") => self.status = frame["conversation"].clone(),
             Some("reset") => {
                 self.messages.clear();
+                self.resets += 1;
                 frame["epoch"].as_str().unwrap_or_default().clone_into(&mut self.epoch);
             }
             Some(_) => {}

@@ -37,6 +37,7 @@ const STICKY: u64 = 4;
 const FREE: u64 = 5;
 const LOADED: u64 = 6;
 const FIRED: u64 = 7;
+const SEEN: u64 = 8;
 
 /// The compiled library.
 #[derive(Clone, Debug)]
@@ -49,6 +50,10 @@ pub enum Operation {
     Write = 1,
     /// fsync or fdatasync of a file or folder.
     Sync = 2,
+    /// A name that is made, changed or taken away.
+    Name = 4,
+    /// Any of these.
+    Any = 7,
 }
 
 /// What happens to the operation.
@@ -181,6 +186,11 @@ impl Disk {
     /// How many faults there were.
     pub fn fired(&self) -> Result<u64> {
         self.read(FIRED)
+    }
+
+    /// How many operations there were, of any kind.
+    pub fn seen(&self) -> Result<u64> {
+        self.read(SEEN)
     }
 
     /// How many bytes the daemon hears are free; `None` is the truth.

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use fusionchat_tests::disk::{Disk, Preload};
 use fusionchat_tests::grpc::Staff;
-use fusionchat_tests::program::Output;
+use fusionchat_tests::program::{Ctl, Output};
 use fusionchat_tests::serve::{Served, init_with};
 use fusionchat_tests::stage::Stage;
 use fusionchat_tests::visitor::Visitor;
@@ -24,6 +24,8 @@ pub(crate) struct Desk {
     pub(crate) disk: Disk,
     /// The daemon that serves it.
     pub(crate) served: Served,
+    /// The operator's key.
+    pub(crate) operator: String,
     /// The admin's session.
     pub(crate) token: String,
     inbox: String,
@@ -44,13 +46,13 @@ impl Desk {
         disk.syncs_lie = syncs_lie;
         let made = init(stage, &disk, engine).await?;
         let text = |name: &str| made[name].as_str().context("a text").map(str::to_owned);
-        let inbox = text("inboxId")?;
+        let (inbox, operator) = (text("inboxId")?, text("operatorKey")?);
         let served = serve_on(stage, &disk).await?;
         let endpoint = format!("http://{}", served.address("grpc")?);
         let token =
             Staff::accept(&endpoint, &text("inviteCode")?, "a long enough password").await?;
         let (stage, number) = (stage.clone(), String::new());
-        let mut desk = Self { stage, disk, served, token, inbox, number };
+        let mut desk = Self { stage, disk, served, operator, token, inbox, number };
         desk.number = desk.claimed().await?;
         Ok(desk)
     }
@@ -73,6 +75,13 @@ impl Desk {
     /// The admin, over gRPC.
     pub(crate) async fn staff(&self) -> Result<Staff> {
         staff_of(&self.served, &self.token).await
+    }
+
+    /// `fusionctl` as the operator.
+    pub(crate) fn ctl(&self) -> Result<Ctl> {
+        let endpoint = format!("http://{}", self.served.address("grpc")?);
+        let variables = [("FUSION_ENDPOINT", endpoint.as_str()), ("FUSION_TOKEN", &self.operator)];
+        Ok(Ctl::with(&self.stage, &self.stage.folder("home")?, &variables))
     }
 
     /// Where visitors reach it.

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+mod backup;
 mod cut;
 mod desk;
 mod errors;
