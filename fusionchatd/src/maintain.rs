@@ -14,7 +14,7 @@ use crate::init::STORE;
 use crate::store::StoreError;
 use crate::store::check::check;
 use crate::store::open::{DiskEngine, OpenOptions, open};
-use crate::store::rewrite::{Rewritten, Step, data_of, rewrite};
+use crate::store::rewrite::{Rewritten, Step, data_of, remove_leftovers, rewrite};
 use crate::store::walk::Amount;
 
 mod restore;
@@ -75,6 +75,8 @@ pub(crate) async fn run(action: StoreAction) -> anyhow::Result<()> {
             let store = store_in(&data)?;
             let is = data_of(&store)?;
             if is == to {
+                // The migration may have been interrupted when it was as good as done.
+                remove_leftovers(&store)?;
                 return say(&format!("{} is of the engine {to} already\n", store.display()));
             }
             renew(&store, Some(to), &options).await

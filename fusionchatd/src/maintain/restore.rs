@@ -130,12 +130,16 @@ fn write_line(line: &Value) -> std::io::Result<()> {
 
 /// The last line: what was done, or why nothing was.
 fn finish(plan: &Plan<'_>, restored: Result<Restored, RestoreError>) -> anyhow::Result<()> {
-    let line = match &restored {
-        Ok(restored) => json!({ "done": done(plan.data, plan.epoch, restored) }),
-        Err(error) => json!({ "failed": { "code": code_of(error), "message": error.to_string() } }),
+    let failed = |code: &str, error: &anyhow::Error| json!({ "failed": { "code": code, "message": format!("{error:#}") } });
+    let (line, ended) = match restored {
+        Ok(restored) => (json!({ "done": done(plan.data, plan.epoch, &restored) }), Ok(())),
+        Err(error) => {
+            let (code, error) = (code_of(&error), anyhow::Error::from(error));
+            (failed(code, &error), Err(error))
+        }
     };
     write_line(&line).context("the result cannot be written")?;
-    restored.map(drop).map_err(Into::into)
+    ended
 }
 
 fn done(data: &Path, epoch: Uuid, restored: &Restored) -> Value {

@@ -127,7 +127,7 @@ pub enum RestoreError {
         told: Vec<String>,
     },
     /// The new store cannot be written or read.
-    #[error("{0}; nothing was put in place")]
+    #[error("nothing was restored")]
     Store(#[from] StoreError),
 }
 

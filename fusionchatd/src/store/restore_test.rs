@@ -152,7 +152,8 @@ async fn bad_files_leave_nothing() {
     ];
     for (file, expected) in cases {
         let directory = prepared(&file);
-        let refused = restored(directory.path(), None).await.err().map(|it| it.to_string());
+        let refused = restored(directory.path(), None).await.err();
+        let refused = refused.map(|it| format!("{:#}", anyhow::Error::from(it)));
         assert!(refused.as_ref().is_some_and(|text| text.contains(expected)), "{refused:?}");
         assert_eq!(names(&directory.path().join("data")), Vec::<PathBuf>::new(), "{expected}");
     }

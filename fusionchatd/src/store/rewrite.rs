@@ -112,6 +112,15 @@ pub async fn rewrite(
     Ok(Rewritten { from, to, live, before, after })
 }
 
+/// Removes what an interrupted rewrite of the store has left.
+///
+/// # Errors
+/// `InUse` while a daemon or a rewrite has the store; what the system says.
+pub fn remove_leftovers(store: &Path) -> Result<(), StoreError> {
+    let _lock = files::claim(store)?;
+    remove(&beside(store))
+}
+
 /// The engine whose data is in a directory.
 ///
 /// # Errors

@@ -11,6 +11,7 @@ mod errors;
 mod flip;
 mod kill;
 mod load;
+mod points;
 mod power;
 mod rows;
 mod twice;

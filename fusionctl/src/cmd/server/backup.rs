@@ -174,10 +174,12 @@ impl Unfinished {
             let mine = file.metadata().map_err(|error| cannot(&error))?;
             let still = path.symlink_metadata();
             if still.is_ok_and(|it| (it.dev(), it.ino()) == (mine.dev(), mine.ino())) {
+                // From here on it goes with whoever fails.
+                let half = Self { file, path, done: false };
                 let mode = PermissionsExt::from_mode(FILE_MODE);
-                let emptied = file.set_len(0).and_then(|()| file.set_permissions(mode));
-                emptied.map_err(|error| cannot(&error))?;
-                return Ok(Self { file, path, done: false });
+                let emptied = half.file.set_len(0).and_then(|()| half.file.set_permissions(mode));
+                emptied.map_err(|error| half.unwritable(&error))?;
+                return Ok(half);
             }
         }
         let text = format!("others keep writing {}", path.display());
