@@ -14,7 +14,7 @@ use crate::init::STORE;
 use crate::store::StoreError;
 use crate::store::check::check;
 use crate::store::open::{DiskEngine, OpenOptions, open};
-use crate::store::rewrite::{Rewritten, Step, data_of, remove_leftovers, rewrite};
+use crate::store::rewrite::{Rewritten, Step, UNFINISHED, data_of, remove_leftovers, rewrite};
 use crate::store::walk::Amount;
 
 mod restore;
@@ -123,7 +123,7 @@ async fn renew(store: &Path, to: Option<DiskEngine>, options: &OpenOptions) -> a
     let bar = Bar::new("opening");
     let done = rewrite(store, to, options, |step| bar.step(step)).await?;
     bar.end();
-    let Rewritten { from, to, live, before, after } = done;
+    let Rewritten { from, to, live, before, after, left } = done;
     let moved = if from == to { format!("{to}") } else { format!("{from} -> {to}") };
     say(&format!(
         "{}: {moved}, {} live; {} on disk before, {} now\n",
@@ -131,7 +131,12 @@ async fn renew(store: &Path, to: Option<DiskEngine>, options: &OpenOptions) -> a
         words(live),
         HumanBytes(before),
         HumanBytes(after)
-    ))
+    ))?;
+    if left {
+        let place = store.with_file_name(UNFINISHED);
+        say(&format!("The old store could not be removed; {} is not needed\n", place.display()))?;
+    }
+    Ok(())
 }
 
 fn words(amount: Amount) -> String {

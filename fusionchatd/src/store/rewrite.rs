@@ -51,6 +51,8 @@ pub struct Rewritten {
     pub before: u64,
     /// What they take now.
     pub after: u64,
+    /// Whether the old store could not be removed and lies under [`UNFINISHED`].
+    pub left: bool,
 }
 
 /// Rewrites the store in `store` for the engine `to`, or for its own.
@@ -105,11 +107,12 @@ pub async fn rewrite(
     told(Step::Whole);
     exchange(store, &half)?;
     told(Step::Exchanged);
-    remove(&half)?;
+    // The new store is in place: that the old one cannot be removed makes it no failure.
+    let left = remove(&half).is_err();
     // Both locks are held to here: nobody opens the new store, or begins a rewrite of it, before the old one is gone.
     let after = files::bytes_on_disk(store);
     drop((lock, half_lock));
-    Ok(Rewritten { from, to, live, before, after })
+    Ok(Rewritten { from, to, live, before, after, left })
 }
 
 /// Removes what an interrupted rewrite of the store has left.

@@ -6,7 +6,7 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::store::conformance::{key, value};
-use crate::store::open::{DiskEngine, OpenOptions, open, url_of};
+use crate::store::open::{DiskEngine, OpenOptions, SCHEMA, SCHEMA_KEY, open, url_of};
 use crate::store::rewrite::{Step, UNFINISHED, data_of, rewrite};
 use crate::store::walk::Amount;
 use crate::store::{Batch, Direction, Range, StoreError};
@@ -141,4 +141,27 @@ async fn what_cannot_be_rewritten_is_left_as_it_was() {
     std::fs::create_dir(&empty).unwrap();
     let refused = rewrite(&empty, None, &options(), |_| ()).await;
     assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{refused:?}");
+}
+
+#[tokio::test]
+async fn fault_59_newer_data_is_not_rewritten_by_an_older_program() {
+    for from in DiskEngine::ALL {
+        let directory = filled(from).await;
+        let place = directory.path().join("store");
+        let store = open(&from.url(&place), &options()).await.unwrap();
+        let newer = key((SCHEMA + 1).to_be_bytes());
+        let put = vec![(key(SCHEMA_KEY), newer)];
+        store.commit(Batch { put, ..Batch::default() }).await.unwrap();
+        store.close().await.unwrap();
+        drop(store);
+        for to in DiskEngine::ALL {
+            let refused = rewrite(&place, Some(to), &options(), |_| ()).await.unwrap_err();
+            let (found, known) = (SCHEMA + 1, SCHEMA);
+            let text = refused.to_string();
+            assert!(text.contains(&format!("format {found}")), "{text}");
+            assert!(text.contains(&format!("up to {known}")), "{text}");
+            assert_eq!(data_of(&place).unwrap(), from);
+            assert!(!directory.path().join(UNFINISHED).exists(), "nothing is left beside it");
+        }
+    }
 }
