@@ -49,6 +49,8 @@ pub struct Listeners {
     pub metrics: Option<TcpListener>,
     /// How they are encrypted.
     pub tls: Doors,
+    /// How long they wait for clients.
+    pub waits: door::Waits,
 }
 
 impl App {
@@ -65,7 +67,7 @@ impl App {
 
     /// Opens the doors and starts the workers.
     pub fn start(&self, listeners: Listeners) {
-        let Listeners { http, grpc, metrics, tls } = listeners;
+        let Listeners { http, grpc, metrics, tls, waits } = listeners;
         self.service.connections().say_tls(tls.http.is_some(), tls.grpc.is_some());
         if let Some(listener) = metrics {
             let (service, stop) = (Arc::clone(&self.service), self.stop.clone());
@@ -82,14 +84,14 @@ impl App {
         let (service, stop, tasks) =
             (Arc::clone(&self.service), self.stop.clone(), self.tasks.clone());
         self.tasks.spawn(async move {
-            let options = door::http::HttpOptions { tls: tls.http, ..Default::default() };
+            let options = door::http::HttpOptions { tls: tls.http, ..waits.into() };
             door::http::serve(http, service, options, stop, tasks).await;
         });
         let (service, stop, tasks) =
             (Arc::clone(&self.service), self.stop.clone(), self.tasks.clone());
         self.tasks.spawn(async move {
             if let Err(error) =
-                door::grpc::serve(grpc, tls.grpc, service, stop.clone(), tasks).await
+                door::grpc::serve(grpc, tls.grpc, service, stop.clone(), tasks, waits.into()).await
             {
                 tracing::error!(%error, "the gRPC door failed");
                 stop.cancel();

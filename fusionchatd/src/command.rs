@@ -190,7 +190,7 @@ async fn serve(
         "ready"
     );
     app.providers.set(config.providers.clone());
-    app.start(Listeners { http, grpc, metrics, tls: doors });
+    app.start(Listeners { http, grpc, metrics, tls: doors, waits: config.waits });
     let grace = config.grace;
     let (service, providers) = (Arc::clone(&app.service), Arc::clone(&app.providers));
     let (fixed, tls_look) = (config.fixed(), config.tls_look);

@@ -145,6 +145,12 @@ pub(super) const KEYS: &[Key] = &[
     Key::of("limits.sockets_per_address", "100", RATE, true, |c, v| {
         rate(v).map(|it| c.limits.sockets_per_address = it)
     }),
+    Key::of("limits.patience_ms", "10000", "50 to 600000", false, |c, v| {
+        number(v, 50, 600_000).map(|it| c.waits.patience = Duration::from_millis(it))
+    }),
+    Key::of("limits.ping_ms", "30000", "50 to 600000", false, |c, v| {
+        number(v, 50, 600_000).map(|it| c.waits.ping = Duration::from_millis(it))
+    }),
     Key::of("log.format", "\"human\"", "`human` or `json`", false, |c, v| {
         c.log_format = match text(v)?.as_str() {
             "human" => LogFormat::Human,

@@ -19,6 +19,7 @@ use toml::Value;
 use toml::de::{DeTable, DeValue};
 
 use crate::domain::timer::Delays;
+use crate::door::Waits;
 use crate::door::tls::{Protocol, Tls, TlsFiles};
 use crate::service::Settings;
 use crate::service::limit::Limits;
@@ -91,6 +92,8 @@ pub struct Config {
     pub grace: Duration,
     /// The rates.
     pub limits: Limits,
+    /// How long the doors wait for clients.
+    pub waits: Waits,
     /// How the log is written.
     pub log_format: LogFormat,
     /// What is logged: `error`, `warn`, `info`, `debug`, or a filter such as `fusionchatd=debug`.
@@ -116,6 +119,7 @@ impl Default for Config {
             delays: Delays::default(),
             grace: Duration::from_secs(5),
             limits: Limits::default(),
+            waits: Waits::default(),
             log_format: LogFormat::Human,
             log_filter: "info".to_owned(),
         }
@@ -273,6 +277,8 @@ impl Config {
             ("tls.look_ms", self.tls_look.as_millis().to_string()),
             ("metrics.listen", self.metrics_listen.map_or(String::new(), |it| it.to_string())),
             ("stop.grace_ms", self.grace.as_millis().to_string()),
+            ("limits.patience_ms", self.waits.patience.as_millis().to_string()),
+            ("limits.ping_ms", self.waits.ping.as_millis().to_string()),
             ("log.format", format!("{:?}", self.log_format)),
         ])
     }
@@ -291,7 +297,7 @@ impl Config {
 
 /// What a running daemon cannot change: each setting's name and value.
 #[derive(Clone, Debug)]
-pub(crate) struct Fixed([(&'static str, String); 10]);
+pub(crate) struct Fixed([(&'static str, String); 12]);
 
 impl Fixed {
     /// What is another one in a configuration read later: its name, its value here and its value there.

@@ -107,7 +107,7 @@ pub async fn run(options: DemoOptions, started: Instant) -> anyhow::Result<()> {
         inbox_id: seeded.inbox.to_string(),
         credentials: seeded.credentials.clone(),
     };
-    app.start(Listeners { http, grpc, metrics: None, tls: Doors::default() });
+    app.start(Listeners { http, grpc, metrics: None, tls: Doors::default(), waits: config.waits });
     let page = shop::page(&http_url, &file.inbox_id);
     app.spawn(shop::serve(shop, page, app.stop.clone()));
     file.write(&directory)?;

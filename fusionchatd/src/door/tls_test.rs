@@ -84,7 +84,8 @@ async fn grpc_speaks_tls() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let at = listener.local_addr().expect("its address");
     let (service, stop) = (Arc::clone(&daemon.service), daemon.stop.clone());
-    let door = super::grpc::serve(listener, Some(tls), service, stop, daemon.tasks.clone());
+    let (tasks, timing) = (daemon.tasks.clone(), super::grpc::Timing::default());
+    let door = super::grpc::serve(listener, Some(tls), service, stop, tasks, timing);
     daemon.tasks.spawn(async move { door.await.expect("the door") });
     let mut stream = soon(connect(at, &root, &[b"h2"])).await.expect("TLS");
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));

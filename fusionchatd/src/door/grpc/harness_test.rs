@@ -36,7 +36,7 @@ use crate::service::proxy::Proxies;
 use crate::service::{Service, Settings};
 use crate::store::open::{OpenOptions, open};
 
-use super::{Timing, serve_with};
+use super::{Timing, serve};
 
 /// Fails a test that waits for what does not come.
 const WATCHDOG: Duration = Duration::from_secs(60);
@@ -131,8 +131,7 @@ impl Desk {
         let stop = CancellationToken::new();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
         let address = listener.local_addr().expect("address");
-        let door =
-            serve_with(listener, None, Arc::clone(&service), stop.clone(), tasks.clone(), timing);
+        let door = serve(listener, None, Arc::clone(&service), stop.clone(), tasks.clone(), timing);
         tasks.spawn(async move { door.await.expect("door") });
         let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("endpoint");
         let channel = within(endpoint.connect()).await.expect("connection");

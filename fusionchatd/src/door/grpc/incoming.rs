@@ -3,6 +3,7 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -19,30 +20,45 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
+use crate::door::seat::{Seat, Seats};
 use crate::door::tls::Tls;
 
 /// The most connections at once; further ones wait in the kernel's queue.
-const CONNECTIONS_MAX: usize = 4_096;
+pub(super) const CONNECTIONS_MAX: u32 = 4_096;
+/// The most of one address: an office may be behind it, but nobody has all.
+pub(super) const CONNECTIONS_PER_ADDRESS_MAX: u32 = CONNECTIONS_MAX / 4;
 /// How long to wait after a connection could not be accepted: most often no file can be opened any
 /// more.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(100);
-/// How long a client may take to begin. Pings take over from there.
-const GREETING_WITHIN: Duration = Duration::from_secs(10);
 /// What every client begins with: the preface of HTTP/2 and the header of its SETTINGS frame.
 const GREETING_BYTES: usize = 24 + 9;
 
-/// The connections of a listener, for as long as it is read.
-pub(super) fn connections(
-    listener: TcpListener,
-    tls: Option<Arc<Tls>>,
-    tasks: TaskTracker,
-) -> impl Stream<Item = Result<Connection, Infallible>> {
-    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    stream::unfold((listener, slots, tasks, tls), async move |(listener, slots, tasks, tls)| {
+/// The way in.
+pub(super) struct Gate {
+    /// Where clients come.
+    pub(super) listener: TcpListener,
+    /// Speaks TLS, if the door shall.
+    pub(super) tls: Option<Arc<Tls>>,
+    /// Every open connection counts as one of these.
+    pub(super) tasks: TaskTracker,
+    /// How long a client may take to begin; pings take over from there.
+    pub(super) patience: Duration,
+    /// How many connections an address may have at this moment.
+    pub(super) allowed: Allowed,
+}
+
+/// Tells how many connections an address may have at this moment.
+pub(super) type Allowed = Box<dyn Fn(IpAddr) -> u32 + Send + Sync>;
+
+/// The connections of a gate, for as long as it is read.
+pub(super) fn connections(gate: Gate) -> impl Stream<Item = Result<Connection, Infallible>> {
+    let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX as usize));
+    let seats = Arc::new(Seats::default());
+    stream::unfold((gate, slots, seats), async |(gate, slots, seats)| {
         let slot = Arc::clone(&slots).acquire_owned().await.ok()?;
-        let stream = accept(&listener).await;
+        let (stream, seat) = accept(&gate, &seats).await;
         let peer = stream.connect_info();
-        let stream = match &tls {
+        let stream = match &gate.tls {
             None => Wire::Plain(stream),
             Some(tls) => Wire::Handshake(Box::pin(Arc::clone(tls).handshake(stream))),
         };
@@ -50,24 +66,29 @@ pub(super) fn connections(
             stream,
             peer,
             greeting: Some(Greeting {
-                deadline: Box::pin(tokio::time::sleep(GREETING_WITHIN)),
+                deadline: Box::pin(tokio::time::sleep(gate.patience)),
                 missing: GREETING_BYTES,
             }),
             _slot: slot,
-            _task: tasks.token(),
+            _seat: seat,
+            _task: gate.tasks.token(),
         };
-        Some((Ok(connection), (listener, slots, tasks, tls)))
+        Some((Ok(connection), (gate, slots, seats)))
     })
 }
 
-async fn accept(listener: &TcpListener) -> TcpStream {
+/// The next connection that may stay.
+async fn accept(gate: &Gate, seats: &Arc<Seats>) -> (TcpStream, Arc<Seat>) {
     loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
+        match gate.listener.accept().await {
+            Ok((stream, from)) => {
+                let allowed = (gate.allowed)(from.ip());
+                // One too many is closed without a word: HTTP/2 has none for it before it begins.
+                let Some(seat) = seats.take(from.ip().into(), allowed) else { continue };
                 // Small answers must not wait for more to send with them; without it they are only
                 // slower.
                 let _ = stream.set_nodelay(true);
-                return stream;
+                return (stream, seat);
             }
             Err(error) => {
                 tracing::warn!(%error, "a gRPC connection could not be accepted");
@@ -84,6 +105,7 @@ pub(super) struct Connection {
     /// Set until the client has begun.
     greeting: Option<Greeting>,
     _slot: OwnedSemaphorePermit,
+    _seat: Arc<Seat>,
     _task: TaskTrackerToken,
 }
 
@@ -191,6 +213,7 @@ impl AsyncWrite for Connection {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
     use std::pin::pin;
 
     use futures::stream::StreamExt;
@@ -198,30 +221,62 @@ mod tests {
 
     use super::*;
 
-    /// What reading ends with for a client that sends `greeting` bytes and then nothing.
-    async fn check(greeting: usize) -> io::Result<usize> {
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    async fn gate(allowed: u32) -> (Gate, SocketAddr) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("port");
         let address = listener.local_addr().expect("address");
+        let (tls, tasks, patience) = (None, TaskTracker::new(), PATIENCE);
+        (Gate { listener, tls, tasks, patience, allowed: Box::new(move |_| allowed) }, address)
+    }
+
+    /// What reading ends with for a client that sends `greeting` bytes and then nothing.
+    async fn check(greeting: usize) -> io::Result<usize> {
+        let (gate, address) = gate(1).await;
         let mut client = TcpStream::connect(address).await.expect("connection");
         client.write_all(&vec![b'x'; greeting]).await.expect("greeting");
-        let tasks = TaskTracker::new();
-        let mut incoming = pin!(connections(listener, None, tasks.clone()));
+        let tasks = gate.tasks.clone();
+        let mut incoming = pin!(connections(gate));
         let mut connection = incoming.next().await.expect("one").expect("connection");
         assert_eq!(tasks.len(), 1);
         let mut buffer = vec![0; greeting];
         connection.read_exact(&mut buffer).await.expect("the greeting");
-        let more = tokio::time::timeout(GREETING_WITHIN * 2, connection.read_u8()).await;
+        let more = tokio::time::timeout(PATIENCE * 2, connection.read_u8()).await;
         drop(connection);
         assert_eq!(tasks.len(), 0);
         more.unwrap_or(Ok(0)).map(usize::from)
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_client_that_never_begins_is_given_up() {
+    async fn fault_03_a_client_that_never_begins_is_given_up() {
         for greeting in [0, 1, GREETING_BYTES - 1] {
             let error = check(greeting).await.expect_err("given up");
             assert_eq!(error.kind(), io::ErrorKind::TimedOut, "{greeting}");
         }
         check(GREETING_BYTES).await.expect("left alone");
+    }
+
+    #[tokio::test]
+    async fn fault_03_an_address_has_so_many_connections() {
+        let (gate, address) = gate(2).await;
+        let mut clients = vec![];
+        for _ in 0..3 {
+            clients.push(TcpStream::connect(address).await.expect("connection"));
+        }
+        let mut incoming = pin!(connections(gate));
+        let first = incoming.next().await.expect("one").expect("connection");
+        let second = incoming.next().await.expect("one").expect("connection");
+        {
+            let mut third = pin!(incoming.next());
+            // Closed while it is waited for: nobody else comes.
+            let closed = clients[2].read_u8();
+            tokio::select! {
+                _ = &mut third => panic!("a third one"),
+                closed = closed => closed.expect_err("closed"),
+            };
+        }
+        drop((first, second));
+        let _again = TcpStream::connect(address).await.expect("connection");
+        incoming.next().await.expect("one").expect("connection");
     }
 }

@@ -54,12 +54,15 @@ use tonic_reflection::server::Builder as Reflection;
 use tower::util::MapResponseLayer;
 
 use crate::domain::actor::Actor;
+use crate::door::Waits;
 use crate::door::tls::Tls;
 use crate::service::Service;
 use crate::service::error::Error;
 use crate::service::limit::Address;
 use crate::service::subscribe::Cursor;
 use crate::service::view::MessageView;
+
+use incoming::{CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX};
 
 /// The most calls and streams of one connection.
 const STREAMS_MAX: u32 = 128;
@@ -69,10 +72,6 @@ const CALLS_AT_ONCE: usize = 64;
 const PENDING_RESETS_MAX: usize = 20;
 /// The largest headers of a call, in bytes.
 const HEADER_BYTES_MAX: u32 = 16 * 1024;
-/// How long a connection may be silent before it is pinged.
-const PING_AFTER: Duration = Duration::from_secs(30);
-/// How long a ping may take before the connection is closed.
-const PONG_WITHIN: Duration = Duration::from_secs(10);
 
 /// Stands for a peer that left before it could be asked: all of them share one limit.
 const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
@@ -87,11 +86,19 @@ pub struct Timing {
     /// How long a stream is silent before it says that it lives, and how often it checks its
     /// token's end.
     pub heartbeat: Duration,
+    /// How long clients are waited for.
+    pub waits: Waits,
 }
 
 impl Default for Timing {
     fn default() -> Self {
-        Self { heartbeat: Duration::from_secs(5) }
+        Self::from(Waits::default())
+    }
+}
+
+impl From<Waits> for Timing {
+    fn from(waits: Waits) -> Self {
+        Self { heartbeat: Duration::from_secs(5), waits }
     }
 }
 
@@ -117,20 +124,6 @@ pub async fn serve(
     service: Arc<Service>,
     stop: CancellationToken,
     tasks: TaskTracker,
-) -> Result<(), ServeError> {
-    serve_with(listener, tls, service, stop, tasks, Timing::default()).await
-}
-
-/// [`serve`] with other times.
-///
-/// # Errors
-/// As [`serve`].
-pub async fn serve_with(
-    listener: TcpListener,
-    tls: Option<Arc<Tls>>,
-    service: Arc<Service>,
-    stop: CancellationToken,
-    tasks: TaskTracker,
     timing: Timing,
 ) -> Result<(), ServeError> {
     let door = Arc::new(Door { service, stop: stop.clone(), timing });
@@ -142,8 +135,11 @@ pub async fn serve_with(
         counting.metrics().grpc(code.and_then(|it| it.parse().ok()).unwrap_or(0));
         response
     });
-    let router = router(&door, server().layer(count))?;
-    let incoming = incoming::connections(listener, tls, tasks);
+    let (patience, service) = (timing.waits.patience, Arc::clone(&door.service));
+    let router = router(&door, server(timing.waits).layer(count))?;
+    let allowed = Box::new(move |address| allowed(&service, address));
+    let incoming =
+        incoming::connections(incoming::Gate { listener, tls, tasks, patience, allowed });
     let stopped = stop.cancelled_owned();
     router.serve_with_incoming_shutdown(incoming, stopped).await.map_err(ServeError::Transport)
 }
@@ -180,6 +176,12 @@ fn router<L: Clone>(door: &Arc<Door>, mut server: Server<L>) -> Result<Router<L>
         .add_service(reflection().build_v1alpha().map_err(ServeError::Reflection)?))
 }
 
+/// How many connections an address may have.
+fn allowed(service: &Service, address: IpAddr) -> u32 {
+    let proxied = service.settings().proxies.trusts(address);
+    if proxied { CONNECTIONS_MAX } else { CONNECTIONS_PER_ADDRESS_MAX }
+}
+
 /// A body that is no message is the caller's mistake; the library says it were the daemon's.
 fn blame_the_caller(mut response: Response<Body>) -> Response<Body> {
     let headers = response.headers_mut();
@@ -192,14 +194,14 @@ fn blame_the_caller(mut response: Response<Body>) -> Response<Body> {
     response
 }
 
-fn server() -> Server {
+fn server(waits: Waits) -> Server {
     Server::builder()
         .max_concurrent_streams(STREAMS_MAX)
         .concurrency_limit_per_connection(CALLS_AT_ONCE)
         .http2_max_header_list_size(HEADER_BYTES_MAX)
         .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX))
-        .http2_keepalive_interval(Some(PING_AFTER))
-        .http2_keepalive_timeout(Some(PONG_WITHIN))
+        .http2_keepalive_interval(Some(waits.ping))
+        .http2_keepalive_timeout(Some(waits.patience))
 }
 
 /// What a stream ends with when the daemon does.

@@ -15,7 +15,9 @@ use super::Timing;
 use super::harness_test::{Desk, client_id, code, within};
 
 /// Short enough for a test to see several.
-const QUICK: Timing = Timing { heartbeat: Duration::from_millis(20) };
+fn quick() -> Timing {
+    Timing { heartbeat: Duration::from_millis(20), ..Timing::default() }
+}
 
 type Frames = Streaming<v1::WatchResponse>;
 
@@ -285,7 +287,7 @@ async fn fault_89_the_streams_of_a_disabled_user_end_within_a_second() {
 
 #[tokio::test]
 async fn a_stream_ends_when_its_token_runs_out() {
-    let desk = Desk::open_with(QUICK).await;
+    let desk = Desk::open_with(quick()).await;
     let (_, _, secret) = desk.agent("agent2", Some(1_000)).await;
     let mut frames = watch(&desk, &secret, None).await;
     ready(&mut frames).await;

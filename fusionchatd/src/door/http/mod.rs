@@ -13,7 +13,6 @@ pub mod openapi;
 mod page;
 pub(in crate::door) mod probe;
 mod rest;
-mod seat;
 pub(crate) mod shape;
 pub use probe::serve_metrics;
 pub(crate) use widget::host;
@@ -44,13 +43,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use crate::door::Waits;
+use crate::door::seat::{Seat, Seats};
 use crate::door::tls::Tls;
 use crate::service::error::Error;
 use crate::service::limit::Address;
 use crate::service::token::{KEY_PREFIX, SESSION_PREFIX, VISITOR_PREFIX};
 use crate::service::{Service, Settings};
-
-use seat::{Seat, Seats};
 
 /// The largest head of a request, in bytes.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
@@ -94,16 +93,23 @@ pub struct HttpOptions {
 
 impl Default for HttpOptions {
     fn default() -> Self {
+        Self::from(Waits::default())
+    }
+}
+
+impl From<Waits> for HttpOptions {
+    fn from(waits: Waits) -> Self {
+        let Waits { patience, ping } = waits;
         Self {
-            header_timeout: Duration::from_secs(10),
-            body_timeout: Duration::from_secs(10),
-            hello_timeout: Duration::from_secs(10),
-            write_timeout: Duration::from_secs(10),
-            ping_interval: Duration::from_secs(30),
+            header_timeout: patience,
+            body_timeout: patience,
+            hello_timeout: patience,
+            write_timeout: patience,
+            ping_interval: ping,
             typing_interval: Duration::from_secs(2),
             close_timeout: Duration::from_secs(1),
             drain_timeout: Duration::from_secs(5),
-            handshake_timeout: Duration::from_secs(10),
+            handshake_timeout: patience,
             tls: None,
             accept_backoff: Duration::from_millis(50),
         }

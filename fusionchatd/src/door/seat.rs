@@ -8,7 +8,7 @@ use crate::service::limit::Address;
 
 /// The connections by address. Only addresses with an open connection are remembered.
 #[derive(Debug, Default)]
-pub(super) struct Seats {
+pub(in crate::door) struct Seats {
     taken: Mutex<HashMap<Address, u32>>,
 }
 
@@ -21,7 +21,7 @@ pub(crate) struct Seat {
 
 impl Seats {
     /// A seat, unless the address has `max` already.
-    pub(super) fn take(self: &Arc<Self>, address: Address, max: u32) -> Option<Arc<Seat>> {
+    pub(in crate::door) fn take(self: &Arc<Self>, address: Address, max: u32) -> Option<Arc<Seat>> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
         let count = taken.entry(address).or_insert(0);
         if *count >= max {
