@@ -70,6 +70,9 @@ const STREAMS_MAX: u32 = 128;
 const CALLS_AT_ONCE: usize = 64;
 /// The most streams a client may reset before the daemon has taken them up.
 const PENDING_RESETS_MAX: usize = 20;
+/// The most streams of a connection that the daemon has to reset for a client's mistakes. The library would not
+/// count them.
+const OWN_RESETS_MAX: usize = 1_024;
 /// The largest headers of a call, in bytes.
 const HEADER_BYTES_MAX: u32 = 16 * 1024;
 
@@ -200,6 +203,7 @@ fn server(waits: Waits) -> Server {
         .concurrency_limit_per_connection(CALLS_AT_ONCE)
         .http2_max_header_list_size(HEADER_BYTES_MAX)
         .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX))
+        .http2_max_local_error_reset_streams(Some(OWN_RESETS_MAX))
         .http2_keepalive_interval(Some(waits.ping))
         .http2_keepalive_timeout(Some(waits.patience))
 }
