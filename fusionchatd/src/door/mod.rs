@@ -19,6 +19,14 @@ mod tls_test;
 
 use std::time::Duration;
 
+/// How many bytes of a request must come in a second.
+const BYTES_PER_SECOND_MIN: u128 = 1_024;
+
+/// How many bytes of a request must come within a window.
+fn bytes_within(window: Duration) -> usize {
+    usize::try_from(BYTES_PER_SECOND_MIN * window.as_millis() / 1_000).unwrap_or(usize::MAX)
+}
+
 /// How long a door waits for a client. An operator may set both, and tests make them short.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waits {

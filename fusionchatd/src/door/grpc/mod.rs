@@ -3,13 +3,14 @@
 //! refused here.
 //!
 //! `call` has one file per service of the protocol, `wire` the rows as messages, `page` their
-//! limit, `problem` the errors, `auth` the bearer token, `incoming` the connections and `health`
-//! the probe.
+//! limit, `problem` the errors, `auth` the bearer token, `incoming` the connections, `pace`
+//! the slow requests and `health` the probe.
 
 mod auth;
 mod call;
 pub(in crate::door) mod health;
 mod incoming;
+mod pace;
 mod page;
 mod problem;
 mod wire;
@@ -51,7 +52,7 @@ use tonic::transport::server::Router;
 use tonic::{Code, Request};
 use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::server::Builder as Reflection;
-use tower::util::MapResponseLayer;
+use tower::util::{MapRequestLayer, MapResponseLayer};
 
 use crate::domain::actor::Actor;
 use crate::door::Waits;
@@ -70,11 +71,11 @@ const STREAMS_MAX: u32 = 128;
 const CALLS_AT_ONCE: usize = 64;
 /// The most streams a client may reset before the daemon has taken them up.
 const PENDING_RESETS_MAX: usize = 20;
+/// The largest headers of a call, in bytes.
+const HEADER_BYTES_MAX: u32 = 16 * 1024;
 /// The most streams of a connection that the daemon has to reset for a client's mistakes. The library would not
 /// count them.
 const OWN_RESETS_MAX: usize = 1_024;
-/// The largest headers of a call, in bytes.
-const HEADER_BYTES_MAX: u32 = 16 * 1024;
 
 /// Stands for a peer that left before it could be asked: all of them share one limit.
 const NOBODY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
@@ -139,7 +140,8 @@ pub async fn serve(
         response
     });
     let (patience, service) = (timing.waits.patience, Arc::clone(&door.service));
-    let router = router(&door, server(timing.waits).layer(count))?;
+    let pace = MapRequestLayer::new(move |request| pace::paced(request, patience));
+    let router = router(&door, server(timing.waits).layer(count).layer(pace))?;
     let allowed = Box::new(move |address| allowed(&service, address));
     let incoming =
         incoming::connections(incoming::Gate { listener, tls, tasks, patience, allowed });

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 
 use crate::domain::actor::{Actor, Who};
 use crate::domain::id::ClientId;
+use crate::door::bytes_within;
 use crate::service::error::{Error, Kind};
 use crate::service::limit::Address;
 use crate::service::{Service, Settings};
@@ -29,8 +30,6 @@ use super::{Door, Peer, json, problem};
 pub(crate) const BODY_BYTES_MAX: usize = 1024 * 1024;
 /// How much of a body that is too large is read away.
 const DRAIN_BYTES_MAX: usize = 4 * BODY_BYTES_MAX;
-/// A body slower than this many bytes a window is given up.
-const BODY_BYTES_MIN: usize = 10 * 1024;
 /// The longest `Idempotency-Key`, in bytes.
 pub(super) const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 /// The header that stands for a missing `clientId`.
@@ -226,7 +225,7 @@ async fn read_body(headers: &HeaderMap, mut body: Body, window: Duration) -> Res
             Ok(Ok(true)) => return Ok(read.freeze()),
             Ok(Ok(false)) => whole = false,
             Ok(Err(error)) => return Err(error),
-            Err(_) if read.len() - before >= BODY_BYTES_MIN => {}
+            Err(_) if read.len() - before >= bytes_within(window) => {}
             Err(_) => return Err(Error::invalid("too_slow", "the body came too slowly")),
         }
     }
