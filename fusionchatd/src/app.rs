@@ -80,7 +80,8 @@ impl App {
             Arc::clone(&self.providers),
             workers.clone(),
         ));
-        self.tasks.spawn(worker::sweep::run(Arc::clone(&self.service), workers));
+        self.tasks.spawn(worker::sweep::run(Arc::clone(&self.service), workers.clone()));
+        self.tasks.spawn(worker::memory::run(Arc::clone(&self.service), workers));
         let (service, stop, tasks) =
             (Arc::clone(&self.service), self.stop.clone(), self.tasks.clone());
         self.tasks.spawn(async move {

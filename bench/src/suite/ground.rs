@@ -152,6 +152,7 @@ fn settings() -> Settings {
             conversations_per_minute: RATE,
             sign_ins_per_five_minutes: RATE,
             sockets_per_address: RATE,
+            memory_bytes: None,
         },
         proxies: Proxies::default(),
     }

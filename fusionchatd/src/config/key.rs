@@ -145,6 +145,9 @@ pub(super) const KEYS: &[Key] = &[
     Key::of("limits.sockets_per_address", "100", RATE, true, |c, v| {
         rate(v).map(|it| c.limits.sockets_per_address = it)
     }),
+    Key::of("limits.memory_mib", "", "16 to 1048576", true, |c, v| {
+        number(v, 16, 1_048_576).map(|it| c.limits.memory_bytes = Some(it * 1024 * 1024))
+    }),
     Key::of("limits.patience_ms", "10000", "50 to 600000", false, |c, v| {
         number(v, 50, 600_000).map(|it| c.waits.patience = Duration::from_millis(it))
     }),

@@ -11,6 +11,7 @@ use crate::domain::id::{ConversationId, InboxId};
 
 use super::error::Error;
 use super::hub::Topic;
+use super::memory::Room;
 use super::{Service, require};
 
 /// Where a signal belongs: whoever may not see this conversation hears nothing of it.
@@ -105,6 +106,9 @@ impl Service {
         let name = self.rows(actor).user_label(user).await?;
         let note = note && !by_visitor;
         let public = !note && (by_visitor || header.assignee == actor.staff());
+        if self.memory().room() != Room::Ample {
+            return Ok(());
+        }
         let typing = Typing { place: Place::of(&header), actor: actor.into(), name, note };
         let signal = Arc::new(Ephemeral::Typing(typing));
         self.hub.signal(Topic::Organization(actor.organization), &signal);

@@ -37,6 +37,8 @@ pub struct Limits {
     pub sign_ins_per_five_minutes: u32,
     /// Open sockets of one address.
     pub sockets_per_address: u32,
+    /// What the process may use of the memory; none means what its control group says.
+    pub memory_bytes: Option<u64>,
 }
 
 impl Default for Limits {
@@ -48,6 +50,7 @@ impl Default for Limits {
             conversations_per_minute: 30,
             sign_ins_per_five_minutes: 5,
             sockets_per_address: 100,
+            memory_bytes: None,
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod key;
 pub mod knowledge;
 pub mod label;
 pub mod limit;
+pub mod memory;
 pub mod metrics;
 pub mod organization;
 pub mod password;
@@ -129,6 +130,7 @@ pub struct Service {
     marks: mark::Marks,
     passwords: password::Passwords,
     connections: status::Connections,
+    memory: memory::Memory,
     metrics: metrics::Metrics,
     timers: Notify,
     tasks: TaskTracker,
@@ -174,6 +176,7 @@ impl Service {
             marks: mark::Marks::default(),
             passwords: password::Passwords::default(),
             connections: status::Connections::default(),
+            memory: memory::Memory::default(),
             metrics: metrics::Metrics::default(),
             timers: Notify::new(),
             tasks,
@@ -216,6 +219,16 @@ impl Service {
     /// Counts what is connected.
     pub fn connections(&self) -> &status::Connections {
         &self.connections
+    }
+
+    /// How much memory is left.
+    pub fn memory(&self) -> &memory::Memory {
+        &self.memory
+    }
+
+    /// Looks how much memory is left.
+    pub fn look_at_memory(&self) {
+        self.memory.note(memory::read(self.settings.load().limits.memory_bytes));
     }
 
     /// Counts what is done.

@@ -11,6 +11,7 @@ use crate::store::walk::Amount;
 use crate::store::{Direction, table};
 
 use super::error::Error;
+use super::memory::{Room, resident_bytes};
 use super::metrics::Reading;
 use super::rights::Reach;
 use super::rows::{PAGE_MAX, Rows};
@@ -102,7 +103,7 @@ pub struct Whole {
 /// The daemon's status.
 #[derive(Clone, Debug)]
 pub struct ServerStatus {
-    /// `ready`, `draining` or `disk_full`.
+    /// `ready`, `draining`, `disk_full` or `memory_low`.
     pub state: &'static str,
     /// When it started.
     pub started_at: i64,
@@ -150,12 +151,14 @@ impl Service {
         Counted { service: std::sync::Arc::clone(self), what }
     }
 
-    /// Why the daemon takes no new work, if so: `draining` or `disk_full`.
+    /// Why the daemon takes no new work, if so: `draining`, `disk_full` or `memory_low`.
     pub fn unready(&self) -> Option<&'static str> {
         if self.connections.is_draining() {
             Some("draining")
+        } else if self.engine.disk_full() {
+            Some("disk_full")
         } else {
-            self.engine.disk_full().then_some("disk_full")
+            (self.memory.room() == Room::Gone).then_some("memory_low")
         }
     }
 
@@ -258,13 +261,4 @@ async fn count_lane(rows: &Rows<'_>, reach: &Reach, lane: Lane, most: u32) -> Re
         }
     }
     Ok(count.min(COUNT_MAX))
-}
-
-/// The resident set of this process, from `/proc/self/status`; 0 where there is none.
-fn resident_bytes() -> u64 {
-    let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return 0 };
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib =
-        line.and_then(|it| it.trim().strip_suffix(" kB")).and_then(|it| it.parse::<u64>().ok());
-    kib.unwrap_or(0) * 1024
 }

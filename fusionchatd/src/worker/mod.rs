@@ -2,6 +2,7 @@
 //! as an actor, like any client; only workers may call the network. They never see a door or the store.
 
 pub mod assistant;
+pub mod memory;
 pub mod provider;
 pub mod sweep;
 

@@ -60,6 +60,7 @@ use crate::door::tls::Tls;
 use crate::service::Service;
 use crate::service::error::Error;
 use crate::service::limit::Address;
+use crate::service::memory::Room;
 use crate::service::subscribe::Cursor;
 use crate::service::view::MessageView;
 
@@ -183,6 +184,9 @@ fn router<L: Clone>(door: &Arc<Door>, mut server: Server<L>) -> Result<Router<L>
 
 /// How many connections an address may have.
 fn allowed(service: &Service, address: IpAddr) -> u32 {
+    if service.memory().room() == Room::Gone {
+        return 0;
+    }
     let proxied = service.settings().proxies.trusts(address);
     if proxied { CONNECTIONS_MAX } else { CONNECTIONS_PER_ADDRESS_MAX }
 }

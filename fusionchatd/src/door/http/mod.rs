@@ -48,6 +48,7 @@ use crate::door::seat::{Seat, Seats};
 use crate::door::tls::Tls;
 use crate::service::error::Error;
 use crate::service::limit::Address;
+use crate::service::memory::Room;
 use crate::service::token::{KEY_PREFIX, SESSION_PREFIX, VISITOR_PREFIX};
 use crate::service::{Service, Settings};
 
@@ -164,10 +165,12 @@ pub async fn serve(
                 } else {
                     settings.limits.sockets_per_address
                 };
+                if door.service.memory().room() == Room::Gone {
+                    turn_away(&door, &stream, "503 Service Unavailable");
+                    continue;
+                }
                 let Some(seat) = seats.take(address, max) else {
-                    if door.options.tls.is_none() {
-                        turn_away(&stream);
-                    }
+                    turn_away(&door, &stream, "429 Too Many Requests");
                     continue;
                 };
                 let guest = Guest { from, seats: Arc::clone(&seats), peer: Peer { address, seat } };
@@ -197,9 +200,13 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 /// Says to one connection too many why it is closed, if it listens.
-fn turn_away(stream: &TcpStream) {
-    let answer = "HTTP/1.1 429 Too Many Requests\r\nconnection: close\r\nretry-after: 10\r\n\
-                  content-length: 0\r\n\r\n";
+fn turn_away(door: &Door, stream: &TcpStream, status: &str) {
+    if door.options.tls.is_some() {
+        return;
+    }
+    let answer = format!(
+        "HTTP/1.1 {status}\r\nconnection: close\r\nretry-after: 10\r\ncontent-length: 0\r\n\r\n"
+    );
     // It is closed in any case.
     let _ = stream.try_write(answer.as_bytes());
 }
