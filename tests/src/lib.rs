@@ -7,9 +7,11 @@
 //! for ever.
 
 pub mod browser;
+pub mod clock;
 pub mod daemon;
 pub mod disk;
 pub mod grpc;
+pub mod http2;
 pub mod model;
 pub mod picture;
 mod ports;

@@ -171,6 +171,14 @@ impl Follow {
         bail!("the command ended with {status}: {stderr}")
     }
 
+    /// Sends it a signal.
+    pub async fn signal(&self, signal: &str) -> Result<()> {
+        let pid = self.child.id().context("it runs")?.to_string();
+        let status = Command::new("kill").args([signal, &pid]).status().await?;
+        ensure!(status.success(), "kill {signal} {pid}: {status}");
+        Ok(())
+    }
+
     /// The next line as JSON.
     pub async fn json(&mut self) -> Result<Value> {
         let line = self.line().await?;

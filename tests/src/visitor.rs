@@ -120,6 +120,15 @@ impl Visitor {
         hello
     }
 
+    /// Goes on as another tab of the same visitor that has shown nothing after `seq`.
+    pub fn take_up(&mut self, other: &Self, seq: u64) {
+        self.session.clone_from(&other.session);
+        self.conversation.clone_from(&other.conversation);
+        self.epoch.clone_from(&other.epoch);
+        let shown = other.messages.iter().filter(|it| it["seq"].as_u64() <= Some(seq));
+        self.messages = shown.cloned().collect();
+    }
+
     /// Connects, says hello, takes the replay and sends the outbox again.
     pub async fn connect(&mut self) -> Result<()> {
         self.socket = Some(open_socket(&self.base).await?);
