@@ -56,6 +56,9 @@ const IMPURE: [&str; 12] = [
 /// What may not stand in any code, test or not.
 const NEVER: [&str; 2] = ["todo", "unimplemented"];
 
+/// The cases of abuse that docs/proofs.md has a row for.
+const CASES: [std::ops::RangeInclusive<u32>; 2] = [1..=36, 48..=62];
+
 /// Its time is simulated: a sleep there takes none. Every runtime it builds has its clock paused.
 const SIMULATED: &str = "tests/tests/sim/";
 
@@ -386,6 +389,35 @@ fn the_command_line_speaks_the_words_of_the_protocol() {
         .map(|noun| format!("`fusionctl {noun}` has no service among {services:?}"))
         .collect();
     check("nouns", &faults);
+}
+
+#[test]
+fn every_case_of_abuse_names_its_tests() {
+    let members = members();
+    let files = members.iter().flat_map(|member| source::files(member, &[".rs"]));
+    let code: Vec<String> = files.map(|file| source::text(&file)).collect();
+    let mut missing: BTreeSet<u32> = CASES.into_iter().flatten().collect();
+    let mut faults = Vec::new();
+    let proofs = source::text("docs/proofs.md");
+    let table = proofs.lines().skip_while(|line| *line != "## Doors and surroundings");
+    for line in table {
+        let mut cells = line.trim_matches('|').split('|').map(str::trim);
+        let (Some(Ok(case)), _, Some(tests), None) =
+            (cells.next().map(str::parse::<u32>), cells.next(), cells.next(), cells.next())
+        else {
+            continue;
+        };
+        missing.remove(&case);
+        for name in tests.split(", ").map(|it| it.trim_matches('`')) {
+            let numbered = name.split('_').any(|part| part.parse() == Ok(case));
+            let is_there = code.iter().any(|text| text.contains(&format!("fn {name}(")));
+            if !numbered || !is_there {
+                faults.push(format!("{case}: there is no such test: {name}"));
+            }
+        }
+    }
+    faults.extend(missing.iter().map(|case| format!("{case}: no row")));
+    check("cases of docs/proofs.md", &faults);
 }
 
 #[test]

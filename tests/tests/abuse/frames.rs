@@ -44,7 +44,7 @@ fn fault_07_a_frame_that_claims_to_be_endless_takes_no_memory() {
 }
 
 #[test]
-fn fault_08_to_13_broken_frames_close_the_socket_and_store_nothing() {
+fn fault_08_09_11_12_13_broken_frames_close_the_socket_and_store_nothing() {
     play(async |stage: &Stage| {
         let desk = Desk::open(stage, "").await?;
         let masked = |first: u8, payload: &[u8]| -> Result<Vec<u8>> {

@@ -26,6 +26,9 @@ const NTH: u64 = 9;
 /// Writes of `init` that fail, each in its turn.
 const INIT_WRITES: [u64; 4] = [1, 3, 9, 20];
 
+/// Writes of a vacuum or migration that fail, each in its turn.
+const VACUUM_WRITES: [u64; 3] = [1, 4, 9];
+
 /// What fails, and what the log must tell of it.
 const FAULTS: [(Operation, Fault, &str); 6] = [
     (Operation::Sync, Fault::Fails(Errno::IO.raw_os_error()), "Input/output error"),
@@ -150,6 +153,38 @@ fn fault_51_an_init_that_cannot_write_shows_no_secret_and_leaves_no_store() {
                     "write {nth}: {failed:?}"
                 );
                 ensure!(!data.join("store").exists(), "write {nth}: there is a store");
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn fault_49_a_vacuum_without_room_leaves_the_store_as_it_was() {
+    play_for(WATCHDOG, async |stage: &Stage| {
+        let Some(preload) = Preload::compile(stage)? else { return Ok(()) };
+        for engine in ENGINES {
+            let mut desk = Desk::found(stage, &preload, engine, false).await?;
+            let before = desk.staff().await?.all_messages(&desk.number).await?;
+            let data = desk.disk.root().to_string_lossy().into_owned();
+            let other = if engine == "sled" { "redb:" } else { "sled:" };
+            for verb in [&["store", "vacuum"][..], &["store", "migrate", "--to", other]] {
+                for nth in VACUUM_WRITES {
+                    desk.served.kill9().await?;
+                    let fired = desk.disk.fired()?;
+                    let full = Fault::KeepsFailing(Errno::NOSPC.raw_os_error());
+                    desk.disk.arm(Operation::Write, full, nth)?;
+                    let arguments = [verb, &["--data", &data]].concat();
+                    let variables = desk.disk.variables();
+                    let failed = fusionchatd_with(stage, &arguments, &variables).await?.expect(1)?;
+                    let what = format!("{engine}: {verb:?}, write {nth}: {failed:?}");
+                    ensure!(desk.disk.fired()? > fired, "it did not come: {what}");
+                    ensure!(failed.stderr.contains("No space left on device"), "{what}");
+                    desk.disk.disarm()?;
+                    desk.start().await.context(what)?;
+                    let after = desk.staff().await?.all_messages(&desk.number).await?;
+                    ensure!(after == before, "{engine}: {verb:?}, write {nth}: {after:?}");
+                }
             }
         }
         Ok(())
