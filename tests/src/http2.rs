@@ -192,7 +192,7 @@ impl Http2 {
                 while sent < most && to.write_all(&more(sent)).await.is_ok() {
                     sent += 1;
                 }
-                pending().await
+                pending::<()>().await;
             };
             tokio::select! {
                 end = end(&mut from, &mut self.read) => end?,

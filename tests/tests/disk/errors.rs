@@ -176,7 +176,8 @@ fn fault_49_a_vacuum_without_room_leaves_the_store_as_it_was() {
                     desk.disk.arm(Operation::Write, full, nth)?;
                     let arguments = [verb, &["--data", &data]].concat();
                     let variables = desk.disk.variables();
-                    let failed = fusionchatd_with(stage, &arguments, &variables).await?.expect(1)?;
+                    let failed =
+                        fusionchatd_with(stage, &arguments, &variables).await?.expect(1)?;
                     let what = format!("{engine}: {verb:?}, write {nth}: {failed:?}");
                     ensure!(desk.disk.fired()? > fired, "it did not come: {what}");
                     ensure!(failed.stderr.contains("No space left on device"), "{what}");

@@ -292,7 +292,7 @@ async fn fault_02_a_body_that_does_not_come_is_given_up() {
 }
 
 #[tokio::test]
-async fn an_address_has_so_many_connections() {
+async fn fault_03_an_address_has_so_many_http_connections() {
     let limits = Limits { sockets_per_address: 2, ..Limits::default() };
     let daemon = Daemon::start_with(patient(), limits).await;
     let (first, _) = daemon.visitor(json!({})).await;
