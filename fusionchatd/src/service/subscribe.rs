@@ -23,6 +23,8 @@ use super::{Service, require};
 
 /// How many entries are read at once.
 const READ_AT_ONCE: u32 = 100;
+/// How much text a reader keeps that it has not handed out, in bytes; a single message is always kept.
+const KEPT_BYTES_MAX: usize = 64 * 1024;
 
 /// A place in a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +58,7 @@ pub struct Watcher {
     begun: Option<Arc<Ephemeral>>,
     position: u64,
     pending: VecDeque<Arc<Change>>,
+    page: Page,
     told: VecDeque<Arc<Ephemeral>>,
 }
 
@@ -108,6 +111,7 @@ impl Service {
             begun: None,
             position,
             pending: VecDeque::new(),
+            page: Page::default(),
             told: VecDeque::new(),
         })))
     }
@@ -222,10 +226,12 @@ impl Watcher {
         }
         let service = Arc::clone(self.seat.service());
         let mut rows = Rows::new(service.engine.as_ref(), self.actor.organization);
-        let entries = rows.entries(self.position + 1, READ_AT_ONCE).await?;
+        let entries = rows.entries(self.position + 1, self.page.0).await?;
         let changes = view::of_entries(&mut rows, entries).await?;
+        let lengths = changes.iter().map(|it| it.message.as_ref());
+        let kept = self.page.keep(lengths.map(|it| it.map_or(0, |it| it.message.content.len())));
         // Only once all are at hand: this future may be dropped at any await above.
-        self.pending.extend(changes.into_iter().map(Arc::new));
+        self.pending.extend(changes.into_iter().take(kept).map(Arc::new));
         Ok(())
     }
 }
@@ -257,6 +263,7 @@ pub struct VisitorWatcher {
     seq: u64,
     shown: Option<Shown>,
     pending: VecDeque<VisitorSignal>,
+    page: Page,
 }
 
 /// What of a header a visitor sees.
@@ -303,6 +310,7 @@ impl Service {
             seq,
             shown: conversation.map(shown),
             pending: VecDeque::new(),
+            page: Page::default(),
         })
     }
 }
@@ -372,7 +380,8 @@ impl VisitorWatcher {
         if header.last_seq > self.seq {
             // No more than there are: the store reads a few rows at once and many on another thread.
             let news = u32::try_from(header.last_seq - self.seq).unwrap_or(READ_AT_ONCE);
-            let found = rows.messages(header.id, self.seq + 1, news.min(READ_AT_ONCE)).await?;
+            let mut found = rows.messages(header.id, self.seq + 1, news.min(self.page.0)).await?;
+            found.truncate(self.page.keep(found.iter().map(|it| it.content.len())));
             let mut messages = Vec::with_capacity(found.len());
             for message in found {
                 messages.push(view::message(&rows, message).await?);
@@ -390,5 +399,54 @@ impl VisitorWatcher {
             self.pending.push_back(VisitorSignal::Status(Box::new(view)));
         }
         Ok(())
+    }
+}
+
+/// How many rows are read at once: fewer where their texts are long.
+#[derive(Debug)]
+struct Page(u32);
+
+impl Default for Page {
+    fn default() -> Self {
+        Self(READ_AT_ONCE)
+    }
+}
+
+impl Page {
+    /// How many of texts that were read are kept, at least one; what is left is read again when there is room for it.
+    fn keep(&mut self, lengths: impl ExactSizeIterator<Item = usize>) -> usize {
+        let read = lengths.len();
+        let sums = lengths.scan(0, |sum: &mut usize, length| {
+            *sum += length;
+            Some(*sum)
+        });
+        let kept = sums.take_while(|sum| *sum <= KEPT_BYTES_MAX).count().max(1);
+        let fitting = u32::try_from(kept).unwrap_or(READ_AT_ONCE);
+        self.0 = if kept < read { fitting } else { self.0.saturating_mul(2).min(READ_AT_ONCE) };
+        kept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fault_28_a_reader_keeps_little_that_it_has_not_handed_out() {
+        for (lengths, kept, next) in [
+            (vec![], 1, 100),
+            (vec![300; 100], 100, 100),
+            (vec![40_000; 100], 1, 1),
+            (vec![20_000; 100], 3, 3),
+            (vec![1_000_000, 1], 1, 1),
+            (vec![1_000_000], 1, 100),
+        ] {
+            let mut page = Page::default();
+            assert_eq!(page.keep(lengths.iter().copied()), kept, "{lengths:?}");
+            assert_eq!(page.0, next, "{lengths:?}");
+        }
+        let mut page = Page(3);
+        page.keep([300; 3].into_iter());
+        assert_eq!(page.0, 6, "more again once they are short");
     }
 }
