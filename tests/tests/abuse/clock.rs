@@ -7,12 +7,17 @@ use fusionchat_tests::clock::Clock;
 use fusionchat_tests::grpc::{Staff, client_id};
 use fusionchat_tests::stage::{Stage, play};
 use fusionchat_tests::visitor::Visitor;
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
 
 use crate::desk::Desk;
 
 const HOUR: i64 = 60 * 60;
 /// How long a visitor may be silent in these tests.
 const SILENCE: &str = "[timers]\nassistant_silence_ms = 600000\n";
+
+/// Nobody is given up while a test runs, but by a clock that jumps.
+const PATIENT: &str = "patience_ms = 600000\n";
 
 /// A visitor and the agent who has them each say something; nothing is out of order.
 async fn talk(visitor: &mut Visitor, staff: &Staff, number: &str, what: &str) -> Result<()> {
@@ -119,17 +124,21 @@ fn fault_56_a_clock_that_stops_or_repeats_itself_fires_nothing_twice() {
 fn fault_57_a_machine_that_was_paused_looks_again_before_it_acts() {
     play(async |stage: &Stage| {
         let Some(clock) = Clock::compile(stage)? else { return Ok(()) };
-        let desk = Desk::open_in(stage, SILENCE, &clock.variables()).await?;
+        let desk = Desk::open_in(stage, &format!("{PATIENT}{SILENCE}"), &clock.variables()).await?;
         let staff = desk.staff().await?;
         // Its turn of the assistant is over: what was to follow from it must not happen any more.
         let (mut visitor, number) = desk.claimed(&staff).await?;
         let mut silent = answered(&desk).await?;
-        let silent_number = silent.status["number"].clone();
-        stage.note(format!("the silent one is {silent_number}"));
+        let mut idle = TcpStream::connect(desk.served.address("http")?).await?;
         // Both clocks have gone on when it wakes.
         clock.jump(u32::try_from(HOUR)?)?;
         clock.set_day(HOUR)?;
         talk(&mut visitor, &staff, &number, "after the pause").await?;
+        // It takes the hour for passed: whom it waited for is given up.
+        ensure!(
+            idle.read(&mut [0; 1]).await.unwrap_or(0) == 0,
+            "an idle client was told something"
+        );
         answered(&desk).await?;
         silent.status("resolved").await?;
         let now = staff.conversation(&number).await?;
