@@ -12,11 +12,11 @@ use tokio::process::{Child, Command};
 
 use crate::staff::Staff;
 
-/// How long a start, and a stop, may take.
-const START_MAX: Duration = Duration::from_secs(60);
+/// How long a start, and a stop, may take. A store that was killed may have to be read whole.
+const START_MAX: Duration = Duration::from_secs(300);
 const STOP_MAX: Duration = Duration::from_secs(20);
 /// How often a starting daemon is asked whether it is ready.
-const ASK_EVERY: Duration = Duration::from_millis(5);
+const ASK_EVERY: Duration = Duration::from_millis(2);
 /// Ports are looked for here: below those that outgoing connections get, so that none takes a killed daemon's.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
 /// What Linux counts processor time in.
@@ -41,7 +41,7 @@ pub(crate) const LIMITS: Limits = Limits {
     message_burst: 1_000_000,
     hellos_per_minute: 1_000_000,
     conversations_per_minute: 1_000_000,
-    sockets_per_address: 10_000,
+    sockets_per_address: 100_000,
     sign_ins_per_five_minutes: 1_000,
 };
 
@@ -68,8 +68,13 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
-    /// Prepares one for the data in `directory`, with free ports.
+    /// Prepares one for the data in `directory`, with free ports and the bench's rates.
     pub(crate) fn new(program: &Path, directory: &Path) -> Result<Self> {
+        Self::with(program, directory, &format!("[limits]\n{}\n", LIMITS.section()?))
+    }
+
+    /// The same, with other lines at the end of its configuration.
+    pub(crate) fn with(program: &Path, directory: &Path, section: &str) -> Result<Self> {
         let (http_port, grpc_port) = free_ports()?;
         let daemon = Self {
             program: program.to_owned(),
@@ -83,9 +88,8 @@ impl Daemon {
         };
         let text = format!(
             "[http]\nlisten = \"127.0.0.1:{http_port}\"\npublic_url = \"{}\"\n\
-             [grpc]\nlisten = \"127.0.0.1:{grpc_port}\"\n[limits]\n{}\n",
+             [grpc]\nlisten = \"127.0.0.1:{grpc_port}\"\n{section}",
             daemon.http(),
-            LIMITS.section()?
         );
         fs::write(daemon.config(), text).context("writing the daemon's configuration")?;
         Ok(daemon)
@@ -140,22 +144,34 @@ impl Daemon {
     /// Starts it and returns how long it took until it answered `staff`.
     pub(crate) async fn start(&mut self, staff: &Staff) -> Result<Duration> {
         let began = Instant::now();
-        let mut command = self.command()?;
-        command.arg("serve").arg("--config").arg(self.config()).arg("--data").arg(self.data());
-        let mut child =
-            command.spawn().with_context(|| format!("starting {}", self.program.display()))?;
+        self.spawn()?;
         loop {
             if staff.server().get_server_status(v1::GetServerStatusRequest {}).await.is_ok() {
-                self.child = Some(child);
                 return Ok(began.elapsed());
             }
-            if let Some(status) = child.try_wait()? {
-                let log = self.directory.join("fusionchatd.log");
-                bail!("fusionchatd ended with {status}; its log is {}", log.display());
-            }
-            ensure!(began.elapsed() < START_MAX, "fusionchatd is not ready after {START_MAX:?}");
-            tokio::time::sleep(ASK_EVERY).await;
+            self.still_starting(began).await?;
         }
+    }
+
+    /// Starts it and does not wait.
+    pub(crate) fn spawn(&mut self) -> Result<()> {
+        let mut command = self.command()?;
+        command.arg("serve").arg("--config").arg(self.config()).arg("--data").arg(self.data());
+        let child = command.spawn();
+        self.child = Some(child.with_context(|| format!("starting {}", self.program.display()))?);
+        Ok(())
+    }
+
+    /// A moment's wait for a daemon that was started at `began`; fails if it has ended or takes too long.
+    pub(crate) async fn still_starting(&mut self, began: Instant) -> Result<()> {
+        let child = self.child.as_mut().context("fusionchatd was started")?;
+        if let Some(status) = child.try_wait()? {
+            let log = self.directory.join("fusionchatd.log");
+            bail!("fusionchatd ended with {status}; its log is {}", log.display());
+        }
+        ensure!(began.elapsed() < START_MAX, "fusionchatd is not ready after {START_MAX:?}");
+        tokio::time::sleep(ASK_EVERY).await;
+        Ok(())
     }
 
     /// Ends it at once, as the kernel does when there is no memory.
@@ -221,7 +237,8 @@ fn cpu_time(stat: &str) -> Option<Duration> {
     Some(Duration::from_millis((user + system) * MS_PER_TICK))
 }
 
-fn bytes_below(folder: &Path) -> u64 {
+/// What the files below a folder take.
+pub(crate) fn bytes_below(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries
         .map(|entry| match entry.metadata() {

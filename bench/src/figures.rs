@@ -48,6 +48,8 @@ pub(crate) struct Spread {
     pub(crate) p50_us: u64,
     /// 99 in a hundred took at most this.
     pub(crate) p99_us: u64,
+    /// 999 in a thousand.
+    pub(crate) p999_us: u64,
     /// The longest.
     pub(crate) max_us: u64,
 }
@@ -59,6 +61,11 @@ impl Times {
         histogram.saturating_record(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
     }
 
+    /// What so many of one took at most, in microseconds.
+    pub(crate) fn at(&self, quantile: f64) -> u64 {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).value_at_quantile(quantile)
+    }
+
     /// The distribution so far.
     pub(crate) fn spread(&self) -> Spread {
         let histogram = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -66,6 +73,7 @@ impl Times {
             count: histogram.len(),
             p50_us: histogram.value_at_quantile(0.5),
             p99_us: histogram.value_at_quantile(0.99),
+            p999_us: histogram.value_at_quantile(0.999),
             max_us: histogram.max(),
         }
     }

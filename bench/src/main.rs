@@ -62,7 +62,7 @@ enum Action {
     Suite(suite::Arguments),
     /// Be a bare server to be measured against: what suite starts as a process of its own
     #[command(subcommand)]
-    Reference(suite::reference::Reference),
+    Reference(suite::kit::reference::Reference),
 }
 
 #[derive(Args)]
@@ -120,7 +120,9 @@ fn act(action: Action) -> Result<bool> {
             say(&suite.print(&options)?)?;
             Ok(suite.good())
         }
-        Action::Reference(which) => runtime.block_on(suite::reference::serve(which)).map(|()| true),
+        Action::Reference(which) => {
+            runtime.block_on(suite::kit::reference::serve(which)).map(|()| true)
+        }
     }
 }
 

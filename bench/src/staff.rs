@@ -10,6 +10,7 @@ use tonic::{Code, Request, Status};
 
 use v1::article_service_client::ArticleServiceClient;
 use v1::conversation_service_client::ConversationServiceClient;
+use v1::escalation_service_client::EscalationServiceClient;
 use v1::inbox_service_client::InboxServiceClient;
 use v1::organization_service_client::OrganizationServiceClient;
 use v1::server_service_client::ServerServiceClient;
@@ -36,6 +37,7 @@ impl Interceptor for Bearer {
 /// A line with one credential, or none. Clones share it.
 #[derive(Clone)]
 pub(crate) struct Staff {
+    channel: Channel,
     line: Line,
 }
 
@@ -43,8 +45,22 @@ impl Staff {
     /// A line that connects when it is first used.
     pub(crate) fn new(endpoint: &str, token: Option<&str>) -> Result<Self> {
         let channel = Endpoint::from_shared(endpoint.to_owned())?.tcp_nodelay(true).connect_lazy();
+        Self::over(channel, token)
+    }
+
+    /// Somebody else on the same connection.
+    pub(crate) fn with_token(&self, token: &str) -> Result<Self> {
+        Self::over(self.channel.clone(), Some(token))
+    }
+
+    fn over(channel: Channel, token: Option<&str>) -> Result<Self> {
         let token = token.map(|token| format!("Bearer {token}").parse()).transpose()?;
-        Ok(Self { line: InterceptedService::new(channel, Bearer(token)) })
+        Ok(Self { line: InterceptedService::new(channel.clone(), Bearer(token)), channel })
+    }
+
+    /// Escalations.
+    pub(crate) fn escalations(&self) -> EscalationServiceClient<Line> {
+        EscalationServiceClient::new(self.line.clone())
     }
 
     /// Articles.

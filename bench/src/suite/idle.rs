@@ -10,67 +10,90 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::desk::{Desk, Tab, handshake, text};
-use super::process::resident;
-use super::ratio::{Goal, Ratio};
-use super::reference::Running;
+use super::Measured;
+use super::kit::desk::{Desk, Tab, handshake, text};
+use super::kit::process::resident;
+use super::kit::ratio::{Goal, Ratio, plainly};
+use super::kit::reference::Running;
 
 /// The part of the visitors that come first: what a server needs for itself is in it.
-const FIRST_PART: u32 = 9;
+const FIRST_PART: usize = 9;
 /// The most sockets opened at a time.
 const OPEN_AT_A_TIME: usize = 64;
-/// How often the storm is repeated.
-const STORMS: usize = 3;
 
-/// Both measures, and the memory of one visitor in words.
-pub(super) struct Measured {
-    pub(super) memory: Ratio,
-    pub(super) storm: Ratio,
-    pub(super) each: String,
+/// R1: both servers begin anew each round, since neither gives memory back that it has once used.
+pub(super) async fn memory(program: &Path, visitors: u32, rounds: u16) -> Result<Measured> {
+    let all = visitors as usize;
+    let mut desk = Desk::open(program).await?;
+    let mut pairs = Vec::new();
+    for _ in 0..rounds {
+        desk.restart().await?;
+        let ours = of_visitors(&desk, all).await?;
+        pairs.push((ours, of_echo(all).await?));
+    }
+    desk.close().await?;
+    let plain = plainly(async || of_echo(all).await).await?;
+    let what = format!("bytes an idle socket, of {all}");
+    let ratio = Ratio::new("R1", what, "B", Goal::AtMost(1.3), &pairs, plain);
+    Ok(Measured { ratios: vec![ratio], ..Measured::default() })
 }
 
-/// Measures with so many visitors.
-pub(super) async fn measure(program: &Path, visitors: u32) -> Result<Measured> {
-    let (first, all) = ((visitors / FIRST_PART).max(1) as usize, visitors as usize);
-    let mut desk = Desk::open(program).await?;
-    let pid = desk.pid()?;
+async fn of_visitors(desk: &Desk, all: usize) -> Result<f64> {
+    let (pid, first) = (desk.pid()?, (all / FIRST_PART).max(1));
     let mut tabs = Vec::with_capacity(all);
-    enter(&desk, &mut tabs, first).await?;
+    enter(desk, &mut tabs, first).await?;
     let low = resident(pid)?;
-    enter(&desk, &mut tabs, all).await?;
-    let ours = slope(low, resident(pid)?, all - first);
-    let sessions = begin(&mut desk, tabs).await?;
+    enter(desk, &mut tabs, all).await?;
+    Ok(slope(low, resident(pid)?, all - first))
+}
+
+async fn of_echo(all: usize) -> Result<f64> {
     let bare = Running::start(&["echo"]).await?;
+    let first = (all / FIRST_PART).max(1);
     let mut sockets = Vec::with_capacity(all);
     connect(&bare, &mut sockets, first).await?;
     let low = resident(bare.pid()?)?;
     connect(&bare, &mut sockets, all).await?;
-    let theirs = slope(low, resident(bare.pid()?)?, all - first);
+    let each = slope(low, resident(bare.pid()?)?, all - first);
     drop(sockets);
-    let mut storms = Vec::new();
-    for _ in 0..STORMS {
-        let began = Instant::now();
-        let tabs = come_back(&desk, &sessions).await?;
-        let took = began.elapsed();
-        drop(tabs);
-        let began = Instant::now();
-        let mut sockets = Vec::with_capacity(all);
-        connect(&bare, &mut sockets, all).await?;
-        storms.push((took.as_secs_f64() * 1e3, began.elapsed().as_secs_f64() * 1e3));
-    }
     bare.close().await?;
-    desk.close().await?;
-    let what = format!("bytes an idle socket, of {all}");
-    let storm = format!("{all} come back at once");
-    Ok(Measured {
-        each: format!("an idle visitor takes {ours:.0} bytes, a bare echo's socket {theirs:.0}"),
-        memory: Ratio::new("R1", what, "B", Goal::AtMost(1.3), &[(ours, theirs)]),
-        storm: Ratio::new("R14", storm, "ms", Goal::AtMost(2.0), &storms),
-    })
+    Ok(each)
 }
 
 fn slope(low: u64, high: u64, sockets: usize) -> f64 {
     high.saturating_sub(low) as f64 / sockets as f64
+}
+
+/// R14: everybody has a conversation, and comes back to it.
+pub(super) async fn storm(program: &Path, visitors: u32, rounds: u16) -> Result<Measured> {
+    let all = visitors as usize;
+    let mut desk = Desk::open(program).await?;
+    let mut tabs = Vec::with_capacity(all);
+    enter(&desk, &mut tabs, all).await?;
+    let sessions = begin(&mut desk, tabs).await?;
+    let bare = Running::start(&["echo"]).await?;
+    let mut pairs = Vec::new();
+    for _ in 0..rounds {
+        let began = Instant::now();
+        let tabs = come_back(&desk, &sessions).await?;
+        let ours = began.elapsed().as_secs_f64() * 1e3;
+        drop(tabs);
+        pairs.push((ours, handshakes(&bare, all).await?));
+    }
+    let plain = plainly(async || handshakes(&bare, all).await).await?;
+    bare.close().await?;
+    desk.close().await?;
+    let what = format!("{all} come back at once");
+    let ratio = Ratio::new("R14", what, "ms", Goal::AtMost(2.0), &pairs, plain);
+    Ok(Measured { ratios: vec![ratio], ..Measured::default() })
+}
+
+/// As many bare handshakes, in milliseconds.
+async fn handshakes(bare: &Running, all: usize) -> Result<f64> {
+    let began = Instant::now();
+    let mut sockets = Vec::with_capacity(all);
+    connect(bare, &mut sockets, all).await?;
+    Ok(began.elapsed().as_secs_f64() * 1e3)
 }
 
 /// New visitors until there are so many.

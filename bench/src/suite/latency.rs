@@ -1,92 +1,166 @@
 //! R4: how long an acknowledgement takes, and a visitor's message to an agent, by one bare commit and one round trip on
-//! this machine. One message at a time: nothing waits for anything else.
+//! this machine. Both are open loops of the same pace.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use fusionchat_proto::v1;
 use fusionchatd::store::open::{OpenOptions, open};
+use fusionchatd::store::{Batch, Engine};
 use futures::SinkExt;
+use futures::future::try_join_all;
+use tokio::sync::mpsc;
 use tokio_tungstenite::tungstenite::Message;
 use tonic::Streaming;
 use v1::watch_response::Frame;
 
-use super::desk::{Desk, handshake, text};
-use super::ground::{Ground, talk};
-use super::ratio::{Goal, Ratio};
-use super::reference::Running;
+use super::kit::desk::{Desk, Tab, handshake, text};
+use super::kit::ground::{Ground, talk};
+use super::kit::library::text as content;
+use super::kit::pace::Pace;
+use super::kit::ratio::{Goal, PLAIN_ROUNDS, Ratio, median};
+use super::kit::reference::Running;
+use super::{Measured, Told};
+use crate::chance::Chance;
+use crate::figures::Times;
+use crate::staff::Staff;
 
-/// How many messages a round has.
-const MESSAGES: usize = 400;
-
-/// The middle and the ninety-ninth of a hundred.
-struct Times {
-    p50: Duration,
-    p99: Duration,
-}
-
-impl Times {
-    fn of(mut times: Vec<Duration>) -> Result<Self> {
-        times.sort();
-        let at = |part: usize| times.get(times.len() * part / 100).copied();
-        Ok(Self { p50: at(50).context("a time")?, p99: at(99).context("a time")? })
-    }
-}
+/// How many messages a round has, and how far apart they are.
+const MESSAGES: usize = 1_000;
+const EVERY: Duration = Duration::from_millis(5);
+/// How many visitors take turns.
+const VISITORS: usize = 50;
+/// How many messages of one visitor may wait to be sent.
+const TURNS_MAX: usize = 1_024;
 
 /// Measures both.
-pub(super) async fn measure(program: &std::path::Path, rounds: u16) -> Result<Vec<Ratio>> {
+pub(super) async fn measure(program: &Path, rounds: u16) -> Result<Measured> {
     let mut desk = Desk::open(program).await?;
+    let mut crowd = Crowd::gather(&mut desk, VISITORS).await?;
+    let agent = desk.agent()?;
+    let mut stream = listen(&agent).await?;
     let echo = Running::start(&["echo"]).await?;
+    let mut bare = Bare::new().await?;
+    let all = [Times::default(), Times::default(), Times::default()];
     let (mut acks, mut arrivals) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
-        let (ack, arrival) = ours(&mut desk).await?;
-        let commit = commits().await?;
-        let trip = round_trips(&echo.address).await?;
-        let us = |time: Duration| time.as_secs_f64() * 1e6;
-        acks.push((us(ack.p50), us(commit.p50 + trip.p50)));
-        arrivals.push((us(arrival.p99), us(commit.p99 + trip.p99)));
+        let (ack, arrival) = (Times::default(), Times::default());
+        {
+            let due = RefCell::new(HashMap::new());
+            let pace = Pace::start(EVERY, MESSAGES);
+            let said = crowd.speak(&mut desk.chance, pace, &due, [&ack, &all[0]]);
+            let heard = hear(&mut stream, MESSAGES, &due, [&arrival, &all[1]]);
+            futures::future::try_join(said, heard).await?;
+        }
+        let reference = Times::default();
+        bare.run(&echo.address, [&reference, &all[2]]).await?;
+        acks.push((us(&ack, 0.5), us(&reference, 0.5)));
+        arrivals.push((us(&arrival, 0.99), us(&reference, 0.99)));
     }
+    let (mut plain50, mut plain99) = (Vec::new(), Vec::new());
+    for _ in 0..PLAIN_ROUNDS {
+        let reference = Times::default();
+        bare.run(&echo.address, [&reference, &Times::default()]).await?;
+        plain50.push(us(&reference, 0.5));
+        plain99.push(us(&reference, 0.99));
+    }
+    bare.engine.close().await?;
     echo.close().await?;
     desk.close().await?;
-    let ack = "visitor's ack p50".to_owned();
-    let arrival = "visitor to agent p99".to_owned();
-    Ok(vec![
-        Ratio::new("R4", ack, "us", Goal::AtMost(1.4), &acks),
-        Ratio::new("R4", arrival, "us", Goal::AtMost(3.0), &arrivals),
-    ])
+    let (ack, arrival) = ("visitor's ack p50".to_owned(), "visitor to agent p99".to_owned());
+    let plain = [plain50, plain99].map(|it| median(it.into_iter()));
+    let told = ["R4 visitor's ack", "R4 visitor to agent", "R4 bare commit and round trip"];
+    Ok(Measured {
+        ratios: vec![
+            Ratio::new("R4", ack, "us", Goal::AtMost(1.4), &acks, plain[0]),
+            Ratio::new("R4", arrival, "us", Goal::AtMost(3.0), &arrivals, plain[1]),
+        ],
+        told: told.into_iter().zip(&all).map(|(what, it)| Told::new(what, it)).collect(),
+        ..Measured::default()
+    })
 }
 
-async fn ours(desk: &mut Desk) -> Result<(Times, Times)> {
-    let agent = desk.agent()?;
-    let mut stream = agent.watch().watch(v1::WatchRequest::default()).await?.into_inner();
-    while !matches!(next(&mut stream).await?, Frame::Ready(_)) {}
-    let mut tab = desk.tab(None).await?;
-    let (mut acks, mut arrivals) = (Vec::new(), Vec::new());
-    for number in 0..MESSAGES {
-        let id = desk.chance.client_id();
-        let content = format!("{number:<300}");
-        let began = Instant::now();
-        let (acked, arrived) =
-            futures::future::try_join(tab.say(&id, &content), arrival(&mut stream, &id, began))
-                .await?;
-        acks.push(acked);
-        arrivals.push(arrived);
+fn us(times: &Times, quantile: f64) -> f64 {
+    times.at(quantile) as f64
+}
+
+/// Visitors who take turns.
+pub(super) struct Crowd(pub(super) Vec<Tab>);
+
+impl Crowd {
+    /// So many new ones, each with a conversation.
+    pub(super) async fn gather(desk: &mut Desk, count: usize) -> Result<Self> {
+        let mut tabs = Vec::new();
+        for _ in 0..count {
+            let mut tab = desk.tab(None).await?;
+            tab.say(&desk.chance.client_id(), "Hello").await?;
+            tabs.push(tab);
+        }
+        Ok(Self(tabs))
     }
-    Ok((Times::of(acks)?, Times::of(arrivals)?))
+
+    /// One message whenever one is due, the visitors in turn; none waits for another visitor's acknowledgement. What is
+    /// due is written to `due` before it is sent, and each acknowledgement counts from then.
+    pub(super) async fn speak(
+        &mut self,
+        chance: &mut Chance,
+        mut pace: Pace,
+        due: &RefCell<HashMap<String, Instant>>,
+        acks: [&Times; 2],
+    ) -> Result<()> {
+        let (senders, receivers): (Vec<_>, Vec<_>) =
+            self.0.iter().map(|_| mpsc::channel::<(Instant, String)>(TURNS_MAX)).unzip();
+        let turns = async {
+            let mut number = 0;
+            while let Some(at) = pace.next().await {
+                let id = chance.client_id();
+                due.borrow_mut().insert(id.clone(), at);
+                senders[number % senders.len()].try_send((at, id)).context("a visitor is gone")?;
+                number += 1;
+            }
+            drop(senders);
+            anyhow::Ok(())
+        };
+        let each = self.0.iter_mut().zip(receivers).map(|(tab, mut turn)| async move {
+            while let Some((at, id)) = turn.recv().await {
+                tab.say(&id, &content(0)).await?;
+                acks.iter().for_each(|it| it.add(at.elapsed()));
+            }
+            anyhow::Ok(())
+        });
+        futures::future::try_join(turns, try_join_all(each)).await.map(|_| ())
+    }
 }
 
-async fn arrival(
+/// Reads the agent's stream until every message of the round has come.
+pub(super) async fn hear(
     stream: &mut Streaming<v1::WatchResponse>,
-    client_id: &str,
-    began: Instant,
-) -> Result<Duration> {
-    loop {
+    messages: usize,
+    due: &RefCell<HashMap<String, Instant>>,
+    arrivals: [&Times; 2],
+) -> Result<()> {
+    let mut heard = 0;
+    while heard < messages {
         if let Frame::Change(change) = next(stream).await?
-            && change.message.is_some_and(|it| it.client_id == client_id)
+            && let Some(message) = change.message
         {
-            return Ok(began.elapsed());
+            let at = due.borrow_mut().remove(&message.client_id).context("nobody said that")?;
+            arrivals.iter().for_each(|it| it.add(at.elapsed()));
+            heard += 1;
         }
     }
+    Ok(())
+}
+
+/// An agent's stream from now on.
+pub(super) async fn listen(agent: &Staff) -> Result<Streaming<v1::WatchResponse>> {
+    let mut stream = agent.watch().watch(v1::WatchRequest::default()).await?.into_inner();
+    while !matches!(next(&mut stream).await?, Frame::Ready(_)) {}
+    Ok(stream)
 }
 
 async fn next(stream: &mut Streaming<v1::WatchResponse>) -> Result<Frame> {
@@ -94,36 +168,44 @@ async fn next(stream: &mut Streaming<v1::WatchResponse>) -> Result<Frame> {
     response.frame.context("a frame that is known here")
 }
 
-/// The batches the service makes for one message at a time, on the bare engine.
-async fn commits() -> Result<Times> {
-    let directory = tempfile::tempdir()?;
-    let at = |name: &str| format!("sled:{}", directory.path().join(name).display());
-    let ground = Ground::lay(open(&at("service"), &OpenOptions::default()).await?, 1).await?;
-    let before = ground.recorder.take();
-    talk(&ground.service, ground.guests.first().context("a guest")?, MESSAGES).await?;
-    let engine = open(&at("bare"), &OpenOptions::default()).await?;
-    for batch in before {
-        engine.commit(batch).await?;
-    }
-    let mut times = Vec::new();
-    for batch in ground.recorder.take() {
-        let began = Instant::now();
-        engine.commit(batch).await?;
-        times.push(began.elapsed());
-    }
-    engine.close().await?;
-    Times::of(times)
+/// The bare engine, and the batches the service makes for one message at a time.
+struct Bare {
+    engine: Arc<dyn Engine>,
+    batches: Vec<Batch>,
+    _directory: tempfile::TempDir,
 }
 
-/// A message's frame to the bare echo server and back.
-async fn round_trips(address: &str) -> Result<Times> {
-    let mut socket = handshake(address, "/").await?;
-    let mut times = Vec::new();
-    for number in 0..MESSAGES {
-        let began = Instant::now();
-        socket.send(Message::text(format!("{number:<300}"))).await?;
-        text(&mut socket).await?;
-        times.push(began.elapsed());
+impl Bare {
+    async fn new() -> Result<Self> {
+        let directory = tempfile::tempdir()?;
+        let at = |name: &str| format!("sled:{}", directory.path().join(name).display());
+        let ground = Ground::lay(open(&at("service"), &OpenOptions::default()).await?, 1).await?;
+        let before = ground.recorder.take();
+        talk(&ground.service, ground.guests.first().context("a guest")?, MESSAGES).await?;
+        let batches = ground.recorder.take();
+        Engine::close(ground.recorder.as_ref()).await?;
+        let engine = open(&at("bare"), &OpenOptions::default()).await?;
+        for batch in before {
+            engine.commit(batch).await?;
+        }
+        // What was there before does not matter to a second round: it writes the same rows over.
+        let batches = batches.into_iter().map(|it| Batch { expect: Vec::new(), ..it }).collect();
+        Ok(Self { engine, batches, _directory: directory })
     }
-    Times::of(times)
+
+    /// A message's frame to the bare echo server and back, and its batch committed, whenever one is due.
+    async fn run(&mut self, address: &str, times: [&Times; 2]) -> Result<()> {
+        let mut socket = handshake(address, "/").await?;
+        let mut pace = Pace::start(EVERY, self.batches.len());
+        let frame = Message::text(content(0));
+        let mut batches = self.batches.iter().cloned();
+        while let Some(at) = pace.next().await {
+            socket.send(frame.clone()).await?;
+            text(&mut socket).await?;
+            self.engine.commit(batches.next().context("a batch for each")?).await?;
+            times.iter().for_each(|it| it.add(at.elapsed()));
+        }
+        ensure!(batches.next().is_none(), "some batches were left over");
+        Ok(())
+    }
 }

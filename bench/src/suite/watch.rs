@@ -9,9 +9,10 @@ use futures::stream::{StreamExt, TryStreamExt};
 use prost::Message as _;
 use v1::watch_response::Frame;
 
-use super::desk::{Desk, Tab};
-use super::ratio::{Goal, Ratio};
-use super::reference::Running;
+use super::Measured;
+use super::kit::desk::{Desk, Tab};
+use super::kit::ratio::{Goal, Ratio, plainly};
+use super::kit::reference::Running;
 use crate::staff::Staff;
 
 /// How many visitors write, and how much each.
@@ -19,7 +20,7 @@ const VISITORS: usize = 100;
 const MESSAGES_EACH: usize = 100;
 
 /// Measures it.
-pub(super) async fn measure(program: &Path, rounds: u16) -> Result<Ratio> {
+pub(super) async fn measure(program: &Path, rounds: u16) -> Result<Measured> {
     let mut desk = Desk::open(program).await?;
     let agent = desk.agent()?;
     let start = head(&agent).await?;
@@ -40,10 +41,12 @@ pub(super) async fn measure(program: &Path, rounds: u16) -> Result<Ratio> {
         ensure!(same.len() == frames.len(), "the reference streams something else");
         pairs.push((ours, theirs));
     }
+    let plain = plainly(async || Ok(read(&reference, None, count).await?.0)).await?;
     bare.close().await?;
     desk.close().await?;
     let what = format!("watch stream, {count} messages");
-    Ok(Ratio::new("R10", what, "/s", Goal::AtLeast(0.8), &pairs))
+    let ratio = Ratio::new("R10", what, "/s", Goal::AtLeast(0.8), &pairs, plain);
+    Ok(Measured { ratios: vec![ratio], ..Measured::default() })
 }
 
 async fn head(agent: &Staff) -> Result<v1::Cursor> {

@@ -173,15 +173,15 @@ async fn stream_frames(listener: TcpListener, file: &Path) -> Result<()> {
 }
 
 /// A bare server that runs.
-pub(super) struct Running {
+pub(in crate::suite) struct Running {
     child: Child,
     /// Where it is.
-    pub(super) address: String,
+    pub(in crate::suite) address: String,
 }
 
 impl Running {
     /// Starts one on the server's core.
-    pub(super) async fn start(arguments: &[&str]) -> Result<Self> {
+    pub(in crate::suite) async fn start(arguments: &[&str]) -> Result<Self> {
         let mut command = on_server_core(&std::env::current_exe()?);
         command.arg("reference").args(arguments);
         command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped());
@@ -194,12 +194,12 @@ impl Running {
     }
 
     /// Its process.
-    pub(super) fn pid(&self) -> Result<u32> {
+    pub(in crate::suite) fn pid(&self) -> Result<u32> {
         self.child.id().context("the reference runs")
     }
 
     /// Ends it.
-    pub(super) async fn close(mut self) -> Result<()> {
+    pub(in crate::suite) async fn close(mut self) -> Result<()> {
         if let Some(mut stdin) = self.child.stdin.take() {
             stdin.shutdown().await?;
         }

@@ -7,15 +7,13 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use fusionchatd::domain::actor::{Actor, Grants, Who};
-use fusionchatd::domain::id::{
-    ClientId, KeyId, OPERATOR_ORGANIZATION, OrganizationId, SessionId, UserId,
-};
+use fusionchatd::domain::id::{ClientId, InboxId, KeyId, OPERATOR_ORGANIZATION, SessionId};
 use fusionchatd::domain::inbox::AssistantMode;
 use fusionchatd::domain::timer::Delays;
 use fusionchatd::domain::user::Role;
 use fusionchatd::service::inbox::CreateInbox;
 use fusionchatd::service::limit::Limits;
-use fusionchatd::service::organization::CreateOrganization;
+use fusionchatd::service::organization::{CreateOrganization, Founded};
 use fusionchatd::service::proxy::Proxies;
 use fusionchatd::service::visitor::Guest;
 use fusionchatd::service::{Clock, Service, Settings};
@@ -33,14 +31,14 @@ const RATE: u32 = 1_000_000_000;
 const SOME_DAY_MS: i64 = 1_790_000_000_000;
 
 /// An engine that remembers what it was asked to write.
-pub(super) struct Recorder {
+pub(in crate::suite) struct Recorder {
     engine: Arc<dyn Engine>,
     batches: Mutex<Vec<Batch>>,
 }
 
 impl Recorder {
     /// Takes away what was written since the last time.
-    pub(super) fn take(&self) -> Vec<Batch> {
+    pub(in crate::suite) fn take(&self) -> Vec<Batch> {
         std::mem::take(&mut self.batches.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -82,49 +80,26 @@ impl Engine for Recorder {
 }
 
 /// What was made.
-pub(super) struct Ground {
-    pub(super) service: Arc<Service>,
-    pub(super) recorder: Arc<Recorder>,
-    pub(super) guests: Vec<Guest>,
+pub(in crate::suite) struct Ground {
+    pub(in crate::suite) service: Arc<Service>,
+    pub(in crate::suite) recorder: Arc<Recorder>,
+    pub(in crate::suite) guests: Vec<Guest>,
 }
 
 static CLIENT_IDS: AtomicU64 = AtomicU64::new(1);
 
 /// An id no command has had.
-pub(super) fn client_id() -> ClientId {
+pub(in crate::suite) fn client_id() -> ClientId {
     ClientId(u128::from(CLIENT_IDS.fetch_add(1, Ordering::Relaxed)).to_be_bytes())
 }
 
 impl Ground {
     /// Lays it over an engine.
-    pub(super) async fn lay(engine: Arc<dyn Engine>, visitors: usize) -> Result<Self> {
+    pub(in crate::suite) async fn lay(engine: Arc<dyn Engine>, visitors: usize) -> Result<Self> {
         let recorder = Arc::new(Recorder { engine, batches: Mutex::default() });
         let over: Arc<dyn Engine> = Arc::clone(&recorder) as _;
         let service = Service::open(over, settings(), clock(), TaskTracker::new()).await?;
-        let operator = Actor {
-            organization: OPERATOR_ORGANIZATION,
-            who: Who::Operator { key: KeyId::default() },
-            grants: Grants::Operator,
-        };
-        let new = CreateOrganization {
-            name: "bench".to_owned(),
-            admin_email: "admin@bench.example".to_owned(),
-            admin_name: "admin".to_owned(),
-            admin_password: None,
-            invite_admin: false,
-            inbox_name: "spare".to_owned(),
-            origins: vec![ORIGIN.to_owned()],
-        };
-        let founded = service.create_organization(&operator, client_id(), new).await?;
-        let admin = admin(founded.organization.id, founded.admin.id);
-        let new = CreateInbox {
-            name: "desk".to_owned(),
-            origins: vec![ORIGIN.to_owned()],
-            assistant: AssistantMode::Off,
-            locale: "en".to_owned(),
-            members: Vec::new(),
-        };
-        let inbox = service.create_inbox(&admin, None, new).await?.inbox.id;
+        let (_, inbox) = found(&service, "bench").await?;
         let mut guests = Vec::with_capacity(visitors);
         for _ in 0..visitors {
             let guest = service.welcome(inbox, ORIGIN, None).await?.guest;
@@ -135,12 +110,42 @@ impl Ground {
     }
 }
 
-fn admin(organization: OrganizationId, user: UserId) -> Actor {
-    let who = Who::Agent { user, session: SessionId::default() };
-    Actor { organization, who, grants: Grants::Role(Role::Admin) }
+/// Makes an organization with an inbox without assistant.
+pub(in crate::suite) async fn found(
+    service: &Arc<Service>,
+    name: &str,
+) -> Result<(Founded, InboxId)> {
+    let operator = Actor {
+        organization: OPERATOR_ORGANIZATION,
+        who: Who::Operator { key: KeyId::default() },
+        grants: Grants::Operator,
+    };
+    let new = CreateOrganization {
+        name: name.to_owned(),
+        admin_email: "admin@bench.example".to_owned(),
+        admin_name: "admin".to_owned(),
+        admin_password: None,
+        invite_admin: false,
+        inbox_name: "spare".to_owned(),
+        origins: vec![ORIGIN.to_owned()],
+    };
+    let founded = service.create_organization(&operator, client_id(), new).await?;
+    let who = Who::Agent { user: founded.admin.id, session: SessionId::default() };
+    let organization = founded.organization.id;
+    let admin = Actor { organization, who, grants: Grants::Role(Role::Admin) };
+    let new = CreateInbox {
+        name: "desk".to_owned(),
+        origins: vec![ORIGIN.to_owned()],
+        assistant: AssistantMode::Off,
+        locale: "en".to_owned(),
+        members: Vec::new(),
+    };
+    let inbox = service.create_inbox(&admin, None, new).await?.inbox.id;
+    Ok((founded, inbox))
 }
 
-fn settings() -> Settings {
+/// Settings whose rates nothing waits for.
+pub(in crate::suite) fn settings() -> Settings {
     Settings {
         delays: Delays::default(),
         mark_interval_ms: 1_000,
@@ -165,7 +170,11 @@ fn clock() -> Clock {
 }
 
 /// Sends messages, each of a visitor only after the one before; how many were acknowledged.
-pub(super) async fn talk(service: &Arc<Service>, guest: &Guest, messages: usize) -> Result<()> {
+pub(in crate::suite) async fn talk(
+    service: &Arc<Service>,
+    guest: &Guest,
+    messages: usize,
+) -> Result<()> {
     for number in 0..messages {
         let content = format!("{number:<300}");
         service

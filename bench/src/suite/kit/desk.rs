@@ -1,12 +1,13 @@
 //! A real daemon on the server's core with an organization of its own, and a visitor's tab as bare as can be: it sends,
 //! and reads until what it waits for has come.
 
+use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -18,26 +19,26 @@ use crate::setup::{self, Ground, ORIGIN};
 use crate::staff::Staff;
 
 /// How long anything may take that must come.
-pub(super) const PATIENCE: Duration = Duration::from_secs(120);
+pub(in crate::suite) const PATIENCE: Duration = Duration::from_secs(120);
 /// The buffers of both ends: those of the daemon's door.
-pub(super) const READ_BUFFER_BYTES: usize = 1024;
+pub(in crate::suite) const READ_BUFFER_BYTES: usize = 1024;
 
 /// The buffers of every socket here, ours and the reference's.
-pub(super) fn buffers() -> WebSocketConfig {
+pub(in crate::suite) fn buffers() -> WebSocketConfig {
     WebSocketConfig::default().read_buffer_size(READ_BUFFER_BYTES).write_buffer_size(0)
 }
 
 /// A daemon and what was made in it.
-pub(super) struct Desk {
-    pub(super) daemon: Daemon,
-    pub(super) ground: Ground,
-    pub(super) chance: Chance,
+pub(in crate::suite) struct Desk {
+    pub(in crate::suite) daemon: Daemon,
+    pub(in crate::suite) ground: Ground,
+    pub(in crate::suite) chance: Chance,
     _directory: tempfile::TempDir,
 }
 
 impl Desk {
     /// Starts it on a new directory.
-    pub(super) async fn open(program: &std::path::Path) -> Result<Self> {
+    pub(in crate::suite) async fn open(program: &std::path::Path) -> Result<Self> {
         let directory = tempfile::Builder::new().prefix("fusion-bench-").tempdir()?;
         let mut daemon = Daemon::new(program, directory.path())?.on_core(super::process::SERVER);
         let mut chance = Chance::new(1, 1);
@@ -48,40 +49,68 @@ impl Desk {
     }
 
     /// The daemon's process.
-    pub(super) fn pid(&self) -> Result<u32> {
+    pub(in crate::suite) fn pid(&self) -> Result<u32> {
         self.daemon.pid().context("the daemon runs")
     }
 
     /// A line with the credential of the first agent.
-    pub(super) fn agent(&self) -> Result<Staff> {
+    pub(in crate::suite) fn agent(&self) -> Result<Staff> {
         let token = self.ground.agents.first().context("there is an agent")?;
         Staff::new(&self.daemon.grpc(), Some(token))
     }
 
     /// A tab of a visitor: a new one, or one more with a session there is.
-    pub(super) async fn tab(&self, session: Option<&str>) -> Result<Tab> {
+    pub(in crate::suite) async fn tab(&self, session: Option<&str>) -> Result<Tab> {
         Tab::open(&self.daemon.http(), &self.ground.inbox, session).await
     }
 
+    /// Ends it and starts it again.
+    pub(in crate::suite) async fn restart(&mut self) -> Result<()> {
+        self.daemon.stop().await?;
+        let admin = Staff::new(&self.daemon.grpc(), Some(&self.ground.admin))?;
+        self.daemon.start(&admin).await.map(|_| ())
+    }
+
     /// Ends it.
-    pub(super) async fn close(mut self) -> Result<()> {
+    pub(in crate::suite) async fn close(mut self) -> Result<()> {
         self.daemon.stop().await
     }
 }
 
 /// One socket of a visitor.
-pub(super) struct Tab {
+pub(in crate::suite) struct Tab {
     socket: WebSocketStream<TcpStream>,
     /// What to come back with.
-    pub(super) session: String,
+    pub(in crate::suite) session: String,
     /// The conversation, if there is one.
-    pub(super) conversation: Option<String>,
+    pub(in crate::suite) conversation: Option<String>,
 }
 
 impl Tab {
     /// Opens it and says hello; a conversation that is there has been replayed when this returns.
-    pub(super) async fn open(http: &str, inbox: &str, session: Option<&str>) -> Result<Self> {
-        let socket = handshake(http, "/ws").await?;
+    pub(in crate::suite) async fn open(
+        http: &str,
+        inbox: &str,
+        session: Option<&str>,
+    ) -> Result<Self> {
+        Self::over(handshake(http, "/ws").await?, inbox, session).await
+    }
+
+    /// The same from another of this machine's own addresses.
+    pub(in crate::suite) async fn open_from(
+        from: Ipv4Addr,
+        http: &str,
+        inbox: &str,
+        session: Option<&str>,
+    ) -> Result<Self> {
+        Self::over(handshake_from(Some(from), http, "/ws").await?, inbox, session).await
+    }
+
+    async fn over(
+        socket: WebSocketStream<TcpStream>,
+        inbox: &str,
+        session: Option<&str>,
+    ) -> Result<Self> {
         let mut tab = Self { socket, session: String::new(), conversation: None };
         let mut hello = json!({ "type": "hello", "inbox": inbox, "origin": ORIGIN });
         if let Some(session) = session {
@@ -98,7 +127,11 @@ impl Tab {
     }
 
     /// Sends a message and returns how long its acknowledgement took.
-    pub(super) async fn say(&mut self, client_id: &str, content: &str) -> Result<Duration> {
+    pub(in crate::suite) async fn say(
+        &mut self,
+        client_id: &str,
+        content: &str,
+    ) -> Result<Duration> {
         let frame = json!({ "type": "message", "clientId": client_id, "content": content });
         let began = Instant::now();
         self.send(&frame).await?;
@@ -110,7 +143,7 @@ impl Tab {
     }
 
     /// The next frame of a type; others are passed over, a refusal is an error.
-    pub(super) async fn until(&mut self, kind: &str) -> Result<Value> {
+    pub(in crate::suite) async fn until(&mut self, kind: &str) -> Result<Value> {
         loop {
             let text = self.text().await?;
             let frame: Value = serde_json::from_str(&text)?;
@@ -122,12 +155,12 @@ impl Tab {
     }
 
     /// The next text.
-    pub(super) async fn text(&mut self) -> Result<String> {
+    pub(in crate::suite) async fn text(&mut self) -> Result<String> {
         text(&mut self.socket).await
     }
 
     /// Sends a frame as it is.
-    pub(super) async fn send_text(&mut self, frame: &str) -> Result<()> {
+    pub(in crate::suite) async fn send_text(&mut self, frame: &str) -> Result<()> {
         Ok(self.socket.send(Message::text(frame)).await?)
     }
 
@@ -137,7 +170,7 @@ impl Tab {
 }
 
 /// The next text on a socket.
-pub(super) async fn text(socket: &mut WebSocketStream<TcpStream>) -> Result<String> {
+pub(in crate::suite) async fn text(socket: &mut WebSocketStream<TcpStream>) -> Result<String> {
     loop {
         let next = tokio::time::timeout(PATIENCE, socket.next()).await;
         match next.with_context(|| format!("nothing came for {PATIENCE:?}"))? {
@@ -151,11 +184,26 @@ pub(super) async fn text(socket: &mut WebSocketStream<TcpStream>) -> Result<Stri
 }
 
 /// Opens a WebSocket with small buffers, as the daemon's own frame does.
-pub(super) async fn handshake(http: &str, path: &str) -> Result<WebSocketStream<TcpStream>> {
+pub(in crate::suite) async fn handshake(
+    http: &str,
+    path: &str,
+) -> Result<WebSocketStream<TcpStream>> {
+    handshake_from(None, http, path).await
+}
+
+async fn handshake_from(
+    from: Option<Ipv4Addr>,
+    http: &str,
+    path: &str,
+) -> Result<WebSocketStream<TcpStream>> {
     let address = http.strip_prefix("http://").context("an address in clear")?;
     let mut request = format!("ws://{address}{path}").into_client_request()?;
     request.headers_mut().insert("origin", http.parse()?);
-    let stream = TcpStream::connect(address).await?;
+    let socket = TcpSocket::new_v4()?;
+    if let Some(from) = from {
+        socket.bind((from, 0).into())?;
+    }
+    let stream = socket.connect(address.parse()?).await?;
     stream.set_nodelay(true)?;
     let opened = client_async_with_config(request, stream, Some(buffers())).await;
     Ok(opened.context("opening the WebSocket")?.0)

@@ -1,0 +1,85 @@
+//! CPU: the processor time of the whole daemon for a message, at a steady 1,000 messages a second with an agent who
+//! watches, beside that of a bare echo of as many frames.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use futures::SinkExt;
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+
+use super::kit::desk::{Desk, handshake, text};
+use super::kit::library::text as content;
+use super::kit::pace::Pace;
+use super::kit::process::Cpu;
+use super::kit::ratio::{Goal, Ratio, plainly};
+use super::kit::reference::Running;
+use super::latency::{Crowd, hear, listen};
+use super::{Measured, Told};
+use crate::figures::Times;
+
+/// How many messages a round has, and how far apart they are.
+const MESSAGES: usize = 5_000;
+const EVERY: Duration = Duration::from_millis(1);
+/// How many visitors take turns.
+const VISITORS: usize = 200;
+
+/// Measures it.
+pub(super) async fn measure(program: &Path, rounds: u16) -> Result<Measured> {
+    let mut desk = Desk::open(program).await?;
+    let mut crowd = Crowd::gather(&mut desk, VISITORS).await?;
+    let mut stream = listen(&desk.agent()?).await?;
+    let bare = Running::start(&["echo"]).await?;
+    let mut sockets = Vec::new();
+    for _ in 0..VISITORS {
+        sockets.push(handshake(&bare.address, "/").await?);
+    }
+    let (acks, arrivals, unused) = (Times::default(), Times::default(), Times::default());
+    let mut pairs = Vec::new();
+    let pid = desk.pid()?;
+    for _ in 0..rounds {
+        let due = RefCell::new(HashMap::new());
+        let before = Cpu::of(pid)?;
+        let said =
+            crowd.speak(&mut desk.chance, Pace::start(EVERY, MESSAGES), &due, [&acks, &unused]);
+        let heard = hear(&mut stream, MESSAGES, &due, [&arrivals, &unused]);
+        futures::future::try_join(said, heard).await?;
+        pairs.push((each(before.since(pid)?), echo(&bare, &mut sockets).await?));
+    }
+    let plain = plainly(async || echo(&bare, &mut sockets).await).await?;
+    bare.close().await?;
+    desk.close().await?;
+    let what = "daemon, a message at 1,000/s".to_owned();
+    Ok(Measured {
+        ratios: vec![Ratio::new("CPU", what, "us", Goal::Cost, &pairs, plain)],
+        told: vec![
+            Told::new("CPU visitor's ack at 1,000/s", &acks),
+            Told::new("CPU visitor to agent at 1,000/s", &arrivals),
+        ],
+        ..Measured::default()
+    })
+}
+
+fn each(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e6 / MESSAGES as f64
+}
+
+/// As many frames to the bare echo and back, at the same pace; its processor time for one.
+async fn echo(bare: &Running, sockets: &mut [WebSocketStream<TcpStream>]) -> Result<f64> {
+    let mut pace = Pace::start(EVERY, MESSAGES);
+    let frame = Message::text(content(0));
+    let before = Cpu::of(bare.pid()?)?;
+    let mut number = 0;
+    while pace.next().await.is_some() {
+        let turn = number % sockets.len();
+        let socket = sockets.get_mut(turn).context("a socket")?;
+        socket.send(frame.clone()).await?;
+        text(socket).await?;
+        number += 1;
+    }
+    Ok(each(before.since(bare.pid()?)?))
+}
