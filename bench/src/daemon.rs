@@ -33,6 +33,8 @@ pub(crate) struct Limits {
     conversations_per_minute: u32,
     sockets_per_address: u32,
     sign_ins_per_five_minutes: u32,
+    commands_per_second: u32,
+    command_burst: u32,
 }
 
 /// As high as its configuration lets them be.
@@ -43,6 +45,8 @@ pub(crate) const LIMITS: Limits = Limits {
     conversations_per_minute: 1_000_000,
     sockets_per_address: 100_000,
     sign_ins_per_five_minutes: 1_000,
+    commands_per_second: 1_000_000,
+    command_burst: 1_000_000,
 };
 
 impl Limits {

@@ -154,6 +154,12 @@ pub(super) const KEYS: &[Key] = &[
     Key::of("limits.ping_ms", "30000", "50 to 600000", false, |c, v| {
         number(v, 50, 600_000).map(|it| c.waits.ping = Duration::from_millis(it))
     }),
+    Key::of("limits.commands_per_second", "200", RATE, true, |c, v| {
+        rate(v).map(|it| c.limits.commands_per_second = it)
+    }),
+    Key::of("limits.command_burst", "400", RATE, true, |c, v| {
+        rate(v).map(|it| c.limits.command_burst = it)
+    }),
     Key::of("log.format", "\"human\"", "`human` or `json`", false, |c, v| {
         c.log_format = match text(v)?.as_str() {
             "human" => LogFormat::Human,

@@ -27,6 +27,7 @@ fn generous() -> Limits {
         hellos_per_minute: 100_000,
         conversations_per_minute: 100_000,
         sockets_per_address: 100_000,
+        command_burst: 100_000,
         ..Limits::default()
     }
 }

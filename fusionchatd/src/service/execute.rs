@@ -24,6 +24,7 @@ use crate::store::{Key, StoreError, table};
 
 use super::Service;
 use super::error::{Error, Kind};
+use super::limit::Share;
 use super::rows::Rows;
 use super::view::{self, Change};
 use super::write;
@@ -111,6 +112,12 @@ impl Service {
         digest: [u8; 32],
         command: Command,
     ) -> Result<Answer, Error> {
+        if let Some(share) = Share::of(actor)
+            && let Err(refused) = self.limits.load().command(actor.organization, share)
+        {
+            self.metrics.over_quota(share);
+            return Err(refused);
+        }
         let (answer, answered) = oneshot::channel();
         let mut ids = [Uuid::nil(); IDS_PER_COMMAND];
         ids.fill_with(|| self.new_id());

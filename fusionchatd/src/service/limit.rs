@@ -11,6 +11,9 @@ use governor::state::keyed::DashMapStateStore;
 use governor::{Quota, RateLimiter};
 use uuid::Uuid;
 
+use crate::domain::actor::{Actor, Who};
+use crate::domain::id::OrganizationId;
+
 use super::error::Error;
 
 /// The most keys a limiter remembers; past it, those whose rate has recovered are forgotten, and while all of them
@@ -39,6 +42,43 @@ pub struct Limits {
     pub sockets_per_address: u32,
     /// What the process may use of the memory; none means what its control group says.
     pub memory_bytes: Option<u64>,
+    /// Commands of each [`Share`] of one organization in a second.
+    pub commands_per_second: u32,
+    /// Commands of each [`Share`] of one organization at once.
+    pub command_burst: u32,
+}
+
+/// Whose commands count together against an organization's quota. Each has the whole of it, so that none of them can
+/// use up another's: a flood of visitors, or a script that runs away, keeps no agent from answering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Share {
+    /// All visitors.
+    Visitors,
+    /// All API keys.
+    Keys,
+    /// All signed-in staff.
+    Staff,
+}
+
+impl Share {
+    /// Of an actor. The daemon's own have none: what they do follows from what others were let do, and must happen.
+    pub fn of(actor: &Actor) -> Option<Self> {
+        match actor.who {
+            Who::Visitor { .. } => Some(Self::Visitors),
+            Who::Key { .. } => Some(Self::Keys),
+            Who::Agent { .. } => Some(Self::Staff),
+            Who::Assistant | Who::Operator { .. } | Who::System => None,
+        }
+    }
+
+    /// Its name in the metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Visitors => "visitors",
+            Self::Keys => "keys",
+            Self::Staff => "staff",
+        }
+    }
 }
 
 impl Default for Limits {
@@ -51,6 +91,9 @@ impl Default for Limits {
             sign_ins_per_five_minutes: 5,
             sockets_per_address: 100,
             memory_bytes: None,
+            // Why these: docs/configuration.md.
+            commands_per_second: 200,
+            command_burst: 400,
         }
     }
 }
@@ -88,6 +131,7 @@ pub struct Limiter {
     conversations: Keyed<Address>,
     sign_ins: Keyed<(Address, [u8; 32])>,
     sign_in_addresses: Keyed<Address>,
+    quotas: Keyed<(OrganizationId, Share)>,
 }
 
 fn per(count: u32, burst: u32, span: Duration) -> Quota {
@@ -132,6 +176,8 @@ impl Limiter {
         let hellos = per(limits.hellos_per_minute, limits.hellos_per_minute, minute);
         let started = limits.conversations_per_minute;
         let sign_ins = limits.sign_ins_per_five_minutes;
+        let commands =
+            per(limits.commands_per_second, limits.command_burst, Duration::from_secs(1));
         Self {
             messages: Keyed::new(messages),
             hellos: Keyed::new(hellos),
@@ -141,6 +187,7 @@ impl Limiter {
                 let all = sign_ins.saturating_mul(EMAILS_PER_ADDRESS);
                 Keyed::new(per(all, all, minute * 5))
             },
+            quotas: Keyed::new(commands),
         }
     }
 
@@ -152,6 +199,19 @@ impl Limiter {
     /// A hello of a visitor session.
     pub fn hello(&self, session: Uuid) -> Result<(), Error> {
         self.hellos.check(&session)
+    }
+
+    /// A command of a share of an organization.
+    pub fn command(&self, organization: OrganizationId, share: Share) -> Result<(), Error> {
+        self.quotas.check(&(organization, share)).map_err(|mut error| {
+            if error.code == "rate_limited" {
+                error.code = "over_quota";
+                let share = share.name();
+                error.message =
+                    format!("this organization's {share} send too much; try again later");
+            }
+            error
+        })
     }
 
     /// A new conversation from an address.
@@ -174,6 +234,7 @@ impl Limiter {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::id::{InboxId, KeyId, SessionId, UserId};
 
     #[test]
     fn a_visitor_over_the_rate_is_told_when_to_come_back() {
@@ -206,6 +267,41 @@ mod tests {
         assert!((0..EMAILS_PER_ADDRESS).all(|number| tried(number).is_ok()));
         assert!(tried(EMAILS_PER_ADDRESS).is_err());
         assert!(limiter.sign_in(address("10.0.0.2"), "0@a.b").is_ok());
+    }
+
+    #[test]
+    fn the_shares_of_an_organization_and_other_organizations_have_their_own_quota() {
+        let limiter = Limiter::new(&Limits { command_burst: 3, ..Limits::default() });
+        let organization = |number| OrganizationId(Uuid::from_u128(number));
+        for share in [Share::Visitors, Share::Keys, Share::Staff] {
+            let let_in = || limiter.command(organization(1), share);
+            assert!((0..3).all(|_| let_in().is_ok()), "{share:?}");
+            let refused = let_in().expect_err("more than the burst");
+            assert_eq!(refused.code, "over_quota");
+            assert!(refused.retry_after_ms.is_some_and(|ms| ms > 0));
+            assert!(limiter.command(organization(2), share).is_ok(), "another organization");
+        }
+    }
+
+    #[test]
+    fn what_the_daemon_does_itself_has_no_quota() {
+        let actor = |who| Actor {
+            organization: OrganizationId::default(),
+            who,
+            grants: crate::domain::actor::Grants::Internal,
+        };
+        let (user, session) = (UserId::default(), SessionId::default());
+        let shares = [
+            (Who::Visitor { user, session, inbox: InboxId::default() }, Some(Share::Visitors)),
+            (Who::Key { key: KeyId::default(), owner: user }, Some(Share::Keys)),
+            (Who::Agent { user, session }, Some(Share::Staff)),
+            (Who::Assistant, None),
+            (Who::System, None),
+            (Who::Operator { key: KeyId::default() }, None),
+        ];
+        for (who, share) in shares {
+            assert_eq!(Share::of(&actor(who.clone())), share, "{who:?}");
+        }
     }
 
     #[test]

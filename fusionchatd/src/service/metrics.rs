@@ -9,6 +9,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use super::limit::Share;
+
 /// One label and its value.
 type Label<V> = [(&'static str, V); 1];
 /// A family of counters by one label.
@@ -24,6 +26,7 @@ pub struct Metrics {
     http: Counters<u16>,
     grpc: Counters<u16>,
     assistant: Counters<&'static str>,
+    over_quota: Counters<&'static str>,
 }
 
 /// A value that is read when the metrics are.
@@ -48,6 +51,7 @@ impl Default for Metrics {
             http: Family::default(),
             grpc: Family::default(),
             assistant: Family::default(),
+            over_quota: Family::default(),
         }
     }
 }
@@ -56,6 +60,11 @@ impl Metrics {
     /// A command was answered: `done`, `repeated`, `rejected` or `failed`.
     pub(super) fn command(&self, outcome: &'static str) {
         self.commands.get_or_create(&[("outcome", outcome)]).inc();
+    }
+
+    /// A command was refused because its organization's quota was used up.
+    pub(super) fn over_quota(&self, share: Share) {
+        self.over_quota.get_or_create(&[("share", share.name())]).inc();
     }
 
     /// An entry was committed.
@@ -97,6 +106,8 @@ impl Metrics {
         all.register("grpc_responses", "gRPC answers by code", self.grpc.clone());
         let thoughts = self.assistant.clone();
         all.register("assistant_thoughts", "Thoughts of the assistant by outcome", thoughts);
+        let refused = self.over_quota.clone();
+        all.register("over_quota", "Commands refused over an organization's quota", refused);
         for reading in readings {
             let gauge: Gauge = Gauge::default();
             gauge.set(reading.value);
@@ -122,6 +133,7 @@ mod tests {
         metrics.grpc(7);
         metrics.entry("MessagePosted".to_owned());
         metrics.assistant("done");
+        metrics.over_quota(Share::Keys);
         let sockets = Reading { name: "sockets", help: "Open WebSockets", value: 5 };
         let text = metrics.text(&[sockets]);
         for line in [
@@ -132,6 +144,7 @@ mod tests {
             "fusionchat_http_responses_total{status=\"200\"} 1",
             "fusionchat_grpc_responses_total{code=\"7\"} 1",
             "fusionchat_assistant_thoughts_total{outcome=\"done\"} 1",
+            "fusionchat_over_quota_total{share=\"keys\"} 1",
             "fusionchat_sockets 5",
             "# EOF",
         ] {

@@ -168,6 +168,7 @@ impl Rig {
         Self::with(Limits {
             messages_per_minute: 1_000_000,
             message_burst: 1_000_000,
+            command_burst: 1_000_000,
             ..Limits::default()
         })
         .await

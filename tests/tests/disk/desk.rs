@@ -15,7 +15,7 @@ use serde_json::Value;
 const ORIGIN: &str = "https://shop.example";
 /// No rate may slow the load, and what waits is nobody's business here.
 const SETTINGS: &str = "[limits]\nmessages_per_minute = 100000\nmessage_burst = 10000\n\
-    hellos_per_minute = 10000\nconversations_per_minute = 10000\n";
+    command_burst = 100000\nhellos_per_minute = 10000\nconversations_per_minute = 10000\n";
 
 /// The organization.
 pub(crate) struct Desk {

@@ -55,8 +55,14 @@ pub(crate) fn setup() -> Result<&'static Setup> {
 
 /// What a simulated daemon is set to: no rate stands in the way of a crowd in a minute.
 pub(crate) fn settings() -> Settings {
-    let limits =
-        Limits { messages_per_minute: 1_000_000, message_burst: 1_000_000, ..Limits::default() };
+    const RATE: u32 = 1_000_000;
+    let limits = Limits {
+        messages_per_minute: RATE,
+        message_burst: RATE,
+        commands_per_second: RATE,
+        command_burst: RATE,
+        ..Limits::default()
+    };
     Settings {
         delays: Delays::default(),
         mark_interval_ms: 1_000,

@@ -158,6 +158,8 @@ pub(in crate::suite) fn settings() -> Settings {
             sign_ins_per_five_minutes: RATE,
             sockets_per_address: RATE,
             memory_bytes: None,
+            commands_per_second: RATE,
+            command_burst: RATE,
         },
         proxies: Proxies::default(),
     }
