@@ -74,6 +74,11 @@ impl Rest {
         }
     }
 
+    /// A door at `base`, without a credential.
+    pub fn at(stage: &Stage, base: &str) -> Self {
+        Self::new(stage, base, None)
+    }
+
     pub(crate) fn named(self, name: &str) -> Self {
         Self { name: name.to_owned(), ..self }
     }

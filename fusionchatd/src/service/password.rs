@@ -1,6 +1,6 @@
 //! Passwords: argon2id m=19,456 KiB t=2 p=1 (OWASP ASVS 5.0, 11.4.2), two at a time, the rest in a bounded queue.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use argon2::{Algorithm, Argon2, Params, Version};
 use base64::Engine as _;
@@ -28,11 +28,13 @@ pub const PASSWORD_BYTES_MAX: usize = 256;
 pub struct Passwords {
     slots: Semaphore,
     waiting: AtomicUsize,
+    computed: AtomicU64,
 }
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self { slots: Semaphore::new(AT_ONCE), waiting: AtomicUsize::new(0) }
+        let (waiting, computed) = (AtomicUsize::new(0), AtomicU64::new(0));
+        Self { slots: Semaphore::new(AT_ONCE), waiting, computed }
     }
 }
 
@@ -81,12 +83,18 @@ impl Passwords {
         Ok(bool::from(hash.as_slice().ct_eq(expected.as_slice())))
     }
 
+    /// How many hashes were computed.
+    pub fn computed(&self) -> u64 {
+        self.computed.load(Ordering::Relaxed)
+    }
+
     async fn compute(&self, password: String, salt: Vec<u8>) -> Result<[u8; 32], Error> {
         let waiter = Waiter(&self.waiting);
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= AT_ONCE + WAITING_MAX {
             return Err(Error::limited("overloaded", "too many sign-ins are waiting", 1_000));
         }
         let _slot = self.slots.acquire().await.map_err(Error::internal)?;
+        self.computed.fetch_add(1, Ordering::Relaxed);
         let hash = tokio::task::spawn_blocking(move || {
             let params = Params::new(MEMORY_KIB, ROUNDS, LANES, Some(32))?;
             let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);

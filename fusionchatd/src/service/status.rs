@@ -171,6 +171,7 @@ impl Service {
         let sockets = number(&self.connections.sockets);
         let streams = number(&self.connections.streams);
         let failures = large(self.connections.tls_failures.load(Ordering::Relaxed));
+        let hashes = large(self.passwords.computed());
         let uptime = (self.now() - self.started_at).max(0) / 1_000;
         self.metrics.text(&[
             reading("sockets", "Open WebSockets", sockets),
@@ -179,6 +180,7 @@ impl Service {
             reading("resident_bytes", "The process's memory", large(resident_bytes())),
             reading("uptime_seconds", "How long the daemon runs", uptime),
             reading("ready", "Whether new work is taken", i64::from(self.unready().is_none())),
+            reading("password_hashes", "Password hashes computed", hashes),
             reading("tls_reload_failures", "Certificates that could not be used", failures),
         ])
     }
