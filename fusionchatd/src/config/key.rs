@@ -170,7 +170,9 @@ pub(super) const KEYS: &[Key] = &[
     }),
     Key::of("log.filter", "\"info\"", "a level or a filter", true, |c, v| {
         let filter = text(v)?;
-        EnvFilter::try_new(&filter).map_err(|_| "expected a level or a filter".to_owned())?;
+        // The reader of filters slices at bytes, and panics on white space of several.
+        let read = filter.is_ascii().then(|| EnvFilter::try_new(&filter).ok()).flatten();
+        read.ok_or_else(|| "expected a level or a filter".to_owned())?;
         c.log_filter = filter;
         Ok(())
     }),
