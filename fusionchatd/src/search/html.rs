@@ -73,7 +73,8 @@ impl HtmlFilter {
         if !raw && (markup.starts_with("<!") || markup.starts_with("<?")) {
             return markup.find('>').map(|end| end + 1);
         }
-        let named = markup[1..].trim_start_matches('/').starts_with(|c: char| c.is_alphabetic());
+        let named =
+            markup[1..].trim_start_matches('/').starts_with(|c: char| c.is_ascii_alphabetic());
         if !named || markup.starts_with("<//") {
             self.text("<", out);
             return Some(1);
@@ -112,16 +113,40 @@ impl HtmlFilter {
     }
 }
 
-/// Where the tag's `>` is, passing over quoted attribute values.
+/// Where in a tag a reader of HTML is.
+#[derive(Clone, Copy)]
+enum Place {
+    Name,
+    BeforeAttribute,
+    Attribute,
+    AfterAttribute,
+    BeforeValue,
+    Quoted(u8),
+    Unquoted,
+}
+
+/// Where the tag's `>` is. Only a quote that begins a value hides one: browsers take any other for a part of a name.
 fn tag_end(markup: &str) -> Option<usize> {
-    let mut quote = None;
+    let mut place = Place::Name;
     for (at, byte) in markup.bytes().enumerate() {
-        match (quote, byte) {
-            (None, b'>') => return Some(at),
-            (None, b'"' | b'\'') => quote = Some(byte),
-            (Some(open), _) if open == byte => quote = None,
-            _ => {}
-        }
+        let space = byte.is_ascii_whitespace();
+        place = match place {
+            Place::Quoted(quote) if byte == quote => Place::BeforeAttribute,
+            Place::Quoted(_) => continue,
+            _ if byte == b'>' => return Some(at),
+            Place::Name if space || byte == b'/' && at > 1 => Place::BeforeAttribute,
+            Place::BeforeValue if space => continue,
+            Place::BeforeValue if matches!(byte, b'"' | b'\'') => Place::Quoted(byte),
+            Place::BeforeValue => Place::Unquoted,
+            Place::Unquoted if space => Place::BeforeAttribute,
+            Place::Name | Place::Unquoted => continue,
+            Place::BeforeAttribute if space || byte == b'/' => continue,
+            Place::BeforeAttribute => Place::Attribute,
+            Place::Attribute | Place::AfterAttribute if byte == b'/' => Place::BeforeAttribute,
+            Place::Attribute | Place::AfterAttribute if byte == b'=' => Place::BeforeValue,
+            Place::Attribute | Place::AfterAttribute if space => Place::AfterAttribute,
+            Place::Attribute | Place::AfterAttribute => Place::Attribute,
+        };
     }
     None
 }
