@@ -145,7 +145,7 @@ pub fn test(inbox: &Inbox, url: &str, public_url: &str) -> Verdict {
         message,
         fix: String::new(),
     };
-    let origin = match parse(url.get(..URL_BYTES_MAX).unwrap_or(url)) {
+    let origin = match parse(&url[..url.floor_char_boundary(URL_BYTES_MAX)]) {
         Parsed::Web(origin) => origin,
         Parsed::Opaque => {
             let message = "this is no page of the web: browsers call its origin `null`, and that is \
@@ -319,3 +319,7 @@ mod tests {
         assert_eq!(found.fix, "fusionctl inbox edit web --add-origin https://new.example");
     }
 }
+
+#[cfg(test)]
+#[path = "embed_prop_test.rs"]
+mod prop;

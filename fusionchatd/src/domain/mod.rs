@@ -8,6 +8,8 @@ pub mod actor;
 pub mod article;
 pub mod command;
 pub mod conversation;
+#[cfg(test)]
+pub(crate) mod damage;
 pub mod decide;
 pub mod embed;
 pub mod entry;
