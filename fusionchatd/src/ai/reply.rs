@@ -72,24 +72,26 @@ impl Reply {
 
     /// Reads the first line that is not empty, if it is whole.
     fn read_first_line(&mut self, ended: bool) -> Result<bool, Malformed> {
-        let trimmed = self.rest.trim_start();
-        if trimmed.starts_with('{') {
+        // What comes before it is let go at once: white space without end takes no room.
+        let blank = self.rest.len() - self.rest.trim_start().len();
+        self.rest.drain(..blank);
+        if self.rest.starts_with('{') {
             return self.read_object(ended);
         }
-        let start = self.rest.len() - trimmed.len();
-        let end = match trimmed.find('\n') {
-            Some(end) => end,
-            None if ended => trimmed.len(),
-            None if trimmed.len() > FIRST_LINE_BYTES_MAX => return Err(Malformed),
-            None => return Ok(false),
-        };
-        let line = &trimmed[..end];
+        let end = self.rest.find('\n').unwrap_or(self.rest.len());
+        if end > FIRST_LINE_BYTES_MAX {
+            return Err(Malformed);
+        }
+        if end == self.rest.len() && !ended {
+            return Ok(false);
+        }
+        let line = &self.rest[..end];
         if line.starts_with("```") {
-            self.rest.drain(..start + end);
+            self.rest.drain(..end);
             return if ended { Err(Malformed) } else { self.read_first_line(ended) };
         }
         self.action = Some(first_line(line).ok_or(Malformed)?);
-        self.rest.drain(..start + end);
+        self.rest.drain(..end);
         let blank = self.rest.len() - self.rest.trim_start().len();
         self.rest.drain(..blank);
         Ok(true)
@@ -232,3 +234,7 @@ mod tests {
         assert_eq!(read(&format!("ANSWER [1]\n{}", "a".repeat(20_000)), 50), Err(Malformed));
     }
 }
+
+#[cfg(test)]
+#[path = "reply_prop_test.rs"]
+mod prop;
