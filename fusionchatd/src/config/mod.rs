@@ -5,6 +5,8 @@ mod key;
 mod provider;
 
 #[cfg(test)]
+mod config_prop_test;
+#[cfg(test)]
 mod config_test;
 
 use std::collections::BTreeMap;

@@ -139,3 +139,7 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "name_prop_test.rs"]
+mod prop;

@@ -238,3 +238,7 @@ mod tests {
         assert_eq!(problem_line("---\ntitle: a\u{1b}[2J\n---\n"), 2);
     }
 }
+
+#[cfg(test)]
+#[path = "front_matter_prop_test.rs"]
+mod prop;

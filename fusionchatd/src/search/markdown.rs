@@ -430,3 +430,7 @@ mod tests {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "markdown_prop_test.rs"]
+mod prop;

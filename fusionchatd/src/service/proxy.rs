@@ -102,3 +102,7 @@ mod tests {
         assert_eq!(client("10.0.0.1", &[]), "10.0.0.1");
     }
 }
+
+#[cfg(test)]
+#[path = "proxy_prop_test.rs"]
+mod prop;

@@ -180,3 +180,7 @@ mod tests {
         assert_eq!(verify_visitor(&String::from_utf8_lossy(&wrong), &[7; 32]), None);
     }
 }
+
+#[cfg(test)]
+#[path = "token_prop_test.rs"]
+mod prop;

@@ -462,3 +462,7 @@ pub fn after(start: &Range, key: &Bytes) -> Range {
 #[cfg(test)]
 #[path = "table_test.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "table_prop_test.rs"]
+mod prop;

@@ -305,3 +305,7 @@ mod tests {
         assert_eq!(outline.client_id.as_deref(), Some("00ff"));
     }
 }
+
+#[cfg(test)]
+#[path = "json_prop_test.rs"]
+mod prop;

@@ -23,6 +23,8 @@ mod widget;
 mod http_test;
 #[cfg(test)]
 mod proxy_test;
+#[cfg(test)]
+mod rest_prop_test;
 
 use std::convert::Infallible;
 use std::io;

@@ -247,3 +247,7 @@ mod tests {
         assert_eq!(out.matches("<ul>").count(), out.matches("</ul>").count());
     }
 }
+
+#[cfg(test)]
+#[path = "page_prop_test.rs"]
+mod prop;

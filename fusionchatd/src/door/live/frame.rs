@@ -222,3 +222,7 @@ mod tests {
         assert!(cursor(&serde_json::json!("garbage")).is_none());
     }
 }
+
+#[cfg(test)]
+#[path = "frame_prop_test.rs"]
+mod prop;

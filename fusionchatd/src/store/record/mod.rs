@@ -7,6 +7,8 @@ mod desk;
 mod golden_test;
 mod journal;
 #[cfg(test)]
+mod record_prop_test;
+#[cfg(test)]
 mod record_test;
 
 use prost::Message;

@@ -49,3 +49,7 @@ mod tests {
         assert_eq!(open(b"", &seal(b"", b"")).as_deref(), Some(b"".as_slice()));
     }
 }
+
+#[cfg(test)]
+#[path = "row_prop_test.rs"]
+mod prop;

@@ -152,3 +152,7 @@ mod tests {
         assert_eq!(generation_of(&IVec::from(b"\x01key")), None);
     }
 }
+
+#[cfg(test)]
+#[path = "value_prop_test.rs"]
+mod prop;

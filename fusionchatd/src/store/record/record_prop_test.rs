@@ -1,0 +1,98 @@
+//! Every kind of row from any bytes: a row that reads itself again, or an error that says what it is.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::domain::article::Article;
+use crate::domain::conversation::Conversation;
+use crate::domain::damage::damaged;
+use crate::domain::entry::Entry;
+use crate::domain::escalation::Escalation;
+use crate::domain::inbox::Inbox;
+use crate::domain::key::Key;
+use crate::domain::message::{Message, Note};
+use crate::domain::organization::Organization;
+use crate::domain::session::Session;
+use crate::domain::user::User;
+
+use super::golden_test::conversation;
+use super::{Daemon, Done, Head, Number, PasswordHash, Pointer, Record, RecordError};
+
+/// What is read writes itself, and is read again as the same.
+fn settles<R: Record>(bytes: &[u8]) -> Result<(), TestCaseError> {
+    match R::decode(bytes) {
+        Ok(row) => {
+            let written = row.encode();
+            prop_assert_eq!(R::decode(&written).map(|it| it.encode()), Ok(written));
+            prop_assert_eq!(bytes[0], R::KIND);
+        }
+        Err(RecordError::Kind { expected, found }) => {
+            prop_assert!(expected == R::KIND && found == bytes[0] && found != expected);
+        }
+        Err(RecordError::Version { kind, found, known }) => {
+            prop_assert!(kind == R::KIND && found == bytes[1] && found > known);
+        }
+        Err(RecordError::Damaged { kind, what }) => {
+            prop_assert!(kind == R::KIND && !what.is_empty());
+        }
+    }
+    Ok(())
+}
+
+/// The same of every kind there is, and of the bytes as the newest version of each.
+macro_rules! every_kind {
+    ($bytes:expr; $($kind:ty),+ $(,)?) => {{
+        let bytes: &[u8] = $bytes;
+        $(
+            settles::<$kind>(bytes)?;
+            settles::<$kind>(&[&[<$kind>::KIND, <$kind>::VERSION], bytes].concat())?;
+            if let Some((_, rest)) = bytes.split_first() {
+                settles::<$kind>(&[&[<$kind>::KIND], rest].concat())?;
+            }
+        )+
+    }};
+}
+
+fn all(bytes: &[u8]) -> Result<(), TestCaseError> {
+    every_kind!(
+        bytes; Head, Entry, Done, Daemon, Pointer, Number, PasswordHash, Organization, User, Inbox,
+        Key, Session, Article, Conversation, Message, Note, Escalation,
+    );
+    Ok(())
+}
+
+/// Bytes that are protobuf more often than chance would have it: fields of low numbers, short lengths.
+fn fields() -> impl Strategy<Value = Vec<u8>> {
+    let varint = (1..32_u8, any::<u16>()).prop_map(|(field, value)| {
+        let low = u8::try_from(value & 0x7f).unwrap_or(0);
+        let tag = u8::try_from((u16::from(field) << 3) & 0x7f).unwrap_or(0);
+        vec![tag, low]
+    });
+    let sizes = prop_oneof![Just(16_usize), Just(32), 0..20_usize];
+    let bytes = (1..16_u8, sizes).prop_flat_map(|(field, size)| {
+        vec(any::<u8>(), size..=size).prop_map(move |content| {
+            let length = u8::try_from(content.len()).unwrap_or(0);
+            [&[(field << 3) | 2, length], content.as_slice()].concat()
+        })
+    });
+    vec(prop_oneof![varint, bytes], 0..14).prop_map(|fields| fields.concat())
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_a_row_of_a_kind_or_an_error(bytes in vec(any::<u8>(), 0..120)) {
+        all(&bytes)?;
+    }
+
+    #[test]
+    fn any_fields_are_a_row_of_a_kind_or_an_error(bytes in fields()) {
+        all(&bytes)?;
+    }
+
+    #[test]
+    fn a_damaged_row_is_another_row_or_an_error(
+        bytes in damaged(Just(conversation().encode().to_vec())),
+    ) {
+        all(&bytes)?;
+    }
+}
