@@ -51,6 +51,8 @@ mod article_test;
 #[cfg(test)]
 mod auth_test;
 #[cfg(test)]
+mod backup_test;
+#[cfg(test)]
 mod conversation_test;
 #[cfg(test)]
 mod draft_test;

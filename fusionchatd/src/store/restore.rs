@@ -273,11 +273,12 @@ fn place(half: &Path, plan: &Plan<'_>, told: &mut impl FnMut(Step)) -> Result<()
     sync_directory(half)?;
     told(Step::Whole);
     let store = plan.data.join(plan.store);
-    fs::rename(half, &store).map_err(|source| match source.kind() {
-        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => {
-            RestoreError::NotEmpty { path: plan.data.to_path_buf() }
+    fs::rename(half, &store).map_err(|source| {
+        let taken = [io::ErrorKind::DirectoryNotEmpty, io::ErrorKind::AlreadyExists];
+        if taken.contains(&source.kind()) {
+            return RestoreError::NotEmpty { path: plan.data.to_path_buf() };
         }
-        _ => unreadable(&store, source).into(),
+        unreadable(&store, source).into()
     })?;
     Ok(sync_directory(plan.data)?)
 }

@@ -7,6 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+use fusionchat_tests::disk::chance::Chance;
+use fusionchat_tests::disk::power::{Fate, Power};
 use fusionchat_tests::disk::{Disk, Fault, Operation, Preload};
 use fusionchat_tests::grpc::client_id;
 use fusionchat_tests::program::{Ctl, Output};
@@ -19,6 +21,7 @@ use fusionchatd::store::{Key, Range, Value, table};
 
 use crate::backup::other;
 use crate::desk::{Desk, serve, staff_of};
+use crate::power::ORDERS;
 use crate::{ENGINES, WATCHDOG};
 
 /// At how many points of one command it is killed, spread over all there are and the last one among them;
@@ -269,6 +272,64 @@ async fn restore(
     }
     ensure!(missed <= MISSED_MAX, "{missed} times it was not killed");
     Ok(outcomes)
+}
+
+/// Moments of a restore at which the power is cut.
+const CUTS: usize = 48;
+
+#[test]
+fn faults_40_41_42_43_a_power_cut_while_restoring_leaves_no_store_or_a_whole_one() {
+    play_for(WATCHDOG, async |stage: &Stage| {
+        let Some(preload) = Preload::compile(stage)? else { return Ok(()) };
+        let desk = Desk::found(stage, &preload, "sled", false).await?;
+        let file = stage.folder("backups")?.join("desk.backup").to_string_lossy().into_owned();
+        desk.ctl()?.run(&["server", "backup", "create", &file]).await?.expect(0)?;
+        for engine in ENGINES {
+            let data = stage.folder("restored")?.canonicalize()?;
+            let disk = Disk::new(stage, &preload, &data)?;
+            let (place, url) = (data.to_string_lossy().into_owned(), format!("{engine}:"));
+            let arguments = ["store", "restore", &file, "--data", &place, "--store", &url];
+            run(stage, &disk, &arguments).await?.expect(0)?;
+            let expected = read(&data.join("store")).await?;
+            let whole = cut(stage, &disk, &expected).await.with_context(|| engine.to_owned())?;
+            println!("{engine}: {whole} of {CUTS} images had a store");
+            ensure!(whole > 0 && whole < CUTS, "{engine}: never on both sides");
+        }
+        Ok(())
+    });
+}
+
+/// Cuts the power at moments of the record; how often there was a store.
+async fn cut(stage: &Stage, disk: &Disk, expected: &Rows) -> Result<usize> {
+    let record = disk.record()?;
+    let events = &record.events;
+    let (mut power, mut chance) = (Power::new(&record), Chance::new(40));
+    let images = stage.folder("images")?;
+    let moments = (0..CUTS).map(|cut| events[(cut + 1) * events.len() / CUTS - 1].end);
+    let mut whole = 0;
+    for (number, length) in moments.enumerate() {
+        power.go_on(length)?;
+        let image = images.join(number.to_string());
+        let (fate, order) = (Fate::ALL[number % Fate::ALL.len()], ORDERS[number / 2 % 2]);
+        power.image(fate, order, &mut chance, &image)?;
+        let store = image.join("store");
+        if store.exists() {
+            let rows = read(&store).await.with_context(|| format!("{fate:?} at {length}"))?;
+            ensure!(rows == *expected, "{fate:?} at {length}: other rows");
+            whole += 1;
+        }
+        fs::remove_dir_all(&image)?;
+    }
+    // From the moment it has said that it is done, on.
+    power.go_on(usize::MAX)?;
+    for (number, fate) in Fate::ALL.into_iter().enumerate() {
+        let image = images.join(format!("done {number}"));
+        power.image(fate, ORDERS[number % 2], &mut chance, &image)?;
+        let rows = read(&image.join("store")).await.with_context(|| format!("{fate:?} at its end"));
+        ensure!(rows? == *expected, "{fate:?} at its end: other rows");
+        fs::remove_dir_all(&image)?;
+    }
+    Ok(whole)
 }
 
 #[test]

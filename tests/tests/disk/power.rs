@@ -36,7 +36,7 @@ const FIRST_IMAGES: usize = 24;
 /// How many things `init` does at its end that are looked at more closely.
 const LAST: usize = 8;
 
-const ORDERS: [Order; 2] = [Order::Journal, Order::Strict];
+pub(crate) const ORDERS: [Order; 2] = [Order::Journal, Order::Strict];
 
 fn number(variable: &str) -> Option<u64> {
     std::env::var(variable).ok()?.parse().ok()
