@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use proptest::collection::vec;
 use proptest::prelude::{Just, ProptestConfig, Strategy, proptest};
 use proptest::prop_oneof;
+use tokio::task::JoinSet;
 
 use crate::store::conformance::{key, put, value};
 use crate::store::moment::{KEPT_BYTES_MAX, Moment};
@@ -92,9 +93,10 @@ async fn has_each_batch_whole(ground: &Ground) {
         engine.commit(put(&[(&format!("m {number:04}"), "filler")])).await.unwrap();
     }
     let stop = Arc::new(AtomicBool::new(false));
-    let writer = |name: char| {
+    let mut writers = JoinSet::new();
+    for name in ['x', 'y'] {
         let (engine, stop) = (Arc::clone(&engine), Arc::clone(&stop));
-        tokio::spawn(async move {
+        writers.spawn(async move {
             let mut number = 0_u64;
             while !stop.load(Ordering::SeqCst) {
                 number += 1;
@@ -107,9 +109,8 @@ async fn has_each_batch_whole(ground: &Ground) {
                 engine.commit(Batch { put, ..Batch::default() }).await.unwrap();
             }
             number
-        })
-    };
-    let writers = [writer('x'), writer('y')];
+        });
+    }
     let mut last = 0;
     for _ in 0..30 {
         let (mut moment, mut rows) = (engine.moment().await.unwrap(), Vec::new());
@@ -127,9 +128,7 @@ async fn has_each_batch_whole(ground: &Ground) {
         last = number;
     }
     stop.store(true, Ordering::SeqCst);
-    for writer in writers {
-        assert!(writer.await.unwrap() > 0);
-    }
+    assert!(writers.join_all().await.into_iter().all(|written| written > 0));
 }
 
 async fn ends_by_itself_past_its_bound(ground: &Ground) {
