@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Result;
+use fusionchatd::store::moment::Moment;
 use fusionchatd::store::{Batch, Direction, Engine, EngineStats, Key, Range, StoreError, Value};
 use futures::future::BoxFuture;
 use tokio::sync::{Mutex, watch};
@@ -116,6 +117,13 @@ impl Engine for Loose {
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(self.write(batch))
+    }
+
+    fn moment(&self) -> BoxFuture<'_, Result<Moment, StoreError>> {
+        Box::pin(async move {
+            self.flush().await?;
+            self.engine.moment().await
+        })
     }
 
     fn stats(&self) -> EngineStats {
