@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use crate::domain::entry::EntryKind;
+use crate::domain::id::UserId;
 
 use super::ephemeral::Ephemeral;
 use super::view::Change;
@@ -49,7 +50,16 @@ struct State {
     /// The last position published.
     position: u64,
     recent: Recent,
+    latest: Option<Latest>,
     signals: Signals,
+}
+
+/// The change a visitor's live tabs are told of, so that a hundred tabs do not read the same rows a hundred times.
+#[derive(Debug)]
+struct Latest {
+    change: Arc<Change>,
+    /// How many readers have not taken it.
+    left: usize,
 }
 
 impl State {
@@ -97,16 +107,45 @@ impl Channel {
         state.is_behind(read_to) || next.0 < state.signals.end()
     }
 
-    /// Tells of changes; `keep` if live readers are to find them here.
-    pub(super) fn publish(&self, changes: &[Arc<Change>], keep: bool) {
+    /// Tells an organization's readers of changes, which they find here.
+    pub(super) fn publish(&self, changes: &[Arc<Change>]) {
         let Some(last) = changes.last() else { return };
         let mut state = self.lock();
-        if keep {
-            state.recent.add(changes);
-        }
+        state.recent.add(changes);
         state.position = last.entry.position.max(state.position);
         drop(state);
         self.bell.notify_waiters();
+    }
+
+    /// Tells one visitor's readers of an organization's changes. A single one of theirs they find here.
+    pub(super) fn publish_to_visitor(&self, changes: &[Arc<Change>], visitor: UserId) {
+        let Some(last) = changes.last() else { return };
+        let is_theirs = |it: &&Arc<Change>| {
+            it.conversation.as_ref().is_some_and(|view| view.header.visitor == visitor)
+        };
+        let mut theirs = changes.iter().filter(is_theirs);
+        let single = theirs.next().filter(|_| theirs.next().is_none()).cloned();
+        let mut state = self.lock();
+        let left = state.signals.readers;
+        state.latest = single.map(|change| Latest { change, left });
+        state.position = last.entry.position.max(state.position);
+        drop(state);
+        self.bell.notify_waiters();
+    }
+
+    /// The one change that came with `position`, if nothing has come since. Each reader takes it once.
+    pub(super) fn latest(&self, position: u64) -> Option<Arc<Change>> {
+        let mut state = self.lock();
+        if state.position != position {
+            return None;
+        }
+        let latest = state.latest.as_mut()?;
+        latest.left = latest.left.saturating_sub(1);
+        let change = Arc::clone(&latest.change);
+        if latest.left == 0 {
+            state.latest = None;
+        }
+        Some(change)
     }
 
     /// Says what is never stored to those who are there.

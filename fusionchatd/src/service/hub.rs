@@ -61,6 +61,11 @@ impl Seat {
         self.channel.hear(read_to, &mut self.next)
     }
 
+    /// The one change that was published last, if it is what `position` brought.
+    pub(super) fn latest(&self, position: u64) -> Option<Arc<Change>> {
+        self.channel.latest(position)
+    }
+
     /// Waits until there may be something to hear. Safe to drop and call again.
     pub(super) async fn wait(&self, read_to: Option<u64>) {
         self.channel.wait(read_to, &self.next).await;
@@ -102,10 +107,10 @@ impl Hub {
         changes: &[Arc<Change>],
         visitors: &BTreeSet<UserId>,
     ) {
-        self.existing(Topic::Organization(organization), |channel| channel.publish(changes, true));
+        self.existing(Topic::Organization(organization), |channel| channel.publish(changes));
         for visitor in visitors {
             let topic = Topic::Visitor(organization, *visitor);
-            self.existing(topic, |channel| channel.publish(changes, false));
+            self.existing(topic, |channel| channel.publish_to_visitor(changes, *visitor));
         }
         let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
         changed.insert(organization);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::domain::actor::{Actor, Permission, Who};
+use crate::domain::conversation::Conversation;
 use crate::domain::id::{ConversationId, InboxId, OrganizationId, UserId};
 use crate::domain::turn::awaits_assistant;
 use crate::domain::visible::visible;
@@ -323,6 +324,7 @@ impl VisitorWatcher {
                 return Ok(signal);
             }
             match self.seat.hear(self.read_to) {
+                Heard::News(position) if self.follow(position) => self.read_to = Some(position),
                 Heard::News(position) => {
                     // Boxed, so that a socket that only waits does not hold the memory of a read.
                     Box::pin(self.fill()).await?;
@@ -367,6 +369,46 @@ impl VisitorWatcher {
         }
     }
 
+    /// Takes the change that was published last, if it is all that came since this reader read on; false if the rows must
+    /// be read.
+    fn follow(&mut self, position: u64) -> bool {
+        // Who has read nothing yet, or was behind, may have missed more than this one.
+        if self.read_to.is_none() {
+            return false;
+        }
+        let Some(change) = self.seat.latest(position) else { return false };
+        let Some(view) = &change.conversation else { return false };
+        let header = &view.header;
+        if self.conversation != Some(header.id) || self.inbox != header.inbox {
+            return false;
+        }
+        let next = change.message.as_ref().filter(|it| it.message.seq == self.seq + 1);
+        if header.last_seq != self.seq + u64::from(next.is_some()) {
+            return false;
+        }
+        self.saw(header);
+        if let Some(message) = next {
+            self.seq = message.message.seq;
+            self.pending.push_back(VisitorSignal::Messages(vec![message.clone()]));
+        }
+        self.show(view);
+        true
+    }
+
+    fn saw(&mut self, header: &Conversation) {
+        self.awaited = awaits_assistant(header).then_some(header.turn);
+        self.following.saw(header);
+    }
+
+    /// Tells what a visitor sees of the header, if it has changed.
+    fn show(&mut self, view: &ConversationView) {
+        let now = Some(shown(view));
+        if self.shown != now {
+            self.shown = now;
+            self.pending.push_back(VisitorSignal::Status(Box::new(view.clone())));
+        }
+    }
+
     async fn fill(&mut self) -> Result<(), Error> {
         let service = Arc::clone(self.seat.service());
         let rows = Rows::new(service.engine.as_ref(), self.organization);
@@ -375,8 +417,7 @@ impl VisitorWatcher {
             self.conversation = Some(header.id);
             self.seq = 0;
         }
-        self.awaited = awaits_assistant(&header).then_some(header.turn);
-        self.following.saw(&header);
+        self.saw(&header);
         if header.last_seq > self.seq {
             // No more than there are: the store reads a few rows at once and many on another thread.
             let news = u32::try_from(header.last_seq - self.seq).unwrap_or(READ_AT_ONCE);
@@ -392,12 +433,7 @@ impl VisitorWatcher {
                 self.pending.push_back(VisitorSignal::Messages(messages));
             }
         }
-        let view = view::conversation(&rows, header).await?;
-        let now = Some(shown(&view));
-        if self.shown != now {
-            self.shown = now;
-            self.pending.push_back(VisitorSignal::Status(Box::new(view)));
-        }
+        self.show(&view::conversation(&rows, header).await?);
         Ok(())
     }
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::domain::entry::EntryKind;
 use crate::domain::id::ConversationId;
+use crate::store::Engine as _;
 
 use super::Service;
 use super::ephemeral::Ephemeral;
@@ -372,4 +373,29 @@ async fn typing_reaches_only_whom_it_may() {
     let VisitorSignal::Ephemeral(heard) = heard else { panic!("{heard:?}") };
     let Ephemeral::Typing(typing) = &*heard else { panic!("{heard:?}") };
     assert_eq!((typing.name.as_str(), typing.note), ("A", false), "only the assignee's reply");
+}
+
+#[tokio::test]
+async fn live_tabs_are_told_without_reading_the_store() {
+    let rig = Rig::new().await;
+    let guest = rig.guest().await;
+    rig.say(&guest, "one").await;
+    let mut tabs = Vec::new();
+    for _ in 0..3 {
+        let mut tab = rig.service.watch_visitor(&guest.actor, None, 0).expect("watching");
+        while futures::poll!(Box::pin(tab.next())).is_ready() {}
+        tabs.push(tab);
+    }
+    rig.say(&guest, "two").await;
+    rig.gate.close().await.expect("closed");
+    for tab in &mut tabs {
+        let heard = timeout(SOON, tab.next()).await.expect("heard").expect("without the store");
+        let VisitorSignal::Messages(messages) = heard else { panic!("{heard:?}") };
+        let told: Vec<_> =
+            messages.iter().map(|it| (it.message.seq, it.message.content.as_str())).collect();
+        assert_eq!(told, [(2, "two")]);
+    }
+    // Whoever was not there at that moment has to read.
+    let mut late = rig.service.watch_visitor(&guest.actor, None, 0).expect("watching");
+    assert!(timeout(SOON, late.next()).await.expect("an answer").is_err());
 }
