@@ -41,7 +41,7 @@ proptest! {
     }
 
     #[test]
-    fn any_title_is_within_its_bounds_or_refused(title in any::<String>(), quote in "[\"']?") {
+    fn any_title_is_within_its_bounds_or_refused(title in "[\\x00-\\x7f\u{85}\u{2028}é]{0,12}", quote in "[\"']?") {
         check(format!("---\ntitle: {quote}{title}{quote}\nlocale: {title}\n---\nbody\n").as_bytes())?;
         check(format!("---\nid: x\ntitle: a{title}b\n---\n").as_bytes())?;
     }

@@ -93,6 +93,8 @@ proptest! {
         {
             let again = json!({ "conversation": conversation.to_string(), "epoch": epoch, "seq": seq });
             prop_assert_eq!(cursor(&again), Some((conversation, epoch, seq)));
+            let said = value["epoch"].as_str().and_then(|it| Uuid::try_parse(it).ok());
+            prop_assert_eq!((said, value["seq"].as_u64()), (Some(epoch), Some(seq)));
         }
     }
 
