@@ -172,7 +172,7 @@ proptest! {
     fn a_field_of_ours_is_never_taken(body in bodies(), name in "[a-zA-Z_]{1,12}", tree in trees()) {
         let mut value = serde_json::to_value(&body).expect("JSON");
         prop_assume!(value.get(&name).is_none() && !["clientId", "seq"].contains(&name.as_str()));
-        prop_assume!(is_fine(&tree, 1));
+        let tree = if is_fine(&tree, 1) { tree } else { Value::Null };
         value[name.as_str()] = tree;
         let code = read::<Body>(value.to_string().as_bytes()).err().map(|it| it.code);
         prop_assert_eq!(code, Some("unknown_field"));
