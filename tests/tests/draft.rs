@@ -27,6 +27,16 @@ async fn draft_only(daemon: &Daemon) -> Result<()> {
     Ok(())
 }
 
+/// Ends the demo's own conversations: for those who wait in them the assistant would draft too.
+async fn end_all(daemon: &Daemon) -> Result<()> {
+    let listed = daemon.ctl().run(&["conv", "list", "-o", "json"]).await?.expect(0)?.json()?;
+    for item in listed["items"].as_array().context("a list")? {
+        let number = item["number"].to_string();
+        daemon.ctl().run(&["conv", "resolve", &number]).await?.expect(0)?;
+    }
+    Ok(())
+}
+
 /// Asks; the draft as the stream of an agent brings it, and the visitor afterwards.
 async fn drafted(daemon: &Daemon, question: &str) -> Result<(v1::Note, Visitor)> {
     let mut stream = daemon.staff("agent1").await?.watch(None, "").await?;
@@ -34,7 +44,9 @@ async fn drafted(daemon: &Daemon, question: &str) -> Result<(v1::Note, Visitor)>
     let id = visitor.say(question).await?;
     visitor.acked(&id).await?;
     visitor.status("escalated").await?;
-    let change = stream.change(|it| it.note.is_some()).await?;
+    let own = visitor.conversation.clone().context("a conversation")?;
+    let drafts = |note: &v1::Note| note.conversation_id == own;
+    let change = stream.change(|it| it.note.as_ref().is_some_and(drafts)).await?;
     let note = change.note.context("a note")?;
     ensure!(note.sender_type() == v1::SenderType::Assistant, "{note:?}");
     ensure!(note.author_id.is_empty() && !note.sources.is_empty(), "{note:?}");
@@ -83,6 +95,7 @@ fn a_models_answer_waits_for_an_agent_as_a_draft() {
             daemon.field("organization")?,
             model.url(),
         );
+        end_all(&daemon).await?;
         daemon.serve(&lines).await?;
         draft_only(&daemon).await?;
         let answer = "ANSWER [1, 2, 3, 4, 5]\nYou have 30 days [1]. Print the label first.";
