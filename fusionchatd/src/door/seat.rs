@@ -23,11 +23,11 @@ impl Seats {
     /// A seat, unless the address has `max` already.
     pub(in crate::door) fn take(self: &Arc<Self>, address: Address, max: u32) -> Option<Arc<Seat>> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = taken.entry(address).or_insert(0);
-        if *count >= max {
+        let count = taken.get(&address).copied().unwrap_or(0);
+        if count >= max {
             return None;
         }
-        *count += 1;
+        taken.insert(address, count + 1);
         Some(Arc::new(Seat { seats: Arc::clone(self), address }))
     }
 }

@@ -58,6 +58,8 @@ struct State {
 #[derive(Debug)]
 struct Latest {
     change: Arc<Change>,
+    /// The position published before it: who has read up to there misses nothing.
+    before: u64,
     /// How many readers have not taken it.
     left: usize,
 }
@@ -126,20 +128,21 @@ impl Channel {
         let mut theirs = changes.iter().filter(is_theirs);
         let single = theirs.next().filter(|_| theirs.next().is_none()).cloned();
         let mut state = self.lock();
-        let left = state.signals.readers;
-        state.latest = single.map(|change| Latest { change, left });
+        let (before, left) = (state.position, state.signals.readers);
+        state.latest = single.map(|change| Latest { change, before, left });
         state.position = last.entry.position.max(state.position);
         drop(state);
         self.bell.notify_waiters();
     }
 
-    /// The one change that came with `position`, if nothing has come since. Each reader takes it once.
-    pub(super) fn latest(&self, position: u64) -> Option<Arc<Change>> {
+    /// The one change that came with `position`, if nothing has come since and the reader has read everything before.
+    /// Each reader takes it once.
+    pub(super) fn latest(&self, read_to: Option<u64>, position: u64) -> Option<Arc<Change>> {
         let mut state = self.lock();
         if state.position != position {
             return None;
         }
-        let latest = state.latest.as_mut()?;
+        let latest = state.latest.as_mut().filter(|latest| Some(latest.before) == read_to)?;
         latest.left = latest.left.saturating_sub(1);
         let change = Arc::clone(&latest.change);
         if latest.left == 0 {
@@ -188,7 +191,8 @@ impl Recent {
         if !follows {
             *self = Self::default();
         }
-        if changes.iter().any(|it| it.entry.kind == EntryKind::MessageRetracted) {
+        let takes_back = [EntryKind::MessageRetracted, EntryKind::ConversationDeleted];
+        if changes.iter().any(|it| takes_back.contains(&it.entry.kind)) {
             // What was taken back is in here; the rows have it no more.
             *self = Self::default();
             return;
@@ -203,7 +207,7 @@ impl Recent {
 }
 
 /// How much text a change holds.
-fn text_bytes(change: &Change) -> usize {
+pub(super) fn text_bytes(change: &Change) -> usize {
     let message = change.message.as_ref().map_or(0, |it| it.message.content.len());
     message + change.note.as_ref().map_or(0, |it| it.note.content.len())
 }

@@ -61,9 +61,9 @@ impl Seat {
         self.channel.hear(read_to, &mut self.next)
     }
 
-    /// The one change that was published last, if it is what `position` brought.
-    pub(super) fn latest(&self, position: u64) -> Option<Arc<Change>> {
-        self.channel.latest(position)
+    /// The one change that was published last, if it is all that came between `read_to` and `position`.
+    pub(super) fn latest(&self, read_to: Option<u64>, position: u64) -> Option<Arc<Change>> {
+        self.channel.latest(read_to, position)
     }
 
     /// Waits until there may be something to hear. Safe to drop and call again.

@@ -10,7 +10,7 @@ use crate::domain::conversation::Side;
 use crate::domain::id::{ConversationId, OrganizationId};
 
 use super::digest::Digest;
-use super::error::Error;
+use super::error::{Error, Kind};
 use super::{Service, require};
 
 /// How many marks may be on their way; past it a mark is written at once.
@@ -53,6 +53,7 @@ impl Service {
         seq: u64,
     ) -> Result<(), Error> {
         let which = (actor.organization, conversation, side);
+        let waits;
         {
             let mut pending = self.marks.pending.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(waiting) = pending.get_mut(&which) {
@@ -61,14 +62,30 @@ impl Service {
                 }
                 return Ok(());
             }
-            if pending.len() < PENDING_MAX {
+            waits = pending.len() < PENDING_MAX;
+            if waits {
                 pending.insert(which, None);
                 // Before the first write: whoever asked for it may go away while it is being written.
                 let service = Arc::clone(self);
                 self.tasks.spawn(async move { service.drain_marks(which).await });
             }
         }
-        self.write_mark(actor, conversation, side, seq).await
+        match self.write_mark(actor, conversation, side, seq).await {
+            Err(error) if waits && error.kind == Kind::Limited => {
+                if self.put_back(which, (actor.clone(), seq)) { Ok(()) } else { Err(error) }
+            }
+            written => written,
+        }
+    }
+
+    /// Lets a mark that was over a limit wait again, behind no further one; false if nobody would write it.
+    fn put_back(&self, which: Which, mark: (Actor, u64)) -> bool {
+        let mut pending = self.marks.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(waiting) = pending.get_mut(&which) else { return false };
+        if waiting.as_ref().is_none_or(|(_, further)| mark.1 > *further) {
+            *waiting = Some(mark);
+        }
+        true
     }
 
     async fn write_mark(
@@ -97,8 +114,13 @@ impl Service {
                     }
                 }
             };
-            // A mark is a convenience: one that cannot be written now is written with the next.
-            let _ = self.write_mark(&actor, which.1, which.2, seq).await;
+            match self.write_mark(&actor, which.1, which.2, seq).await {
+                Err(error) if error.kind == Kind::Limited => {
+                    self.put_back(which, (actor, seq));
+                }
+                // A mark is a convenience: one that cannot be written now is written with the next.
+                Ok(()) | Err(_) => {}
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::domain::id::{ConversationId, InboxId, OrganizationId, UserId};
 use crate::domain::turn::awaits_assistant;
 use crate::domain::visible::visible;
 
-use super::channel::Heard;
+use super::channel::{Heard, text_bytes};
 use super::ephemeral::{Ephemeral, Part, Place};
 use super::error::Error;
 use super::hub::{Seat, Topic};
@@ -229,8 +229,7 @@ impl Watcher {
         let mut rows = Rows::new(service.engine.as_ref(), self.actor.organization);
         let entries = rows.entries(self.position + 1, self.page.0).await?;
         let changes = view::of_entries(&mut rows, entries).await?;
-        let lengths = changes.iter().map(|it| it.message.as_ref());
-        let kept = self.page.keep(lengths.map(|it| it.map_or(0, |it| it.message.content.len())));
+        let kept = self.page.keep(changes.iter().map(text_bytes));
         // Only once all are at hand: this future may be dropped at any await above.
         self.pending.extend(changes.into_iter().take(kept).map(Arc::new));
         Ok(())
@@ -372,11 +371,7 @@ impl VisitorWatcher {
     /// Takes the change that was published last, if it is all that came since this reader read on; false if the rows must
     /// be read.
     fn follow(&mut self, position: u64) -> bool {
-        // Who has read nothing yet, or was behind, may have missed more than this one.
-        if self.read_to.is_none() {
-            return false;
-        }
-        let Some(change) = self.seat.latest(position) else { return false };
+        let Some(change) = self.seat.latest(self.read_to, position) else { return false };
         let Some(view) = &change.conversation else { return false };
         let header = &view.header;
         if self.conversation != Some(header.id) || self.inbox != header.inbox {

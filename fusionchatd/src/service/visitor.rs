@@ -256,6 +256,8 @@ impl Service {
         conversation: Option<ConversationId>,
     ) -> Result<Answer, Error> {
         let visitor = visitor_of(actor)?;
+        // Counted like a message: else one visitor, asking without end, would use up what all of them may send.
+        self.limits.load().message(visitor.user.0)?;
         let digest = Digest::of("wish").bytes(visitor.inbox.bytes()).finish();
         let command = Command::VisitorWish { visitor, conversation };
         self.execute(actor, client_id, digest, command).await
@@ -270,6 +272,7 @@ impl Service {
         confirmed: bool,
     ) -> Result<Answer, Error> {
         let visitor = visitor_of(actor)?;
+        self.limits.load().message(visitor.user.0)?;
         let name = if confirmed { "confirm" } else { "end" };
         let digest = Digest::of(name).bytes(visitor.inbox.bytes()).finish();
         let command = Command::VisitorEnd { visitor, conversation, confirmed };

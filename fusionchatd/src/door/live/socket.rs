@@ -256,6 +256,10 @@ impl Visitor {
         let actor = &self.guest.actor;
         let done = async {
             let client_id = Some(parse_client_id(id)?);
+            // A new visitor costs nothing; what one asks for who has said nothing yet counts for the address.
+            if self.conversation.is_none() {
+                service.limiter().conversation(self.peer.address)?;
+            }
             match act {
                 Act::Person => service.wish_for_person(actor, client_id, None).await,
                 Act::End => service.end_by_visitor(actor, client_id, None, false).await,
