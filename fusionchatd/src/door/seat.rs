@@ -59,5 +59,8 @@ mod tests {
         assert!(seats.take(address("192.0.2.1"), 2).is_some(), "another address has its own");
         drop(first);
         assert!(seats.take(address("2001:db8::3"), 2).is_some());
+        assert!(seats.take(address("192.0.2.2"), 0).is_none());
+        let known = seats.taken.lock().expect("a lock").len();
+        assert_eq!(known, 1, "who was refused leaves nothing behind");
     }
 }

@@ -5,6 +5,7 @@ use crate::domain::id::UserId;
 use crate::store::{Batch, Engine, table};
 
 use super::conversation::ListConversations;
+use super::limit::Limits;
 use super::rig::{Rig, code, fresh};
 use super::rows::PAGE_MAX;
 
@@ -161,4 +162,18 @@ async fn a_visitors_words_take_a_key_and_whoever_has_none_is_told() {
         assert!(refused.message.contains("key with the scope conversation:post_as_visitor"));
         assert!(refused.hint.contains("fusionctl key create --name ci --scope conversation:post"));
     }
+}
+
+#[tokio::test]
+async fn fault_82_wishing_without_end_counts_like_messages() {
+    let rig = Rig::with(Limits { message_burst: 3, ..Limits::default() }).await;
+    let (guest, other) = (rig.guest().await, rig.guest().await);
+    rig.say(&guest, "hello").await;
+    let wish = || rig.service.wish_for_person(&guest.actor, None, None);
+    wish().await.expect("wished");
+    wish().await.expect("asking again changes nothing");
+    assert_eq!(code(&wish().await), "rate_limited");
+    let end = rig.service.end_by_visitor(&guest.actor, None, None, false).await;
+    assert_eq!(code(&end), "rate_limited");
+    rig.say(&other, "another visitor is none the worse").await;
 }

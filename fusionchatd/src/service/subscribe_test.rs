@@ -7,6 +7,7 @@ use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
 use uuid::Uuid;
 
+use crate::domain::conversation::REOPEN_MS;
 use crate::domain::entry::EntryKind;
 use crate::domain::id::ConversationId;
 use crate::store::Engine as _;
@@ -398,4 +399,22 @@ async fn live_tabs_are_told_without_reading_the_store() {
     // Whoever was not there at that moment has to read.
     let mut late = rig.service.watch_visitor(&guest.actor, None, 0).expect("watching");
     assert!(timeout(SOON, late.next()).await.expect("an answer").is_err());
+}
+
+#[tokio::test]
+async fn a_tab_that_was_busy_does_not_miss_a_new_conversation() {
+    let rig = Rig::new().await;
+    let guest = rig.guest().await;
+    let (old, _) = rig.say(&guest, "one").await;
+    rig.service.end_by_visitor(&guest.actor, None, None, false).await.expect("ended");
+    let mut tab = rig.service.watch_visitor(&guest.actor, None, 0).expect("watching");
+    while futures::poll!(Box::pin(tab.next())).is_ready() {}
+    // While this tab writes to its socket, another begins anew, and somebody has a word on what was.
+    rig.pass(REOPEN_MS + 1);
+    let (new, _) = rig.say(&guest, "anew").await;
+    assert_ne!(old, new);
+    note(&rig.service, &rig.desk, old, "on the old one".to_owned()).await;
+    let heard = timeout(SOON, tab.next()).await.expect("heard").expect("a signal");
+    let VisitorSignal::Messages(messages) = heard else { panic!("{heard:?}") };
+    assert_eq!(messages[0].message.conversation, new);
 }
