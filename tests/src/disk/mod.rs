@@ -178,6 +178,16 @@ impl Disk {
         self.write(ACTION, action)
     }
 
+    /// Counts such operations from now on, and lets all of them be.
+    pub fn count(&self, operation: Operation) -> Result<()> {
+        self.arm(operation, Fault::KillBefore, u64::MAX)
+    }
+
+    /// How many there were since [`Self::count`].
+    pub fn counted(&self) -> Result<u64> {
+        Ok(u64::MAX - self.read(COUNTDOWN)?)
+    }
+
     /// No fault any more.
     pub fn disarm(&self) -> Result<()> {
         self.write(ACTION, 0)

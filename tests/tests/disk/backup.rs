@@ -211,6 +211,15 @@ fn what_is_no_whole_backup_is_refused_by_name() {
         let whole = text(&whole);
         let there = ["server", "backup", "create", &whole];
         ensure!(refused(&ctl, &there, 6).await?["code"] == "already_exists");
+        // Who has another name for the unfinished file could read what is written to it.
+        let (strange, linked) = (folder.join("strange"), folder.join("strange.unfinished"));
+        fs::write(&strange, "somebody's")?;
+        fs::hard_link(&strange, &linked)?;
+        let into = ["server", "backup", "create", &text(&folder.join("strange"))];
+        ensure!(refused(&ctl, &into, 6).await?["code"] == "already_exists");
+        fs::rename(&strange, folder.join("kept"))?;
+        ensure!(refused(&ctl, &into, 6).await?["code"] == "not_yours");
+        ensure!(fs::read(&linked)? == b"somebody's" && !strange.exists(), "it was touched");
         let used = text(desk.disk.root());
         let running = ["server", "backup", "restore", &whole, "--data", &used];
         ensure!(refused(&ctl, &running, 6).await?["code"] == "not_empty");

@@ -27,6 +27,9 @@ use crate::{ENGINES, WATCHDOG};
 /// At how many points of one command it is killed, spread over all there are and the last one among them;
 /// `FUSION_KILL_POINTS` says another number, `all` for each.
 const POINTS: u64 = 24;
+/// Right after the last change of a name, which gives the store its own. sled writes by a clock, so the last of all
+/// operations may have come before it in one run and not in the next.
+const NAMED: u64 = u64::MAX;
 /// How often a run may be over before its point came.
 const MISSED_MAX: u64 = 3;
 /// After every so many of them the real daemon serves what is left to a client that sends again.
@@ -240,21 +243,26 @@ async fn restore(
     expected: &Rows,
 ) -> Result<[u64; 2]> {
     let url = format!("{engine}:");
-    let (mut operations, mut outcomes, mut lives, mut turn) = (0, [0; 2], vec![0], 0);
-    let mut missed = 0;
+    let (mut operations, mut names, mut outcomes, mut lives) = (0, 0, [0; 2], vec![0]);
+    let (mut turn, mut missed) = (0, 0);
     while let Some(survived) = lives.pop() {
         let data = stage.folder("restored")?.canonicalize()?;
         let disk = Disk::new(stage, preload, &data)?;
         let place = data.to_string_lossy().into_owned();
         let arguments = ["store", "restore", file, "--data", &place, "--store", &url];
         if operations == 0 {
+            disk.count(Operation::Name)?;
             run(stage, &disk, &arguments).await?.expect(0)?;
-            operations = disk.seen()?;
+            (operations, names) = (disk.seen()?, disk.counted()?);
             lives = points(operations)?;
+            lives.push(NAMED);
             println!("{} operations, killed at {} of them", operations, lives.len());
             continue;
         }
-        kill_at(&disk, survived, operations)?;
+        match survived {
+            NAMED => disk.arm(Operation::Name, Fault::KillAfter, names)?,
+            _ => kill_at(&disk, survived, operations)?,
+        }
         let ended = run(stage, &disk, &arguments).await?;
         missed += u64::from(!was_killed(&disk, &ended)?);
         disk.disarm()?;
