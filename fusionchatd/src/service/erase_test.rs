@@ -5,8 +5,10 @@ use std::sync::atomic::Ordering;
 use crate::domain::actor::{Actor, Grants};
 use crate::domain::command::Command;
 use crate::domain::id::ConversationId;
+use crate::domain::message::Message;
 use crate::domain::timer::{Timer, TimerKind};
 use crate::domain::user::Role;
+use crate::store::check::check;
 use crate::store::record::{Number, Record};
 use crate::store::{Batch, Direction, Engine, table};
 
@@ -69,4 +71,30 @@ async fn a_crash_between_the_batches_leaves_nothing_behind() {
     let rig = rig.restarted().await;
     while rig.service.fire_timers().await.expect("fired").0 > 0 {}
     assert_eq!(notes_left(&rig, id).await, 0);
+}
+
+#[tokio::test]
+async fn a_check_between_the_batches_finds_a_sound_store() {
+    let rig = Rig::new().await;
+    let id = noted(&rig, 0).await;
+    let message = rig.rows().message(id, 1).await.expect("read").expect("the first");
+    let row = |seq| {
+        let message = Message { seq, ..message.clone() };
+        (table::message(rig.desk.organization, id, seq), message.encode())
+    };
+    rig.gate.commit(Batch { put: (2..=600).map(row).collect(), ..Batch::default() }).await.unwrap();
+    let turn = rig.header(id).await.turn;
+    let timer = Timer { kind: TimerKind::TestExpiry, subject: id.0, turn };
+    let system = Actor::system(rig.desk.organization);
+    let first = rig.service.execute(&system, None, [0; 32], Command::Timer(timer)).await;
+    first.expect("the header goes");
+    assert!(rig.rows().message(id, 600).await.expect("read").is_some(), "not everything with it");
+    let found = async || check(rig.gate.as_ref(), |_| ()).await.expect("checked");
+    assert_eq!(found().await.told, Vec::<String>::new(), "a backup of this moment is a good one");
+    while rig.service.fire_timers().await.expect("fired").0 > 0 {}
+    assert_eq!(found().await.told, Vec::<String>::new());
+    // What comes back after the last of it has gone is damage.
+    rig.gate.commit(Batch { put: vec![row(1)], ..Batch::default() }).await.unwrap();
+    let told = found().await.told;
+    assert!(told.iter().any(|it| it.contains("messages, but no journal")), "{told:?}");
 }

@@ -1,7 +1,7 @@
 //! Reads every row there is and says what does not hold: rows that cannot be read, journals with gaps, conversations that
 //! are not what their journal makes them, and lists that miss or double one. Only for a store that no daemon has open.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::domain::article::Article;
 use crate::domain::conversation::Conversation;
@@ -14,6 +14,7 @@ use crate::domain::lane::Lane;
 use crate::domain::message::{Message, Note};
 use crate::domain::organization::Organization;
 use crate::domain::session::Session;
+use crate::domain::timer::TimerKind;
 use crate::domain::user::User;
 use crate::store::open::SCHEMA_KEY;
 use crate::store::record::{
@@ -138,6 +139,8 @@ struct Replayed {
     headers: BTreeMap<ConversationId, Conversation>,
     /// The last seq of each conversation.
     seqs: BTreeMap<ConversationId, u64>,
+    /// Those that were deleted. What did not fit into that batch goes in later ones.
+    deleted: BTreeSet<ConversationId>,
 }
 
 async fn check_organization(
@@ -150,7 +153,7 @@ async fn check_organization(
     let replayed = replay(engine, organization, head, found).await?;
     // Where the journal does not begin at its first entry, there is nothing to hold the rows to.
     let Some(replayed) = replayed else { return Ok(()) };
-    check_messages(engine, organization, &replayed.seqs, found).await?;
+    check_messages(engine, organization, &replayed, found).await?;
     check_headers(engine, organization, replayed.headers, found).await
 }
 
@@ -168,7 +171,8 @@ async fn replay(
             break;
         }
         for (key, value) in rows {
-            position += 1;
+            // A head may say anything.
+            position = position.saturating_add(1);
             found.entries += 1;
             if key != table::entry(organization, position) {
                 let journal = organization.0;
@@ -208,6 +212,7 @@ impl Replayed {
         if entry.kind == EntryKind::ConversationDeleted {
             self.headers.remove(&id);
             self.seqs.remove(&id);
+            self.deleted.insert(id);
             return;
         }
         match self.headers.get_mut(&id) {
@@ -217,13 +222,14 @@ impl Replayed {
     }
 }
 
-/// Every seq has its message, and no other message is there.
+/// Every seq has its message, and no other message is there, but for what is still to be erased of a deleted conversation.
 async fn check_messages(
     engine: &dyn Engine,
     organization: OrganizationId,
-    seqs: &BTreeMap<ConversationId, u64>,
+    replayed: &Replayed,
     found: &mut Found,
 ) -> Result<(), StoreError> {
+    let ending = ending(engine, organization, &replayed.deleted).await?;
     let mut counts: BTreeMap<ConversationId, u64> = BTreeMap::new();
     let mut walk = Walk::new(engine, table::all_of(Table::Message, organization));
     loop {
@@ -233,6 +239,9 @@ async fn check_messages(
         }
         for (key, _) in rows {
             let Some(id) = id_at(&key, 17).map(ConversationId) else { continue };
+            if ending.contains(&id) {
+                continue;
+            }
             let count = counts.entry(id).or_default();
             *count += 1;
             if key != table::message(organization, id, *count) {
@@ -241,7 +250,7 @@ async fn check_messages(
             }
         }
     }
-    for (id, last) in seqs {
+    for (id, last) in &replayed.seqs {
         let there = counts.remove(id).unwrap_or(0);
         if there != *last {
             found.fault(format!("conversation {}: messages to {there} of {last}", id.0));
@@ -251,6 +260,28 @@ async fn check_messages(
         found.fault(format!("conversation {}: messages, but no journal", id.0));
     }
     Ok(())
+}
+
+/// Of deleted conversations those whose timer still stands: it goes with the last of their rows.
+async fn ending(
+    engine: &dyn Engine,
+    organization: OrganizationId,
+    deleted: &BTreeSet<ConversationId>,
+) -> Result<BTreeSet<ConversationId>, StoreError> {
+    let mut ending = BTreeSet::new();
+    if deleted.is_empty() {
+        return Ok(ending);
+    }
+    let mut walk = Walk::new(engine, Range::prefix(&[Table::Timer as u8]));
+    loop {
+        let rows = walk.next().await?;
+        if rows.is_empty() {
+            return Ok(ending);
+        }
+        let timers = rows.iter().filter_map(|(key, _)| table::timer_of(key));
+        let here = timers.filter(|it| it.0 == organization && it.1 == TimerKind::TestExpiry);
+        ending.extend(here.map(|it| ConversationId(it.2)).filter(|id| deleted.contains(id)));
+    }
 }
 
 /// Every header is what its journal makes it, and stands in exactly one list.

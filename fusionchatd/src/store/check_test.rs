@@ -69,6 +69,13 @@ async fn each_kind_of_damage_is_told() {
 }
 
 #[tokio::test]
+async fn a_head_of_nonsense_is_a_fault_and_no_panic() {
+    let head = Head { position: 1, floor: u64::MAX, time: 1, next_number: 1 };
+    let found = found(vec![(table::head(ORGANIZATION), head.encode()), entry(1)]).await;
+    assert!(found.told.iter().any(|it| it.contains("no entry at position")), "{found:?}");
+}
+
+#[tokio::test]
 async fn many_faults_are_counted_and_some_told() {
     let rows = (0..50).map(|row: u8| (Key::from(vec![0x7F, row]), Value::new()));
     let found = found(rows.collect()).await;
