@@ -12,6 +12,7 @@ use fusionchat_backup::{Fault, Head, Reader, Totals};
 use fusionchat_proto::v1;
 use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 use rustix::io::Errno;
+use rustix::process::geteuid;
 use serde_json::{Map, Value, json};
 
 use crate::cmd::server::progress::Bar;
@@ -174,6 +175,10 @@ impl Unfinished {
             let mine = file.metadata().map_err(|error| cannot(&error))?;
             let still = path.symlink_metadata();
             if still.is_ok_and(|it| (it.dev(), it.ino()) == (mine.dev(), mine.ino())) {
+                // Whoever else owns it, or has another name for it, could read what is written to it.
+                if !mine.is_file() || mine.nlink() != 1 || mine.uid() != geteuid().as_raw() {
+                    return Err(strange(&path));
+                }
                 // From here on it goes with whoever fails.
                 let half = Self { file, path, done: false };
                 let mode = PermissionsExt::from_mode(FILE_MODE);
@@ -203,7 +208,7 @@ impl Unfinished {
         self.done = true;
         let folder = place.parent().filter(|it| !it.as_os_str().is_empty());
         let synced = File::open(folder.unwrap_or(Path::new("."))).and_then(|it| it.sync_all());
-        synced.map_err(|error| cannot_write(place, &error))
+        synced.map_err(|error| unconfirmed(place, &error))
     }
 
     fn unwritable(&self, error: &io::Error) -> Failure {
@@ -223,6 +228,20 @@ impl Drop for Unfinished {
 fn exists(place: &Path) -> Failure {
     let text = format!("{} is there already; a backup replaces nothing", place.display());
     Failure::new(Exit::Conflict, "already_exists", text)
+}
+
+fn strange(path: &Path) -> Failure {
+    let text = format!("{} is there and not a file of yours alone", path.display());
+    Failure::new(Exit::Conflict, "not_yours", text)
+        .with_hint("write the backup into a directory that only you may write to")
+}
+
+fn unconfirmed(place: &Path, error: &io::Error) -> Failure {
+    let text = format!(
+        "{} is whole, but the disk did not confirm its name: {error}; a power cut may undo it",
+        place.display()
+    );
+    Failure::new(Exit::Failed, "unconfirmed", text)
 }
 
 fn cannot_write(path: &Path, error: &io::Error) -> Failure {
