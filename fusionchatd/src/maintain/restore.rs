@@ -172,6 +172,7 @@ fn code_of(error: &RestoreError) -> &'static str {
         RestoreError::UnderWay { .. } => "in_use",
         RestoreError::UnknownEngine { .. } => "unknown_engine",
         RestoreError::Faults { .. } => "faults",
+        RestoreError::Unconfirmed { .. } => "unconfirmed",
         RestoreError::Store(StoreError::DiskFull { .. }) => "disk_full",
         RestoreError::Store(StoreError::NewerSchema { .. }) => "newer_rows",
         RestoreError::Store(_) => "failed",

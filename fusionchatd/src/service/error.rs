@@ -248,6 +248,7 @@ impl From<StoreError> for Error {
             | StoreError::BatchTooLarge { .. }
             | StoreError::InUse { .. }
             | StoreError::Unreadable { .. }
+            | StoreError::Unconfirmed { .. }
             | StoreError::NewerSchema { .. }
             | StoreError::Corrupt { .. }
             | StoreError::OtherEngine { .. }

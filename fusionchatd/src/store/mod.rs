@@ -285,6 +285,17 @@ pub enum StoreError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// A new store has its name, but the disk has not confirmed it.
+    #[error(
+        "the new store is in place at {}, but the disk did not confirm it: after a power cut the old \
+         one may be there again; look after the disk", path.display()
+    )]
+    Unconfirmed {
+        /// The store.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// The data was written by a newer program.
     #[error(
         "the data has format {found} and this program knows formats up to {known}; \
@@ -325,7 +336,7 @@ pub enum StoreError {
     MomentTaken,
     /// Commits overwrote more than is kept for a reading of one moment.
     #[error(
-        "while the backup was read, more was overwritten than the {max} bytes that are kept for it; \
+        "while the backup was read, more was changed or added than the {max} bytes that are kept for it; \
          make it while less is written, or over a faster connection"
     )]
     MomentOverrun {

@@ -14,7 +14,7 @@ use crate::store::check::{Found, check};
 use crate::store::disk::files::{self, sync_directory, unreadable};
 use crate::store::open::{DiskEngine, OpenOptions, SCHEMA, check_schema, open_locked};
 use crate::store::record::{Daemon, Record as _};
-use crate::store::rewrite::{Sum, reads_back, remove};
+use crate::store::rewrite::{Sum, confirm, reads_back, remove};
 use crate::store::walk::Amount;
 use crate::store::{Batch, Engine, Key, StoreError, Value, table};
 
@@ -82,8 +82,8 @@ pub enum RestoreError {
     },
     /// A newer daemon made it.
     #[error(
-        "{} was made by fusionchatd {version} and has rows of format {found}; this is fusionchatd {own}, \
-         which knows formats up to {SCHEMA}: restore it with the newer one", path.display()
+        "{} was made by fusionchatd {made} and has rows of format {found}; this is fusionchatd {own}, \
+         which knows formats up to {SCHEMA}: restore it with the newer one", path.display(), made = version.escape_debug()
     )]
     NewerRows {
         /// The file.
@@ -126,15 +126,31 @@ pub enum RestoreError {
         /// The first of them.
         told: Vec<String>,
     },
+    /// The store is there, but the disk has not confirmed its name.
+    #[error("the store is in place at {}, but the disk did not confirm it: a power cut may undo it; look after the disk", path.display())]
+    Unconfirmed {
+        /// The store.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// The new store cannot be written or read.
     #[error("nothing was restored")]
-    Store(#[from] StoreError),
+    Store(#[source] StoreError),
+}
+
+impl From<StoreError> for RestoreError {
+    fn from(error: StoreError) -> Self {
+        let StoreError::Unconfirmed { path, source } = error else { return Self::Store(error) };
+        Self::Unconfirmed { path, source }
+    }
 }
 
 /// Restores a backup.
 ///
 /// # Errors
-/// Any [`RestoreError`]. The directory is then as it was, but for what a failing disk does not let us remove.
+/// Any [`RestoreError`]. The directory is then as it was, but for what a failing disk does not let us remove, and but
+/// after `Unconfirmed`, when the store is there.
 pub async fn restore(
     plan: Plan<'_>,
     options: &OpenOptions,
@@ -280,5 +296,5 @@ fn place(half: &Path, plan: &Plan<'_>, told: &mut impl FnMut(Step)) -> Result<()
         }
         unreadable(&store, source).into()
     })?;
-    Ok(sync_directory(plan.data)?)
+    Ok(confirm(&store)?)
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
-use crate::store::disk::files::{self, sync_directory, unreadable};
+use crate::store::disk::files::{self, unreadable};
 use crate::store::open::{DiskEngine, OpenOptions, check_schema, open_locked};
 use crate::store::walk::{Amount, Walk};
 use crate::store::{Batch, Engine, Key, Range, StoreError, Value};
@@ -59,7 +59,7 @@ pub struct Rewritten {
 ///
 /// # Errors
 /// `InUse` while a daemon has it, `NewerSchema`, `DiskFull`, or what reading and writing meets. The store is then as it
-/// was.
+/// was, but after `Unconfirmed`, when it is the new one.
 pub async fn rewrite(
     store: &Path,
     to: Option<DiskEngine>,
@@ -163,7 +163,15 @@ fn exchange(store: &Path, half: &Path) -> Result<(), StoreError> {
         };
         unreadable(store, source)
     })?;
-    sync_directory(store.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+    // The other one is kept then: without a power cut in the next moments this is the store.
+    confirm(store)
+}
+
+/// Makes the name that a store has just got durable.
+pub(super) fn confirm(store: &Path) -> Result<(), StoreError> {
+    let folder = store.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let synced = fs::File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|source| StoreError::Unconfirmed { path: store.to_path_buf(), source })
 }
 
 /// What has been read: how much, and a checksum of it all in order.
