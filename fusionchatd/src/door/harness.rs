@@ -295,13 +295,14 @@ impl Client {
         }
     }
 
-    /// The next frame of a name, whatever comes before it.
+    /// The next frame of a name, whatever comes before it but an error.
     pub(super) async fn until(&mut self, name: &str) -> Value {
         loop {
             let frame = self.next().await;
             if frame["type"] == name {
                 return frame;
             }
+            assert_ne!(frame["type"], "error", "no {name} comes: {frame}");
         }
     }
 

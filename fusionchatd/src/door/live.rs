@@ -25,7 +25,8 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::service::error::{Error, Kind};
 
-use super::http::{Door, Peer, host, problem};
+use super::http::{Door, Peer, host, own_stream, problem};
+use guard::Guard;
 
 /// The length of the key a client sends: 16 bytes in base64.
 const KEY_CHARS: usize = 24;
@@ -56,7 +57,8 @@ pub(crate) fn upgrade(door: &Arc<Door>, mut request: Request<Body>) -> Response<
     door.tasks.spawn(async move {
         // The connection ended instead: there is nobody to tell.
         let Ok(upgraded) = upgrade.await else { return };
-        socket::run(task_door, peer, upgraded).await;
+        let Some((stream, early)) = own_stream(upgraded) else { return };
+        socket::run(task_door, peer, Guard::new(stream, early)).await;
     });
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

@@ -4,9 +4,11 @@
 pub mod grpc;
 pub mod http;
 pub mod live;
+mod patient;
 mod seat;
 pub mod status;
 pub mod tls;
+mod transport;
 
 #[cfg(test)]
 mod harness;

@@ -15,7 +15,8 @@ use rustls::{InconsistentKeys, ServerConfig};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
+
+use crate::door::transport::Transport;
 
 /// The most handshakes under way at a door; further ones wait for theirs, which counts as time of the handshake.
 const HANDSHAKES_MAX: usize = 256;
@@ -184,12 +185,10 @@ impl Tls {
     }
 
     /// The handshake of a connection. The caller bounds its time.
-    pub(super) async fn handshake(
-        self: Arc<Self>,
-        stream: TcpStream,
-    ) -> io::Result<TlsStream<TcpStream>> {
+    pub(super) async fn handshake(self: Arc<Self>, stream: TcpStream) -> io::Result<Transport> {
         let _turn = self.handshakes.acquire().await.map_err(io::Error::other)?;
-        TlsAcceptor::from(self.current.load_full()).accept(stream).await
+        let stream = TlsAcceptor::from(self.current.load_full()).accept(stream).await?;
+        Ok(Transport::Tls(Box::new(stream)))
     }
 }
 

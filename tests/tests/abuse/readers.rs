@@ -269,3 +269,19 @@ fn fault_30_who_sends_and_reads_no_answers_is_not_read_any_further() {
         Ok(())
     });
 }
+
+#[test]
+fn fault_30_who_asks_and_reads_no_answers_is_given_up() {
+    play(async |stage: &Stage| {
+        let desk = Desk::open(stage, SHORT).await?;
+        let before = desk.gauge("resident_bytes").await?;
+        let mut deaf = TcpStream::connect(desk.served.address("http")?).await?;
+        let requests = "GET /embed.js HTTP/1.1\r\nhost: a\r\n\r\n".repeat(100);
+        // It waits for its reader, and not for ever.
+        while deaf.write_all(requests.as_bytes()).await.is_ok() {}
+        let grown = desk.gauge("resident_bytes").await?.saturating_sub(before);
+        ensure!(grown < GROWTH_MAX, "memory has grown by {grown}");
+        desk.visitor().await?;
+        Ok(())
+    });
+}

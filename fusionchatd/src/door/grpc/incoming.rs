@@ -15,13 +15,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
-use tokio_rustls::server::TlsStream;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
+use crate::door::patient::Patient;
 use crate::door::seat::{Seat, Seats};
 use crate::door::tls::Tls;
+use crate::door::transport::Transport;
 
 /// The most connections at once; further ones wait in the kernel's queue.
 pub(super) const CONNECTIONS_MAX: u32 = 4_096;
@@ -41,7 +42,8 @@ pub(super) struct Gate {
     pub(super) tls: Option<Arc<Tls>>,
     /// Every open connection counts as one of these.
     pub(super) tasks: TaskTracker,
-    /// How long a client may take to begin; pings take over from there.
+    /// How long a client may take to begin, and how long it may read nothing of what is sent. Pings
+    /// do the rest.
     pub(super) patience: Duration,
     /// How many connections an address may have at this moment.
     pub(super) allowed: Allowed,
@@ -59,8 +61,10 @@ pub(super) fn connections(gate: Gate) -> impl Stream<Item = Result<Connection, I
         let (stream, seat) = accept(&gate, &seats).await;
         let peer = stream.connect_info();
         let stream = match &gate.tls {
-            None => Wire::Plain(stream),
-            Some(tls) => Wire::Handshake(Box::pin(Arc::clone(tls).handshake(stream))),
+            None => Wire::Ready(Patient::new(Transport::Plain(stream), gate.patience)),
+            Some(tls) => {
+                Wire::Handshake(Box::pin(Arc::clone(tls).handshake(stream)), gate.patience)
+            }
         };
         let connection = Connection {
             stream,
@@ -111,33 +115,26 @@ pub(super) struct Connection {
 
 /// What carries the bytes. The time of a handshake is that of the greeting.
 enum Wire {
-    Plain(TcpStream),
-    Handshake(BoxFuture<'static, io::Result<TlsStream<TcpStream>>>),
-    Tls(Box<TlsStream<TcpStream>>),
+    Handshake(BoxFuture<'static, io::Result<Transport>>, Duration),
+    Ready(Patient<Transport>),
 }
 
 impl Wire {
     /// The stream, once there is one.
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Ready<'_>>> {
-        if let Self::Handshake(handshake) = self {
+        if let Self::Handshake(handshake, patience) = self {
             let stream = ready!(handshake.as_mut().poll(context))?;
-            *self = Self::Tls(Box::new(stream));
+            *self = Self::Ready(Patient::new(stream, *patience));
         }
         match self {
-            Self::Plain(stream) => Poll::Ready(Ok(Pin::new(stream))),
-            Self::Tls(stream) => Poll::Ready(Ok(Pin::new(stream.as_mut()))),
-            Self::Handshake(_) => Poll::Pending,
+            Self::Ready(stream) => Poll::Ready(Ok(Pin::new(stream))),
+            Self::Handshake(..) => Poll::Pending,
         }
     }
 }
 
 /// A stream whose handshake, if it needs one, is done.
-type Ready<'a> = Pin<&'a mut (dyn Duplex + Unpin)>;
-
-/// Reads and writes.
-trait Duplex: AsyncRead + AsyncWrite {}
-impl Duplex for TcpStream {}
-impl Duplex for TlsStream<TcpStream> {}
+type Ready<'a> = Pin<&'a mut Patient<Transport>>;
 
 struct Greeting {
     deadline: Pin<Box<Sleep>>,
@@ -196,9 +193,8 @@ impl AsyncWrite for Connection {
 
     fn is_write_vectored(&self) -> bool {
         match &self.stream {
-            Wire::Plain(stream) => stream.is_write_vectored(),
-            Wire::Handshake(_) => true,
-            Wire::Tls(stream) => stream.is_write_vectored(),
+            Wire::Ready(stream) => stream.is_write_vectored(),
+            Wire::Handshake(..) => true,
         }
     }
 

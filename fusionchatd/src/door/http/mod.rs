@@ -33,21 +33,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use http::header::{CONNECTION, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::door::Waits;
+use crate::door::patient::Patient;
 use crate::door::seat::{Seat, Seats};
 use crate::door::tls::Tls;
+use crate::door::transport::Transport;
 use crate::service::error::Error;
 use crate::service::limit::Address;
 use crate::service::memory::Room;
@@ -76,7 +78,8 @@ pub struct HttpOptions {
     pub body_timeout: Duration,
     /// How long a WebSocket may stay without a hello.
     pub hello_timeout: Duration,
-    /// How long a frame may take to be written before its reader counts as too slow.
+    /// How long a frame may take to be written, or an answer without a byte of it being taken,
+    /// before its reader counts as too slow.
     pub write_timeout: Duration,
     /// How often a WebSocket is pinged; two unanswered pings end it.
     pub ping_interval: Duration,
@@ -246,7 +249,7 @@ async fn greet(door: Arc<Door>, router: Router, stream: TcpStream, guest: Guest)
         tracing::debug!("{}: {error}", guest.from);
     }
     let Some(tls) = &door.options.tls else {
-        return converse(door, router, stream, guest).await;
+        return converse(door, router, Transport::Plain(stream), guest).await;
     };
     // Boxed: what a handshake needs is not kept while the connection lives.
     let handshake = Box::pin(Arc::clone(tls).handshake(stream));
@@ -262,10 +265,7 @@ async fn greet(door: Arc<Door>, router: Router, stream: TcpStream, guest: Guest)
     }
 }
 
-async fn converse<S>(door: Arc<Door>, router: Router, stream: S, guest: Guest)
-where
-    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+async fn converse(door: Arc<Door>, router: Router, stream: Transport, guest: Guest) {
     let from = guest.from;
     let own = Arc::clone(&door);
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
@@ -282,6 +282,7 @@ where
             Ok::<_, Infallible>(response)
         }
     });
+    let stream = Patient::new(stream, door.options.write_timeout);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(door.options.header_timeout)
@@ -304,6 +305,14 @@ where
     if let Err(error) = ended {
         tracing::debug!("{from}: {error}");
     }
+}
+
+/// The stream below an upgraded connection, and what came on it already. Whoever takes it bounds its writes.
+pub(in crate::door) fn own_stream(upgraded: Upgraded) -> Option<(Transport, Bytes)> {
+    let parts = upgraded.downcast::<TokioIo<Patient<Transport>>>().ok()?;
+    // An empty rest would keep the memory it was read into.
+    let early = if parts.read_buf.is_empty() { Bytes::new() } else { parts.read_buf };
+    Some((parts.io.into_inner().into_inner(), early))
 }
 
 async fn answer(router: Router, request: Request<Incoming>) -> Response<Body> {

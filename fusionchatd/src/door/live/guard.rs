@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_tungstenite::tungstenite::Bytes;
 
 /// The most fragments of one message.
 pub(super) const FRAGMENTS_MAX: u32 = 32;
@@ -16,6 +17,8 @@ const HEADER_BYTES_MAX: usize = 14;
 #[derive(Debug)]
 pub(super) struct Guard<S> {
     stream: S,
+    /// What came with the request for the upgrade and is yet to be read.
+    early: Bytes,
     frames: Frames,
 }
 
@@ -91,9 +94,9 @@ impl Frames {
 }
 
 impl<S> Guard<S> {
-    /// Watches a stream.
-    pub(super) fn new(stream: S) -> Self {
-        Self { stream, frames: Frames::default() }
+    /// Watches a stream whose first bytes have been read already.
+    pub(super) fn new(stream: S, early: Bytes) -> Self {
+        Self { stream, early, frames: Frames::default() }
     }
 
     /// The stream itself.
@@ -110,11 +113,22 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
-        match Pin::new(&mut this.stream).poll_read(context, buffer) {
+        let read = if this.early.is_empty() {
+            Pin::new(&mut this.stream).poll_read(context, buffer)
+        } else {
+            let some = this.early.split_to(this.early.len().min(buffer.remaining()));
+            buffer.put_slice(&some);
+            Poll::Ready(Ok(()))
+        };
+        match read {
             Poll::Ready(Ok(())) if this.frames.accept(&buffer.filled()[before..]) => {
                 Poll::Ready(Ok(()))
             }
-            Poll::Ready(Ok(())) => Poll::Ready(Err(TOO_MANY_FRAGMENTS.into())),
+            Poll::Ready(Ok(())) => {
+                // A read that fails has read nothing.
+                buffer.set_filled(before);
+                Poll::Ready(Err(TOO_MANY_FRAGMENTS.into()))
+            }
             other @ (Poll::Ready(Err(_)) | Poll::Pending) => other,
         }
     }
@@ -140,6 +154,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Guard<S> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
 
     /// A masked frame with a payload of zeroes.
@@ -191,5 +207,20 @@ mod tests {
         frames.extend(vec![frame(0x89, 5); 100]);
         frames.push(frame(0x80, 1));
         assert!(accepts(&frames, 7));
+    }
+
+    #[tokio::test]
+    async fn what_came_early_is_read_first_and_counts() {
+        let pieces = [frame(0x01, 1), frame(0x00, 1)].concat();
+        let (ours, mut theirs) = tokio::io::duplex(64);
+        theirs.write_all(b"later").await.expect("room");
+        let mut guard = Guard::new(ours, Bytes::from(pieces.clone()));
+        let mut read = vec![0; pieces.len() + 5];
+        guard.read_exact(&mut read).await.expect("all");
+        assert_eq!(read, [pieces, b"later".to_vec()].concat());
+        let many = vec![frame(0x00, 1); FRAGMENTS_MAX as usize + 1].concat();
+        let mut guard = Guard::new(theirs, Bytes::from(many));
+        let error = guard.read_to_end(&mut read).await.expect_err("too many");
+        assert_eq!(error.kind(), TOO_MANY_FRAGMENTS);
     }
 }

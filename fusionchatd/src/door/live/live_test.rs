@@ -452,7 +452,12 @@ async fn fault_27_a_peer_that_answers_no_ping_is_gone() {
 #[tokio::test]
 async fn fault_28_a_reader_that_does_not_read_is_closed() {
     let options = HttpOptions { write_timeout: Duration::from_millis(50), ..patient() };
-    let limits = Limits { messages_per_minute: 60_000, message_burst: 10_000, ..Limits::default() };
+    let limits = Limits {
+        messages_per_minute: 60_000,
+        message_burst: 10_000,
+        command_burst: 10_000,
+        ..Limits::default()
+    };
     let daemon = Daemon::start_with(options, limits).await;
     let (mut client, welcome) = daemon.visitor(json!({})).await;
     let (slow, _) = daemon.visitor(json!({ "session": welcome["session"] })).await;

@@ -5,7 +5,6 @@
 
 use std::sync::Arc;
 
-use hyper::upgrade::Upgraded;
 use tokio::sync::watch;
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -19,6 +18,7 @@ use crate::door::http::wire::conversation::VisitorConversation;
 use crate::door::http::wire::message::MessageJson;
 use crate::door::http::{Door, Peer, problem};
 use crate::door::status::{self, CLOSE_RESTART, CLOSE_SESSION_ENDED};
+use crate::door::transport::Transport;
 use crate::service::Service;
 use crate::service::error::Error;
 use crate::service::status::Connected;
@@ -27,6 +27,7 @@ use crate::service::view::{ConversationView, MessageView};
 use crate::service::visitor::{Guest, Welcome, assistant_word};
 
 use super::frame::{self, Act, FromVisitor, InboxFrame, ToVisitor};
+use super::guard::Guard;
 use super::wire::{End, POLICY, Wire, end_of_hello};
 
 /// How many messages a client without a cursor gets.
@@ -44,10 +45,10 @@ const SESSION_ENDED: End = End::Close(CLOSE_SESSION_ENDED, "session ended");
 const RESTART: End = End::Close(CLOSE_RESTART, "restart");
 
 /// Serves a socket until it ends.
-pub(super) async fn run(door: Arc<Door>, peer: Peer, upgraded: Upgraded) {
+pub(super) async fn run(door: Arc<Door>, peer: Peer, stream: Guard<Transport>) {
     let _counted = door.service.count(Connected::Socket);
     // Boxed, so that a visitor who only waits does not hold the memory of hello and goodbye.
-    let mut wire = Box::pin(Wire::new(upgraded, &door.options)).await;
+    let mut wire = Box::pin(Wire::new(stream, &door.options)).await;
     let end = match Box::pin(Visitor::greet(&door, &peer, &mut wire)).await {
         Ok(mut visitor) => visitor.converse(&mut wire).await,
         Err(end) => end,

@@ -6,8 +6,6 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
@@ -19,6 +17,7 @@ use super::frame::ToVisitor;
 use super::guard::{Guard, TOO_MANY_FRAGMENTS};
 use crate::door::http::HttpOptions;
 use crate::door::status::{self, CLOSE_REFUSED};
+use crate::door::transport::Transport;
 use crate::service::error::{Error, Kind};
 
 /// The largest message and frame, in bytes.
@@ -81,7 +80,7 @@ pub(super) fn end_of_hello(error: &Error) -> End {
 
 /// A WebSocket with its limits.
 pub(super) struct Wire {
-    socket: WebSocketStream<Guard<TokioIo<Upgraded>>>,
+    socket: WebSocketStream<Guard<Transport>>,
     write_timeout: Duration,
     close_timeout: Duration,
     missed_pings: u32,
@@ -92,14 +91,13 @@ pub(super) struct Wire {
 
 impl Wire {
     /// Speaks WebSocket over an upgraded connection.
-    pub(super) async fn new(upgraded: Upgraded, options: &HttpOptions) -> Self {
+    pub(super) async fn new(stream: Guard<Transport>, options: &HttpOptions) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
             .write_buffer_size(0)
             .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
             .max_message_size(Some(MESSAGE_BYTES_MAX))
             .max_frame_size(Some(MESSAGE_BYTES_MAX));
-        let stream = Guard::new(TokioIo::new(upgraded));
         let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
         Self {
             socket,
