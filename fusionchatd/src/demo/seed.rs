@@ -248,7 +248,7 @@ impl Desk<'_> {
             service.guest_message(guest, fresh_id(), (*text).to_owned(), None).await?;
             return Ok(());
         }
-        let current = service.current_conversation(&guest.actor).await?;
+        let current = service.current_conversation(&guest.actor()).await?;
         let current = current.context("a seeded conversation begins with its visitor")?.header;
         let text = current.number.to_string();
         let id = Some(fresh_id());
@@ -256,7 +256,7 @@ impl Desk<'_> {
             Visitor(_) => {}
             Assistant => self.answer(guest, &text).await?,
             Person => {
-                service.wish_for_person(&guest.actor, id, Some(current.id)).await?;
+                service.wish_for_person(&guest.actor(), id, Some(current.id)).await?;
             }
             Claim(name) => {
                 service.claim(self.agent(name)?, id, &text, None, false).await?;
@@ -272,7 +272,7 @@ impl Desk<'_> {
                 service.resolve(self.agent(name)?, id, &text, Resolution::Agent).await?;
             }
             End => {
-                service.end_by_visitor(&guest.actor, id, Some(current.id), false).await?;
+                service.end_by_visitor(&guest.actor(), id, Some(current.id), false).await?;
             }
         }
         Ok(())
@@ -280,8 +280,8 @@ impl Desk<'_> {
 
     /// Lets the assistant do what it would have done.
     async fn answer(&self, guest: &Guest, text: &str) -> anyhow::Result<()> {
-        let organization = guest.actor.organization;
-        let header = self.service.find_conversation(&guest.actor, text).await?;
+        let organization = guest.actor().organization;
+        let header = self.service.find_conversation(&guest.actor(), text).await?;
         if let Thought::Act(turn, act) = self.service.think(organization, header.id).await? {
             let position = header.position;
             self.service.assistant_act(organization, header.id, position, turn, act).await?;

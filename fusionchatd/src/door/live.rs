@@ -27,6 +27,7 @@ use crate::service::error::{Error, Kind};
 
 use super::http::{Door, Peer, host, own_stream, problem};
 use guard::Guard;
+use wire::Wire;
 
 /// The length of the key a client sends: 16 bytes in base64.
 const KEY_CHARS: usize = 24;
@@ -58,7 +59,8 @@ pub(crate) fn upgrade(door: &Arc<Door>, mut request: Request<Body>) -> Response<
         // The connection ended instead: there is nobody to tell.
         let Ok(upgraded) = upgrade.await else { return };
         let Some((stream, early)) = own_stream(upgraded) else { return };
-        socket::run(task_door, peer, Guard::new(stream, early)).await;
+        let wire = Wire::new(Guard::new(stream, early), &task_door.options).await;
+        socket::run(task_door, peer, Box::new(wire)).await;
     });
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;

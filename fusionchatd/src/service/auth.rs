@@ -23,7 +23,7 @@ use super::digest::Digest;
 use super::error::{Error, Kind};
 use super::limit::Address;
 use super::rows::Rows;
-use super::token::{self, KEY_PREFIX, SESSION_PREFIX, VISITOR_PREFIX};
+use super::token::{self, KEY_PREFIX, SESSION_PREFIX, VISITOR_PREFIX, VisitorClaims};
 use super::visitor::origin_not_allowed;
 
 /// In how many organizations one e-mail address may be tried at a sign-in.
@@ -125,6 +125,12 @@ impl Service {
     async fn authenticate_visitor(&self, token: &str) -> Result<Actor, Error> {
         let claims = token::verify_visitor(token, &self.daemon.secret);
         let claims = claims.ok_or_else(Error::sign_in_needed)?;
+        self.check_visitor(&claims).await?;
+        Ok(claims.actor())
+    }
+
+    /// Whether a visitor's session, whose token was checked once, still holds in its page.
+    pub async fn check_visitor(&self, claims: &VisitorClaims) -> Result<(), Error> {
         let rows = Rows::new(self.engine.as_ref(), claims.organization);
         let stored = rows.session(claims.session).await?;
         let live = match stored {
@@ -139,11 +145,7 @@ impl Service {
         if !inbox.is_some_and(|inbox| inbox.allows(&claims.origin)) {
             return Err(origin_not_allowed(&claims.origin));
         }
-        Ok(Actor {
-            organization: claims.organization,
-            who: Who::Visitor { user: claims.user, session: claims.session, inbox: claims.inbox },
-            grants: Grants::Visitor,
-        })
+        Ok(())
     }
 
     /// What a visitor token says, for the doors that bind a socket to it.

@@ -18,7 +18,7 @@ async fn pages_of_conversations_hold_each_once() {
         let (id, _) = rig.say(&guest, "hello").await;
         numbers.push(rig.header(id).await.number);
         if n % 2 == 0 {
-            rig.service.wish_for_person(&guest.actor, None, None).await.expect("wished");
+            rig.service.wish_for_person(&guest.actor(), None, None).await.expect("wished");
         }
     }
     let pages = async |statuses: Vec<Status>, limit| {
@@ -92,7 +92,7 @@ async fn every_note_stands_on_one_page() {
     let last = rig.service.list_messages(&rig.desk.a, &text, 0, 2, true).await.expect("a page");
     let notes: Vec<_> = last.notes.iter().map(|it| it.note.content.as_str()).collect();
     assert_eq!(notes, ["note 5"], "those among the messages shown");
-    let theirs = rig.service.list_messages(&guest.actor, &text, 0, 0, false).await;
+    let theirs = rig.service.list_messages(&guest.actor(), &text, 0, 0, false).await;
     assert!(theirs.expect("a page").notes.is_empty(), "no visitor ever gets a note");
 }
 
@@ -169,11 +169,12 @@ async fn fault_82_wishing_without_end_counts_like_messages() {
     let rig = Rig::with(Limits { message_burst: 3, ..Limits::default() }).await;
     let (guest, other) = (rig.guest().await, rig.guest().await);
     rig.say(&guest, "hello").await;
-    let wish = || rig.service.wish_for_person(&guest.actor, None, None);
+    let actor = guest.actor();
+    let wish = || rig.service.wish_for_person(&actor, None, None);
     wish().await.expect("wished");
     wish().await.expect("asking again changes nothing");
     assert_eq!(code(&wish().await), "rate_limited");
-    let end = rig.service.end_by_visitor(&guest.actor, None, None, false).await;
+    let end = rig.service.end_by_visitor(&guest.actor(), None, None, false).await;
     assert_eq!(code(&end), "rate_limited");
     rig.say(&other, "another visitor is none the worse").await;
 }

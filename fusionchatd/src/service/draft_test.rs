@@ -105,7 +105,7 @@ async fn a_visitor_learns_nothing_of_a_draft() {
     let (id, _) = rig.say(&guest, QUESTION).await;
     assert_eq!(work(&rig, id).await.len(), 1);
     let text = id.to_string();
-    let page = rig.service.list_messages(&guest.actor, &text, 0, 50, false).await.expect("read");
+    let page = rig.service.list_messages(&guest.actor(), &text, 0, 50, false).await.expect("read");
     assert!(page.notes.is_empty());
     assert!(page.messages.iter().all(|it| it.message.content != LENGTH));
     let seqs = page.messages.iter().map(|it| it.message.seq);

@@ -1,6 +1,7 @@
 //! The one error every door translates: what may be said in public, and apart from it what only the log may know.
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 
 use crate::domain::rejection::Rejection;
 use crate::search::SearchError;
@@ -31,9 +32,13 @@ pub enum Kind {
     Internal,
 }
 
-/// A failed use case.
+/// A failed use case: no larger than an address, since every result of the service has room for one.
 #[derive(Debug)]
-pub struct Error {
+pub struct Error(Box<Failure>);
+
+/// What there is to say of it.
+#[derive(Debug)]
+pub struct Failure {
     /// What kind of failure.
     pub kind: Kind,
     /// Stable, lower case with underscores.
@@ -53,7 +58,7 @@ pub struct Error {
 impl Error {
     /// An error without hint, parameters or cause.
     pub fn new(kind: Kind, code: &'static str, message: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Failure {
             kind,
             code,
             message: message.into(),
@@ -61,7 +66,7 @@ impl Error {
             params: BTreeMap::new(),
             retry_after_ms: None,
             cause: None,
-        }
+        }))
     }
 
     /// A malformed request.
@@ -120,9 +125,28 @@ impl Error {
         self
     }
 
+    /// What there is to say of it, to be taken apart.
+    pub fn into_failure(self) -> Failure {
+        *self.0
+    }
+
     /// The cause, for the log only.
     pub fn cause(&self) -> Option<&anyhow::Error> {
         self.cause.as_ref()
+    }
+}
+
+impl Deref for Error {
+    type Target = Failure;
+
+    fn deref(&self) -> &Failure {
+        &self.0
+    }
+}
+
+impl DerefMut for Error {
+    fn deref_mut(&mut self) -> &mut Failure {
+        &mut self.0
     }
 }
 

@@ -21,6 +21,7 @@ use super::digest::Digest;
 use super::execute::{GROUP_ATTEMPTS_MAX, WAITING_MAX};
 use super::rig::{Rig, code, found, fresh, serve};
 use super::subscribe::{Subscribed, Watcher};
+use super::visitor::Welcome;
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -166,9 +167,10 @@ async fn the_same_client_id_does_the_same_thing_once() {
     // By another door, and after a restart.
     let rig = rig.restarted().await;
     let text = "hello".to_owned();
-    let by_rest = rig.service.post_message(&guest.actor, Some(client_id), &id, text, None).await;
+    let by_rest = rig.service.post_message(&guest.actor(), Some(client_id), &id, text, None).await;
     assert_eq!(by_rest.expect("repeated").message.message, one);
-    let wish = || rig.service.wish_for_person(&guest.actor, Some(client_id), None);
+    let actor = guest.actor();
+    let wish = || rig.service.wish_for_person(&actor, Some(client_id), None);
     assert_eq!(code(&wish().await), "client_id_reused");
     // Another sender's ids are their own.
     let note =
@@ -269,7 +271,7 @@ async fn the_first_message_is_one_commit_and_a_hello_none() {
     let rig = Rig::new().await;
     let (faults, batches) = hook(|_| Fault::None);
     rig.gate.engine.set_faults(Some(faults));
-    let guest = rig.guest().await;
+    let Welcome { guest, token, .. } = rig.welcome().await;
     assert_eq!(batches.lock().expect("not poisoned").len(), 0, "a hello stores nothing");
     rig.say(&guest, "hello").await;
     let batches = batches.lock().expect("not poisoned");
@@ -292,8 +294,7 @@ async fn the_first_message_is_one_commit_and_a_hello_none() {
     ];
     assert_eq!(tables, expected.map(|it| it as u8).into());
     let token_only_by_hash = batch.put.iter().all(|(key, value)| {
-        let holds =
-            |bytes: &[u8]| bytes.windows(guest.token.len()).any(|it| it == guest.token.as_bytes());
+        let holds = |bytes: &[u8]| bytes.windows(token.len()).any(|it| it == token.as_bytes());
         !holds(key) && !holds(value)
     });
     assert!(token_only_by_hash);
@@ -331,8 +332,9 @@ async fn half_a_command_is_taken_back() {
         .await
         .expect("ok");
     let before = rig.header(id).await;
+    let actor = guest.actor();
     let (one, two) = tokio::join!(
-        rig.service.end_by_visitor(&guest.actor, None, None, false),
+        rig.service.end_by_visitor(&actor, None, None, false),
         rig.service.guest_message(&other, fresh(), "hello".to_owned(), None),
     );
     assert_eq!((code(&one), code(&two)), ("internal", "ok"));

@@ -13,7 +13,7 @@ use super::error::Error;
 use super::inbox::{CreateInbox, EditInbox};
 use super::rig::{Rig, SHOP, code, fresh};
 use super::subscribe::{Signal, Subscribed};
-use super::visitor::Guest;
+use super::visitor::{Guest, Welcome};
 
 fn members(names: &[&str]) -> EditInbox {
     let names = names.iter().map(|it| (*it).to_owned()).collect();
@@ -38,7 +38,7 @@ fn key_of(actor: &Actor) -> Actor {
 async fn waiting(rig: &Rig) -> (Guest, ConversationId) {
     let guest = rig.guest().await;
     let (id, _) = rig.say(&guest, "hello").await;
-    rig.service.wish_for_person(&guest.actor, None, None).await.expect("wished");
+    rig.service.wish_for_person(&guest.actor(), None, None).await.expect("wished");
     (guest, id)
 }
 
@@ -192,7 +192,7 @@ async fn whoever_waits_for_an_assistant_that_is_turned_off_gets_a_person() {
         let (id, _) = rig.say(&guest, "hello").await;
         if at % 7 == 0 {
             rig.service
-                .resolve(&guest.actor, None, &id.to_string(), Resolution::Visitor)
+                .resolve(&guest.actor(), None, &id.to_string(), Resolution::Visitor)
                 .await
                 .expect("x");
             answered.push(id);
@@ -219,17 +219,17 @@ async fn whoever_waits_for_an_assistant_that_is_turned_off_gets_a_person() {
 #[tokio::test]
 async fn a_session_is_of_no_use_once_its_page_may_not_embed_the_inbox() {
     let rig = Rig::new().await;
-    let guest = rig.guest().await;
+    let Welcome { guest, token, .. } = rig.welcome().await;
     rig.say(&guest, "hello").await;
-    assert!(rig.service.authenticate(&guest.token).await.is_ok());
+    assert!(rig.service.authenticate(&token).await.is_ok());
     let mut grants = rig.service.hub().grants(rig.desk.organization);
     grants.borrow_and_update();
     let origins = ListEdit { remove: vec![SHOP.to_owned()], ..ListEdit::default() };
     edit(&rig, EditInbox { origins, ..EditInbox::default() }).await;
     assert!(grants.has_changed().expect("the hub lives"), "every socket asks again");
-    let refused = rig.service.authenticate(&guest.token).await;
+    let refused = rig.service.authenticate(&token).await;
     assert_eq!(code(&refused), "origin_not_allowed");
-    let refused = rig.service.welcome(rig.desk.inbox.id, SHOP, Some(&guest.token)).await;
+    let refused = rig.service.welcome(rig.desk.inbox.id, SHOP, Some(&token)).await;
     assert_eq!(code(&refused), "origin_not_allowed");
 }
 
@@ -237,7 +237,7 @@ async fn a_session_is_of_no_use_once_its_page_may_not_embed_the_inbox() {
 async fn an_inbox_is_staffed_while_a_member_of_it_is_accepting() {
     let rig = Rig::new().await;
     let guest = rig.guest().await;
-    let staffed = async || rig.service.is_staffed_for(&guest.actor).await.expect("known");
+    let staffed = async || rig.service.is_staffed_for(&guest.actor()).await.expect("known");
     let set = async |actor: &Actor, availability| {
         rig.service.set_availability(actor, None, availability).await.expect("set");
     };

@@ -27,7 +27,7 @@ async fn the_queue_is_ordered_by_priority_first() {
     for _ in 0..3 {
         let guest = rig.guest().await;
         ids.push(rig.say(&guest, "hello").await.0);
-        rig.service.wish_for_person(&guest.actor, Some(fresh()), None).await.expect("wished");
+        rig.service.wish_for_person(&guest.actor(), Some(fresh()), None).await.expect("wished");
     }
     let set = async |id: ConversationId, priority| {
         let text = id.to_string();
@@ -57,7 +57,7 @@ async fn a_message_taken_back_is_gone_from_its_row() {
     for (_, bytes) in rows.await.expect("read") {
         assert!(!bytes.windows(9).any(|it| it == b"my secret"));
     }
-    let page = rig.service.list_messages(&guest.actor, &text, 0, 50, false).await.expect("read");
+    let page = rig.service.list_messages(&guest.actor(), &text, 0, 50, false).await.expect("read");
     let seqs: Vec<_> = page.messages.iter().map(|it| it.message.seq).collect();
     assert!(seqs.iter().copied().eq(1..=seqs.len() as u64), "{seqs:?}");
     let last = &page.messages.last().expect("a line").message;

@@ -28,7 +28,7 @@ use super::organization::CreateOrganization;
 use super::proxy::Proxies;
 use super::rows::Rows;
 use super::user::CreateUser;
-use super::visitor::Guest;
+use super::visitor::{Guest, Welcome};
 use super::{Service, Settings};
 
 pub(super) const START: i64 = 1_790_000_000_000;
@@ -195,8 +195,11 @@ impl Rig {
     }
 
     pub(super) async fn guest(&self) -> Guest {
-        let inbox = self.desk.inbox.id;
-        self.service.welcome(inbox, SHOP, None).await.expect("welcome").guest
+        self.welcome().await.guest
+    }
+
+    pub(super) async fn welcome(&self) -> Welcome {
+        self.service.welcome(self.desk.inbox.id, SHOP, None).await.expect("welcome")
     }
 
     pub(super) async fn say(&self, guest: &Guest, text: &str) -> (ConversationId, u64) {

@@ -94,9 +94,9 @@ impl Asked {
     }
 
     async fn visitor(&self, guest: &Guest) -> VisitorWatcher {
-        let shown = self.rig.service.current_conversation(&guest.actor).await.expect("read");
+        let shown = self.rig.service.current_conversation(&guest.actor()).await.expect("read");
         let seq = shown.as_ref().map_or(0, |it| it.header.last_seq);
-        self.rig.service.watch_visitor(&guest.actor, shown.as_ref(), seq).expect("watching")
+        self.rig.service.watch_visitor(&guest.actor(), shown.as_ref(), seq).expect("watching")
     }
 
     async fn staff(&self, actor: &Actor, only: Option<&str>) -> Watcher {
@@ -148,7 +148,7 @@ async fn a_stale_turn_is_refused_and_what_was_told_is_dropped() {
                 Ok(())
             }
             "takeover" => service.claim(&rig.desk.a, None, &text, None, true).await.map(|_| ()),
-            "wish" => service.wish_for_person(&guest.actor, None, None).await.map(|_| ()),
+            "wish" => service.wish_for_person(&guest.actor(), None, None).await.map(|_| ()),
             _ => {
                 let off = off.clone();
                 service.edit_inbox(&rig.desk.admin, None, "web", off).await.map(|_| ())

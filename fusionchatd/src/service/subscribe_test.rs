@@ -130,7 +130,7 @@ async fn a_visitors_reader_may_be_dropped_at_any_moment() {
     let guest = rig.guest().await;
     rig.say(&guest, "one").await;
     rig.gate.make_busy();
-    let mut watcher = rig.service.watch_visitor(&guest.actor, None, 0).expect("watching");
+    let mut watcher = rig.service.watch_visitor(&guest.actor(), None, 0).expect("watching");
     let writing = async {
         for n in 2..=150 {
             rig.say(&guest, &format!("message {n}")).await;
@@ -160,9 +160,9 @@ async fn a_write_at_any_step_of_a_reading_is_heard() {
     }
     for steps in 0..24 {
         let seq = rig.header(id).await.last_seq;
-        let shown = rig.service.current_conversation(&guest.actor).await.expect("read");
+        let shown = rig.service.current_conversation(&guest.actor()).await.expect("read");
         let mut watcher =
-            rig.service.watch_visitor(&guest.actor, shown.as_ref(), seq).expect("watching");
+            rig.service.watch_visitor(&guest.actor(), shown.as_ref(), seq).expect("watching");
         let mut next = Box::pin(watcher.next());
         for _ in 0..steps {
             assert!(futures::poll!(next.as_mut()).is_pending());
@@ -182,7 +182,7 @@ async fn a_reading_dropped_at_any_step_loses_nothing() {
     rig.say(&guest, "two").await;
     rig.gate.make_busy();
     for steps in 0..40 {
-        let mut visitor = rig.service.watch_visitor(&guest.actor, None, 0).expect("watching");
+        let mut visitor = rig.service.watch_visitor(&guest.actor(), None, 0).expect("watching");
         let mut dropped = Box::pin(visitor.next());
         let mut early = None;
         for _ in 0..steps {
@@ -225,7 +225,7 @@ async fn a_reading_dropped_at_any_step_loses_nothing() {
 async fn a_visitor_hears_messages_before_what_they_changed() {
     let rig = Rig::new().await;
     let guest = rig.guest().await;
-    let mut watcher = rig.service.watch_visitor(&guest.actor, None, 0).expect("watching");
+    let mut watcher = rig.service.watch_visitor(&guest.actor(), None, 0).expect("watching");
     let (id, _) = rig.say(&guest, "hello").await;
     let id = id.to_string();
     note(&rig.service, &rig.desk, id.parse().expect("an id"), "psst".to_owned()).await;
@@ -259,7 +259,7 @@ async fn what_was_read_live_and_what_is_read_again_is_the_same() {
     let first = watcher.cursor();
     let (id, _) = rig.say(&guest, "hello").await;
     let id = id.to_string();
-    rig.service.wish_for_person(&guest.actor, None, None).await.expect("wished");
+    rig.service.wish_for_person(&guest.actor(), None, None).await.expect("wished");
     rig.service.claim(&rig.desk.a, None, &id, None, false).await.expect("claimed");
     rig.service.release(&rig.desk.a, None, &id).await.expect("released");
     rig.service.hand_back(&rig.desk.a, None, &id).await.expect("handed back");
@@ -338,8 +338,8 @@ async fn the_hub_forgets_those_who_have_gone() {
     let mut readers = Vec::new();
     for _ in 0..50 {
         let guest = rig.guest().await;
-        readers.push(rig.service.watch_visitor(&guest.actor, None, 0).expect("watching"));
-        readers.push(rig.service.watch_visitor(&guest.actor, None, 0).expect("a second tab"));
+        readers.push(rig.service.watch_visitor(&guest.actor(), None, 0).expect("watching"));
+        readers.push(rig.service.watch_visitor(&guest.actor(), None, 0).expect("a second tab"));
     }
     let watcher = watch(&rig.service, &rig.desk, None).await;
     assert_eq!(rig.service.hub().channel_count(), 51);
@@ -357,13 +357,13 @@ async fn typing_reaches_only_whom_it_may() {
     let (id, _) = rig.say(&guest, "hello").await;
     let text = id.to_string();
     rig.service.claim(&rig.desk.a, None, &text, None, false).await.expect("claimed");
-    let shown = rig.service.current_conversation(&guest.actor).await.expect("read");
+    let shown = rig.service.current_conversation(&guest.actor()).await.expect("read");
     let seq = rig.header(id).await.last_seq;
     let mut visitor =
-        rig.service.watch_visitor(&guest.actor, shown.as_ref(), seq).expect("watching");
+        rig.service.watch_visitor(&guest.actor(), shown.as_ref(), seq).expect("watching");
     let mut staff = live(watch(&rig.service, &rig.desk, None).await);
     for (actor, note) in
-        [(&rig.desk.a, true), (&rig.desk.b, false), (&guest.actor, false), (&rig.desk.a, false)]
+        [(&rig.desk.a, true), (&rig.desk.b, false), (&guest.actor(), false), (&rig.desk.a, false)]
     {
         rig.service.set_typing(actor, &text, note).await.expect("signalled");
         let signal = timeout(SOON, staff.next()).await.expect("heard").expect("a signal");
@@ -383,7 +383,7 @@ async fn live_tabs_are_told_without_reading_the_store() {
     rig.say(&guest, "one").await;
     let mut tabs = Vec::new();
     for _ in 0..3 {
-        let mut tab = rig.service.watch_visitor(&guest.actor, None, 0).expect("watching");
+        let mut tab = rig.service.watch_visitor(&guest.actor(), None, 0).expect("watching");
         while futures::poll!(Box::pin(tab.next())).is_ready() {}
         tabs.push(tab);
     }
@@ -397,7 +397,7 @@ async fn live_tabs_are_told_without_reading_the_store() {
         assert_eq!(told, [(2, "two")]);
     }
     // Whoever was not there at that moment has to read.
-    let mut late = rig.service.watch_visitor(&guest.actor, None, 0).expect("watching");
+    let mut late = rig.service.watch_visitor(&guest.actor(), None, 0).expect("watching");
     assert!(timeout(SOON, late.next()).await.expect("an answer").is_err());
 }
 
@@ -406,8 +406,8 @@ async fn a_tab_that_was_busy_does_not_miss_a_new_conversation() {
     let rig = Rig::new().await;
     let guest = rig.guest().await;
     let (old, _) = rig.say(&guest, "one").await;
-    rig.service.end_by_visitor(&guest.actor, None, None, false).await.expect("ended");
-    let mut tab = rig.service.watch_visitor(&guest.actor, None, 0).expect("watching");
+    rig.service.end_by_visitor(&guest.actor(), None, None, false).await.expect("ended");
+    let mut tab = rig.service.watch_visitor(&guest.actor(), None, 0).expect("watching");
     while futures::poll!(Box::pin(tab.next())).is_ready() {}
     // While this tab writes to its socket, another begins anew, and somebody has a word on what was.
     rig.pass(REOPEN_MS + 1);

@@ -112,7 +112,7 @@ async fn marks_are_written_once_in_a_while() {
     for n in 1..=9 {
         rig.say(&guest, &format!("message {n}")).await;
     }
-    let id = rig.service.current_conversation(&guest.actor).await.expect("read");
+    let id = rig.service.current_conversation(&guest.actor()).await.expect("read");
     let id = id.expect("a conversation").header.id;
     let text = id.to_string();
     let mark = async |seq| rig.service.mark_read(&rig.desk.a, &text, seq).await.expect("marked");
@@ -129,7 +129,7 @@ async fn marks_are_written_once_in_a_while() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!((marks(&rig).await, rig.header(id).await.staff_mark), (3, 6), "it only grows");
     // The other side's marks are its own.
-    rig.service.mark_read(&guest.actor, &text, 9).await.expect("marked");
+    rig.service.mark_read(&guest.actor(), &text, 9).await.expect("marked");
     assert_eq!((marks(&rig).await, rig.header(id).await.visitor_mark), (4, 9));
 }
 
@@ -157,7 +157,7 @@ async fn the_queue_is_ordered_by_who_waits_longest() {
     for _ in 0..3 {
         let guest = rig.guest().await;
         ids.push(rig.say(&guest, "hello").await.0);
-        rig.service.wish_for_person(&guest.actor, Some(fresh()), None).await.expect("wished");
+        rig.service.wish_for_person(&guest.actor(), Some(fresh()), None).await.expect("wished");
         // The clock orders nothing.
         rig.pass(-1_000);
     }

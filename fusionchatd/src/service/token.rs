@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::domain::Time;
+use crate::domain::actor::{Actor, Grants, Who};
 use crate::domain::id::{InboxId, KeyId, OrganizationId, SessionId, UserId};
 
 use super::error::Error;
@@ -93,6 +94,15 @@ pub struct VisitorClaims {
     pub expires_at: Time,
     /// The origin of the page it is bound to.
     pub origin: String,
+}
+
+impl VisitorClaims {
+    /// Who may act by them.
+    pub fn actor(&self) -> Actor {
+        let Self { organization, inbox, user, session, .. } = *self;
+        let who = Who::Visitor { user, session, inbox };
+        Actor { organization, who, grants: Grants::Visitor }
+    }
 }
 
 /// Signs a visitor session with the daemon's secret (HMAC-SHA256).

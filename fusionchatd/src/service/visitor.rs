@@ -24,22 +24,28 @@ use super::token::{self, VisitorClaims};
 use super::view::{self, ConversationView};
 use super::{Service, require};
 
-/// A visitor whose session has been checked and bound.
+/// A visitor whose session has been checked and bound. Kept for every socket, so it says nothing twice.
 #[derive(Clone)]
 pub struct Guest {
-    /// Acts as this.
-    pub actor: Actor,
-    /// The bearer token to keep.
-    pub token: String,
     /// What the token says.
     pub claims: VisitorClaims,
+    /// What the session is stored by.
+    token_hash: [u8; 32],
+}
+
+impl Guest {
+    /// Acts as this.
+    pub fn actor(&self) -> Actor {
+        self.claims.actor()
+    }
 }
 
 /// How a visitor is welcomed.
-#[derive(Debug)]
 pub struct Welcome {
     /// Who they are from now on.
     pub guest: Guest,
+    /// The bearer token to keep.
+    pub token: String,
     /// The inbox.
     pub inbox: Inbox,
     /// Its organization.
@@ -48,7 +54,13 @@ pub struct Welcome {
 
 impl fmt::Debug for Guest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Guest").field("actor", &self.actor).finish_non_exhaustive()
+        f.debug_struct("Guest").field("claims", &self.claims).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Welcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Welcome").field("guest", &self.guest).finish_non_exhaustive()
     }
 }
 
@@ -101,28 +113,24 @@ impl Service {
         };
         let continued = match session {
             Some(token) => {
-                let actor = self.authenticate(token).await?;
                 let claims = self.visitor_claims(token).ok_or_else(Error::sign_in_needed)?;
+                self.check_visitor(&claims).await?;
                 if claims.inbox != inbox.id || claims.origin != origin {
                     return Err(Error::sign_in_needed());
                 }
-                Some((actor, token.to_owned(), claims))
+                Some((token.to_owned(), claims))
             }
             None => None,
         };
-        let (actor, token, claims) = match continued {
+        let (token, claims) = match continued {
             Some(parts) => parts,
             None => self.new_visitor(&inbox, origin)?,
         };
-        let guest = Guest { actor, token, claims };
-        Ok(Welcome { guest, inbox, organization })
+        let guest = Guest { claims, token_hash: token::hash(&token) };
+        Ok(Welcome { guest, token, inbox, organization })
     }
 
-    fn new_visitor(
-        &self,
-        inbox: &Inbox,
-        origin: &str,
-    ) -> Result<(Actor, String, VisitorClaims), Error> {
+    fn new_visitor(&self, inbox: &Inbox, origin: &str) -> Result<(String, VisitorClaims), Error> {
         let now = self.now();
         let claims = VisitorClaims {
             organization: inbox.organization,
@@ -134,9 +142,7 @@ impl Service {
             origin: origin.to_owned(),
         };
         let token = token::sign_visitor(&claims, &self.daemon.secret)?;
-        let who = Who::Visitor { user: claims.user, session: claims.session, inbox: inbox.id };
-        let grants = crate::domain::actor::Grants::Visitor;
-        Ok((Actor { organization: inbox.organization, who, grants }, token, claims))
+        Ok((token, claims))
     }
 
     /// What the visitor's latest conversation of the inbox is now.
@@ -162,12 +168,13 @@ impl Service {
     ) -> Result<Posted, Error> {
         self.limits.load().message(guest.claims.user.0)?;
         let digest = message_digest(guest.claims.inbox, &content);
-        let mut visitor = visitor_of(&guest.actor)?;
+        let actor = guest.actor();
+        let mut visitor = visitor_of(&actor)?;
         visitor.locale = locale;
-        visitor.session = Some((stored(&guest.claims), Hidden(token::hash(&guest.token))));
+        visitor.session = Some((stored(&guest.claims), Hidden(guest.token_hash)));
         let command = Command::VisitorMessage { visitor, conversation: None, content };
-        let answer = self.execute(&guest.actor, Some(client_id), digest, command).await?;
-        self.posted(&guest.actor, &answer).await
+        let answer = self.execute(&actor, Some(client_id), digest, command).await?;
+        self.posted(&actor, &answer).await
     }
 
     /// A visitor's message by REST, in the conversation they named.

@@ -144,14 +144,14 @@ fn copy_files(from: &Path, to: &Path) -> Result<()> {
 async fn shop(service: &Arc<Service>, engine: &Loose, number: usize, shape: Shape) -> Result<Shop> {
     let (founded, inbox) = found(service, &format!("shop-{number}")).await?;
     let talks = (0..shape.conversations).map(|_| async move {
-        let guest = service.welcome(inbox, ORIGIN, None).await?.guest;
+        let welcome = service.welcome(inbox, ORIGIN, None).await?;
         let mut conversation = String::new();
         for message in 0..shape.messages {
             let content = text(message);
-            let posted = service.guest_message(&guest, client_id(), content, None).await?;
+            let posted = service.guest_message(&welcome.guest, client_id(), content, None).await?;
             conversation = posted.message.message.conversation.to_string();
         }
-        anyhow::Ok((conversation, guest.token))
+        anyhow::Ok((conversation, welcome.token))
     });
     let conversations = stream::iter(talks).buffered(AT_A_TIME).try_collect().await?;
     let organization = founded.organization.id;

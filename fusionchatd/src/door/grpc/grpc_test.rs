@@ -221,7 +221,7 @@ async fn every_call_needs_a_staff_credential() {
     let mut inboxes = desk.inboxes(&desk.acme.admin_key);
     let inbox = within(inboxes.list_inboxes(v1::ListInboxesRequest {})).await.expect("inboxes");
     let inbox = inbox.into_inner().inboxes[0].id.parse().expect("id");
-    let guest = desk.service.welcome(inbox, "https://acme.test", None).await.expect("guest").guest;
+    let guest = desk.service.welcome(inbox, "https://acme.test", None).await.expect("guest");
     let visitor = within(desk.conversations(&guest.token).list_conversations(list())).await;
     assert_eq!(visitor.expect_err("refused").code(), Code::PermissionDenied);
 }

@@ -3,10 +3,11 @@
 //! visitor's frames are done one after another, each answered before the next is read: a client
 //! that does not wait is slowed, not buffered.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio::time::{Instant, Sleep};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 use crate::domain::id::{ConversationId, InboxId};
@@ -18,7 +19,6 @@ use crate::door::http::wire::conversation::VisitorConversation;
 use crate::door::http::wire::message::MessageJson;
 use crate::door::http::{Door, Peer, problem};
 use crate::door::status::{self, CLOSE_RESTART, CLOSE_SESSION_ENDED};
-use crate::door::transport::Transport;
 use crate::service::Service;
 use crate::service::error::Error;
 use crate::service::status::Connected;
@@ -27,7 +27,6 @@ use crate::service::view::{ConversationView, MessageView};
 use crate::service::visitor::{Guest, Welcome, assistant_word};
 
 use super::frame::{self, Act, FromVisitor, InboxFrame, ToVisitor};
-use super::guard::Guard;
 use super::wire::{End, POLICY, Wire, end_of_hello};
 
 /// How many messages a client without a cursor gets.
@@ -45,10 +44,9 @@ const SESSION_ENDED: End = End::Close(CLOSE_SESSION_ENDED, "session ended");
 const RESTART: End = End::Close(CLOSE_RESTART, "restart");
 
 /// Serves a socket until it ends.
-pub(super) async fn run(door: Arc<Door>, peer: Peer, stream: Guard<Transport>) {
+pub(super) async fn run(door: Arc<Door>, peer: Peer, mut wire: Box<Wire>) {
     let _counted = door.service.count(Connected::Socket);
     // Boxed, so that a visitor who only waits does not hold the memory of hello and goodbye.
-    let mut wire = Box::pin(Wire::new(stream, &door.options)).await;
     let end = match Box::pin(Visitor::greet(&door, &peer, &mut wire)).await {
         Ok(mut visitor) => visitor.converse(&mut wire).await,
         Err(end) => end,
@@ -65,7 +63,8 @@ struct Visitor {
     locale: Option<String>,
     watcher: VisitorWatcher,
     grants: watch::Receiver<u64>,
-    pings: Interval,
+    /// When the next ping is due.
+    ping: Pin<Box<Sleep>>,
     /// The conversation and what is known of it.
     conversation: Option<ConversationId>,
     /// The last seq sent.
@@ -117,16 +116,13 @@ impl Visitor {
         let last_seq = conversation.as_ref().map_or(0, |view| view.header.last_seq);
         let asked = resume.as_ref().map(|resume| resumed(service, conversation.as_ref(), resume));
         let seq = asked.flatten().unwrap_or_else(|| last_seq.saturating_sub(REPLAY_MAX));
-        let watcher = service.watch_visitor(&welcome.guest.actor, conversation.as_ref(), seq);
+        let watcher = service.watch_visitor(&welcome.guest.actor(), conversation.as_ref(), seq);
         let watcher = watcher.map_err(|error| end_of_hello(&error))?;
         say_welcome(wire, service, &welcome, conversation.as_ref(), staffed).await?;
         let reset = asked == Some(None);
         if reset {
             wire.send(&ToVisitor::Reset { epoch: service.epoch().to_string() }).await?;
         }
-        let period = door.options.ping_interval;
-        let mut pings = tokio::time::interval_at(Instant::now() + period, period);
-        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // Boxed, so that it is moved by its address: each move of itself would be room in its task.
         Ok(Box::new(Self {
             door: Arc::clone(door),
@@ -135,7 +131,7 @@ impl Visitor {
             guest: welcome.guest,
             watcher,
             grants,
-            pings,
+            ping: Box::pin(tokio::time::sleep(door.options.ping_interval)),
             conversation: conversation.as_ref().map(|view| view.header.id),
             seq,
             staff_mark: conversation.as_ref().map_or(0, |view| view.header.staff_mark),
@@ -164,7 +160,7 @@ impl Visitor {
             text = wire.read() => Came::Frame(text?),
             signal = self.watcher.next() => Came::Signal(signal),
             _ = self.grants.changed() => Came::Rights,
-            _ = self.pings.tick() => Came::Tick,
+            () = self.ping.as_mut() => Came::Tick,
         };
         match came {
             Came::Stop => {
@@ -179,7 +175,10 @@ impl Visitor {
             Came::Tick if self.door.service.now() >= self.guest.claims.expires_at => {
                 Err(SESSION_ENDED)
             }
-            Came::Tick => Box::pin(wire.ping()).await,
+            Came::Tick => {
+                self.ping.as_mut().reset(Instant::now() + self.door.options.ping_interval);
+                Box::pin(wire.ping()).await
+            }
         }
     }
 
@@ -254,7 +253,7 @@ impl Visitor {
     async fn act(&mut self, wire: &mut Wire, id: &str, act: Act) -> Result<(), End> {
         wire.count_signal()?;
         let service = &self.door.service;
-        let actor = &self.guest.actor;
+        let actor = &self.guest.actor();
         let done = async {
             let client_id = Some(parse_client_id(id)?);
             // A new visitor costs nothing; what one asks for who has said nothing yet counts for the address.
@@ -292,7 +291,7 @@ impl Visitor {
         self.typed_at = Some(Instant::now());
         let service = &self.door.service;
         let text = conversation.to_string();
-        if let Err(error) = service.set_typing(&self.guest.actor, &text, false).await {
+        if let Err(error) = service.set_typing(&self.guest.actor(), &text, false).await {
             // A signal that is not sent is nobody's loss.
             problem::log_cause(&error);
         }
@@ -301,7 +300,7 @@ impl Visitor {
     async fn read(&mut self, wire: &mut Wire, seq: u64) -> Result<(), End> {
         let Some(conversation) = self.conversation else { return Ok(()) };
         let text = conversation.to_string();
-        match self.door.service.mark_read(&self.guest.actor, &text, seq).await {
+        match self.door.service.mark_read(&self.guest.actor(), &text, seq).await {
             Ok(()) => Ok(()),
             Err(error) => refuse(wire, &error, None).await,
         }
@@ -344,7 +343,7 @@ impl Visitor {
     }
 
     async fn tell_status(&mut self, wire: &mut Wire, view: &ConversationView) -> Result<(), End> {
-        let staffed = match self.door.service.is_staffed_for(&self.guest.actor).await {
+        let staffed = match self.door.service.is_staffed_for(&self.guest.actor()).await {
             Ok(staffed) => staffed,
             Err(error) => return Err(end_with(wire, &error).await),
         };
@@ -361,8 +360,8 @@ impl Visitor {
     /// Somebody's rights have changed: perhaps this visitor's.
     async fn check_rights(&mut self, wire: &mut Wire) -> Result<(), End> {
         self.grants.borrow_and_update();
-        match self.door.service.authenticate(&self.guest.token).await {
-            Ok(_) => Ok(()),
+        match self.door.service.check_visitor(&self.guest.claims).await {
+            Ok(()) => Ok(()),
             Err(error) => {
                 send_error(wire, &error, None).await?;
                 Err(end_of_hello(&error))
@@ -403,10 +402,10 @@ async fn look(
     continued: bool,
 ) -> Result<(Option<ConversationView>, bool), Error> {
     if continued {
-        service.authenticate(&guest.token).await?;
+        service.check_visitor(&guest.claims).await?;
     }
-    let conversation = service.current_conversation(&guest.actor).await?;
-    Ok((conversation, service.is_staffed_for(&guest.actor).await?))
+    let conversation = service.current_conversation(&guest.actor()).await?;
+    Ok((conversation, service.is_staffed_for(&guest.actor()).await?))
 }
 
 /// Where a client goes on, if its cursor is one of this conversation.
@@ -436,7 +435,7 @@ async fn say_welcome(
         staffed,
     };
     wire.send(&ToVisitor::Welcome {
-        session: &welcome.guest.token,
+        session: &welcome.token,
         expires_at: welcome.guest.claims.expires_at,
         epoch: service.epoch().to_string(),
         organization: &welcome.organization.name,

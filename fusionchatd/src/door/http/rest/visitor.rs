@@ -38,8 +38,9 @@ pub(crate) const CREATE: Shape = Shape::new("Begins a visitor's session, as the 
 pub(crate) async fn create_session(call: Call) -> Result<Response<Body>, Error> {
     let body = call.body::<NewSession>()?;
     let inbox = body.inbox.parse::<InboxId>().map_err(|_| Error::not_found())?;
-    let guest = call.service().welcome(inbox, &body.origin, None).await?.guest;
-    let session = VisitorSession { token: &guest.token, expires_at: guest.claims.expires_at };
+    let welcome = call.service().welcome(inbox, &body.origin, None).await?;
+    let expires_at = welcome.guest.claims.expires_at;
+    let session = VisitorSession { token: &welcome.token, expires_at };
     answer(StatusCode::CREATED, &session)
 }
 
