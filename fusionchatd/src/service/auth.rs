@@ -131,7 +131,10 @@ impl Service {
 
     /// Whether a visitor's session, whose token was checked once, still holds in its page.
     pub async fn check_visitor(&self, claims: &VisitorClaims) -> Result<(), Error> {
-        let rows = Rows::new(self.engine.as_ref(), claims.organization);
+        let organization = claims.organization;
+        let mut rows = Rows::new(self.engine.as_ref(), organization);
+        let session = table::session(organization, claims.session);
+        rows.load(vec![session, table::inbox(organization, claims.inbox)]).await?;
         let stored = rows.session(claims.session).await?;
         let live = match stored {
             Some(session) => session.is_live(self.now()),

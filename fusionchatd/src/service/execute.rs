@@ -100,6 +100,7 @@ struct Decided {
     visitors: BTreeSet<UserId>,
     rights_changed: bool,
     articles_changed: bool,
+    staff_changed: bool,
     timers_set: bool,
 }
 
@@ -244,6 +245,7 @@ impl Service {
             visitors: BTreeSet::new(),
             rights_changed: false,
             articles_changed: false,
+            staff_changed: false,
             timers_set: false,
         };
         let done = group.iter().filter_map(|job| job.done_key(organization)).collect();
@@ -379,6 +381,10 @@ impl Service {
         if decided.articles_changed {
             self.knowledge.changed(organization);
         }
+        // Before anybody is told: whoever hears of it asks who is there.
+        if decided.staff_changed {
+            self.staffing.changed(organization);
+        }
         self.hub.publish(organization, &decided.changes, &decided.visitors);
         if decided.rights_changed {
             self.hub.rights_changed(organization);
@@ -420,6 +426,7 @@ async fn note_effects(
         // Every visitor's first message creates a user too: only staff can change this.
         Content::User(user, _) if user.is_staff() => {
             known.accepting = Arc::new(rows.accepting().await?);
+            decided.staff_changed = true;
         }
         Content::None
         | Content::Message(_)

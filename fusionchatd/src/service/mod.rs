@@ -42,6 +42,7 @@ mod digest;
 mod erase;
 mod gather;
 mod mark;
+mod staffing;
 mod write;
 
 #[cfg(test)]
@@ -128,6 +129,7 @@ pub struct Service {
     lanes: execute::Lanes,
     hub: hub::Hub,
     knowledge: knowledge::Knowledge,
+    staffing: staffing::Staffing,
     limits: ArcSwap<limit::Limiter>,
     marks: mark::Marks,
     passwords: password::Passwords,
@@ -175,6 +177,7 @@ impl Service {
             lanes: execute::Lanes::default(),
             hub: hub::Hub::default(),
             knowledge: knowledge::Knowledge::default(),
+            staffing: staffing::Staffing::default(),
             marks: mark::Marks::default(),
             passwords: password::Passwords::default(),
             connections: status::Connections::default(),

@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use crate::domain::actor::{Actor, Who};
 use crate::domain::conversation::Conversation;
 use crate::domain::id::InboxId;
-use crate::domain::inbox::Inbox;
 use crate::domain::visible::reaches;
 
 use super::Service;
@@ -43,12 +42,6 @@ impl Service {
         let reached: BTreeSet<InboxId> =
             all.iter().filter(|inbox| reaches(actor, inbox)).map(|inbox| inbox.id).collect();
         Ok(if reached.len() == count { Reach::All } else { Reach::Only(reached) })
-    }
-
-    /// Whether a member of an inbox is accepting.
-    pub async fn is_staffed(&self, inbox: &Inbox) -> Result<bool, Error> {
-        let rows = Rows::new(self.engine.as_ref(), inbox.organization);
-        Ok(inbox.is_staffed(&rows.accepting().await?))
     }
 }
 

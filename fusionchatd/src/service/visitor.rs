@@ -88,7 +88,8 @@ impl Service {
         let global = Rows::new(self.engine.as_ref(), crate::domain::id::OPERATOR_ORGANIZATION);
         let pointer = global.pointer(&table::inbox_organization(id)).await?;
         let organization = pointer.ok_or_else(Error::not_found)?.organization;
-        let rows = Rows::new(self.engine.as_ref(), organization);
+        let mut rows = Rows::new(self.engine.as_ref(), organization);
+        rows.load(vec![table::inbox(organization, id), table::organization(organization)]).await?;
         let inbox = rows.inbox(id).await?.ok_or_else(Error::not_found)?;
         let organization = rows.this_organization().await?.ok_or_else(Error::not_found)?;
         Ok((inbox, organization))
@@ -151,11 +152,10 @@ impl Service {
         actor: &Actor,
     ) -> Result<Option<ConversationView>, Error> {
         let Who::Visitor { user, inbox, .. } = &actor.who else { return Err(Error::forbidden()) };
-        let rows = self.rows(actor);
-        match rows.latest_of(*user, *inbox).await? {
-            Some(header) => Ok(Some(view::conversation(&rows, header).await?)),
-            None => Ok(None),
-        }
+        let mut rows = self.rows(actor);
+        let Some(header) = rows.latest_of(*user, *inbox).await? else { return Ok(None) };
+        rows.load(view::keys_around(actor.organization, &header)).await?;
+        Ok(Some(view::conversation(&rows, header).await?))
     }
 
     /// A guest's message: starts, continues or reopens their conversation.
