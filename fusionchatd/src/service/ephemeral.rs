@@ -7,11 +7,12 @@ use std::sync::Arc;
 use crate::domain::actor::{Actor, Permission, Who};
 use crate::domain::conversation::Conversation;
 use crate::domain::entry::ActorRef;
-use crate::domain::id::{ConversationId, InboxId};
+use crate::domain::id::{ConversationId, InboxId, OrganizationId, UserId};
 
 use super::error::Error;
 use super::hub::Topic;
 use super::memory::Room;
+use super::visitor::Guest;
 use super::{Service, require};
 
 /// Where a signal belongs: whoever may not see this conversation hears nothing of it.
@@ -105,16 +106,33 @@ impl Service {
         let user = if by_visitor { Some(header.visitor) } else { actor.staff() };
         let name = self.rows(actor).user_label(user).await?;
         let note = note && !by_visitor;
-        let public = !note && (by_visitor || header.assignee == actor.staff());
-        if self.memory().room() != Room::Ample {
-            return Ok(());
-        }
-        let typing = Typing { place: Place::of(&header), actor: actor.into(), name, note };
-        let signal = Arc::new(Ephemeral::Typing(typing));
-        self.hub.signal(Topic::Organization(actor.organization), &signal);
-        if public {
-            self.hub.signal(Topic::Visitor(actor.organization, header.visitor), &signal);
-        }
+        let place = Place::of(&header);
+        let typing = Typing { place, actor: actor.into(), name, note };
+        // A visitor's own tabs show nothing of it.
+        let public = !by_visitor && !note && header.assignee == actor.staff();
+        self.signal_typing(actor.organization, typing, public.then_some(header.visitor));
         Ok(())
+    }
+
+    /// Shows that a guest is typing in their conversation, of which the caller has read that it is theirs: nothing is
+    /// read for so small a thing. `name` is theirs as it was shown last.
+    pub fn type_as_guest(&self, guest: &Guest, conversation: ConversationId, name: &str) {
+        let claims = &guest.claims;
+        // Only keys begin tests.
+        let place = Place { conversation, inbox: claims.inbox, test: false };
+        let actor = (&guest.actor()).into();
+        let typing = Typing { place, actor, name: name.to_owned(), note: false };
+        self.signal_typing(claims.organization, typing, None);
+    }
+
+    fn signal_typing(&self, organization: OrganizationId, typing: Typing, to: Option<UserId>) {
+        if self.memory().room() != Room::Ample {
+            return;
+        }
+        let signal = Arc::new(Ephemeral::Typing(typing));
+        self.hub.signal(Topic::Organization(organization), &signal);
+        if let Some(visitor) = to {
+            self.hub.signal(Topic::Visitor(organization, visitor), &signal);
+        }
     }
 }

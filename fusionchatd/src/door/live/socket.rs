@@ -65,6 +65,8 @@ struct Visitor {
     grants: watch::Receiver<u64>,
     /// When the next ping is due.
     ping: Pin<Box<Sleep>>,
+    /// Their name as it was shown last; empty if they gave none.
+    name: String,
     /// The conversation and what is known of it.
     conversation: Option<ConversationId>,
     /// The last seq sent.
@@ -133,6 +135,7 @@ impl Visitor {
             grants,
             ping: Box::pin(tokio::time::sleep(door.options.ping_interval)),
             conversation: conversation.as_ref().map(|view| view.header.id),
+            name: conversation.as_ref().map(|view| view.visitor_name.clone()).unwrap_or_default(),
             seq,
             staff_mark: conversation.as_ref().map_or(0, |view| view.header.staff_mark),
             replay_to: (conversation.is_some() || reset).then_some(last_seq),
@@ -200,7 +203,7 @@ impl Visitor {
             FromVisitor::Confirm { client_id } => self.act(wire, &client_id, Act::Confirm).await,
             FromVisitor::Typing {} => {
                 wire.count_signal()?;
-                self.typing().await;
+                self.typing();
                 Ok(())
             }
             FromVisitor::Read { seq } => {
@@ -282,19 +285,14 @@ impl Visitor {
         }
     }
 
-    async fn typing(&mut self) {
+    fn typing(&mut self) {
         let Some(conversation) = self.conversation else { return };
         let least = self.door.options.typing_interval;
         if self.typed_at.is_some_and(|at| at.elapsed() < least) {
             return;
         }
         self.typed_at = Some(Instant::now());
-        let service = &self.door.service;
-        let text = conversation.to_string();
-        if let Err(error) = service.set_typing(&self.guest.actor(), &text, false).await {
-            // A signal that is not sent is nobody's loss.
-            problem::log_cause(&error);
-        }
+        self.door.service.type_as_guest(&self.guest, conversation, &self.name);
     }
 
     async fn read(&mut self, wire: &mut Wire, seq: u64) -> Result<(), End> {
@@ -347,6 +345,7 @@ impl Visitor {
             Ok(staffed) => staffed,
             Err(error) => return Err(end_with(wire, &error).await),
         };
+        self.name.clone_from(&view.visitor_name);
         let conversation = VisitorConversation::from(view);
         wire.send(&ToVisitor::Status { conversation, staffed }).await?;
         let mark = view.header.staff_mark;
