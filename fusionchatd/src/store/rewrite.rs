@@ -13,6 +13,7 @@ use rustix::io::Errno;
 
 use crate::store::disk::files::{self, unreadable};
 use crate::store::open::{DiskEngine, OpenOptions, check_schema, open_locked};
+use crate::store::redb::RedbEngine;
 use crate::store::walk::{Amount, Walk};
 use crate::store::{Batch, Engine, Key, Range, StoreError, Value};
 
@@ -24,6 +25,12 @@ const DIFFERS: &str = "the copy is not what was copied; the store itself is as i
 
 /// The most bytes of one batch of the copy, but for a single larger row.
 const BATCH_BYTES: usize = 256 * 1024;
+
+/// How much of the copy is in memory at once, in bytes, but for the last page read.
+const STRETCH_BYTES: usize = 2 * 1024 * 1024;
+/// So many rows of each five are written first.
+const PACK_FIRST: usize = 3;
+const PACK_OF: usize = 5;
 
 /// How far a rewrite has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +87,11 @@ pub async fn rewrite(
     old.close().await?;
     new.close().await?;
     drop(new);
-    let live = match copied {
+    let compacted = match (&copied, to) {
+        (Ok(_), DiskEngine::Redb) => RedbEngine::compact(&half).await,
+        (Ok(_), DiskEngine::Sled) | (Err(_), _) => Ok(()),
+    };
+    let live = match compacted.and(copied) {
         Ok(copied) => {
             let again = open_locked(to, &half, Arc::clone(&half_lock), options).await?;
             let same = reads_back(again.as_ref(), copied, |amount| told(Step::ReadBack(amount)));
@@ -203,25 +214,52 @@ async fn copy(
 ) -> Result<Sum, StoreError> {
     let (mut sum, mut walk) = (Sum::default(), Walk::new(old, Range::prefix(b"")));
     loop {
-        let rows = walk.next().await?;
-        if rows.is_empty() {
+        let (mut stretch, mut bytes) = (Vec::new(), 0);
+        while bytes < STRETCH_BYTES {
+            let rows = walk.next().await?;
+            if rows.is_empty() {
+                break;
+            }
+            sum.add(&rows);
+            bytes += rows.iter().map(row_bytes).sum::<usize>();
+            stretch.extend(rows);
+        }
+        if stretch.is_empty() {
             return Ok(sum);
         }
-        sum.add(&rows);
+        pack(new, stretch).await?;
+        told(Step::Copied(sum.amount));
+    }
+}
+
+/// Writes a stretch of rows so that a tree's pages become full: in ascending order every page is split in its middle,
+/// and the half behind stays half empty. The rows left out at first fill it, and there is room for those that are a little
+/// larger.
+async fn pack(new: &dyn Engine, stretch: Vec<(Key, Value)>) -> Result<(), StoreError> {
+    let is_first = |number: usize| number % PACK_OF < PACK_FIRST;
+    let (first, rest): (Vec<_>, Vec<_>) =
+        stretch.into_iter().enumerate().partition(|(number, _)| is_first(*number));
+    for rows in [first, rest] {
         let (mut put, mut bytes) = (Vec::new(), 0);
-        for (key, value) in rows {
-            let row_bytes = key.len() + value.len();
-            if bytes + row_bytes > BATCH_BYTES && !put.is_empty() {
+        for (_, row) in rows {
+            let more = row_bytes(&row);
+            if bytes + more > BATCH_BYTES && !put.is_empty() {
                 let full = std::mem::take(&mut put);
                 new.commit(Batch { put: full, ..Batch::default() }).await?;
                 bytes = 0;
             }
-            bytes += row_bytes;
-            put.push((key, value));
+            bytes += more;
+            put.push(row);
         }
-        new.commit(Batch { put, ..Batch::default() }).await?;
-        told(Step::Copied(sum.amount));
+        if !put.is_empty() {
+            new.commit(Batch { put, ..Batch::default() }).await?;
+        }
     }
+    Ok(())
+}
+
+fn row_bytes((key, value): &(Key, Value)) -> usize {
+    key.len() + value.len()
 }
 
 /// Reads what was written as the next daemon will, and says whether it is what was to be written.

@@ -102,10 +102,10 @@ pub(crate) enum Who {
 }
 
 impl Who {
-    pub(crate) fn actor(&self) -> &Actor {
+    pub(crate) fn actor(&self) -> Actor {
         match self {
-            Self::Visitor(guest) => &guest.actor,
-            Self::Staff(actor) => actor,
+            Self::Visitor(guest) => guest.actor(),
+            Self::Staff(actor) => actor.clone(),
         }
     }
 }
@@ -136,7 +136,7 @@ fn acked(posted: &Posted) -> Option<Acked> {
 
 /// Asks.
 pub(crate) async fn ask(service: Arc<Service>, who: Who, id: ClientId, act: Act) -> Told {
-    let actor = who.actor().clone();
+    let actor = who.actor();
     match (&who, act) {
         (Who::Visitor(guest), Act::Say(text)) => {
             let posted = service.guest_message(guest, id, text, None).await?;

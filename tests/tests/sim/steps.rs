@@ -177,7 +177,7 @@ impl World {
         let Some(conversation) = some_conversation(&mut self.chance, &self.ledger) else { return };
         let of = conversation.id.to_string();
         let Some(person) = self.people.get(at) else { return };
-        let (service, actor) = (Arc::clone(&process.service), person.who.actor().clone());
+        let (service, actor) = (Arc::clone(&process.service), person.who.actor());
         process.tasks.spawn(async move {
             // Whoever may not see the conversation is refused.
             let _ = service.set_typing(&actor, &of, note).await;

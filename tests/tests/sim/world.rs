@@ -105,7 +105,7 @@ impl World {
         let mut chance = Chance::new(run.seed.wrapping_add(1));
         let fate = Arc::new(Mutex::new(Fate::new(chance.fork(), run.bug)));
         let tabs = setup.guests.iter().filter_map(|guest| {
-            let actor = guest.actor.clone();
+            let actor = guest.actor();
             visitor_of(&actor).map(|visitor| Tab::new(actor, visitor))
         });
         let position = setup.ledger.position();

@@ -21,6 +21,9 @@ const CACHE_BYTES: usize = 64 * 1024 * 1024;
 /// The file holds customers' messages: for its owner alone.
 const FILE_MODE: u32 = 0o600;
 
+/// The most rounds of making a file smaller; the first does nearly all there is to do.
+const COMPACTIONS_MAX: usize = 4;
+
 /// A file that is being made; it is nobody's data yet.
 const HALF_MADE: &str = "rows.redb.new";
 
@@ -40,6 +43,17 @@ pub(super) fn open(directory: &Path, verify: bool) -> Result<Database, StoreErro
     })?;
     sync_directory_and_parent(directory)?;
     Ok(database)
+}
+
+/// Makes the file as small as it can be.
+pub(super) fn compact(directory: &Path) -> Result<(), StoreError> {
+    let mut database = open(directory, false)?;
+    for _ in 0..COMPACTIONS_MAX {
+        if !database.compact().map_err(|error| store_error(directory, error))? {
+            break;
+        }
+    }
+    database.close().map_err(|error| store_error(directory, error))
 }
 
 fn create(directory: &Path) -> Result<(), StoreError> {

@@ -87,6 +87,20 @@ impl RedbEngine {
         })
     }
 
+    /// Gives the room that the file has kept for more back to the system. Nobody else may have the data open; the caller
+    /// holds its lock.
+    ///
+    /// # Errors
+    /// `Unreadable` or `Corrupt`.
+    pub(super) async fn compact(directory: &Path) -> Result<(), StoreError> {
+        let place = directory.to_path_buf();
+        let compact = spawn_blocking(move || file::compact(&place)).await;
+        compact.unwrap_or_else(|panic| {
+            let (path, detail) = (directory.to_path_buf(), panic.to_string());
+            Err(StoreError::Corrupt { path, detail })
+        })
+    }
+
     /// Starts the engine over an open file.
     fn start(
         database: Database,
