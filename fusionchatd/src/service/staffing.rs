@@ -48,7 +48,7 @@ impl Staffing {
     }
 
     /// Keeps what was read since it was found missing, unless somebody has changed meanwhile.
-    fn keep(&self, missing: Missing, organization: OrganizationId, read: Arc<BTreeSet<UserId>>) {
+    fn keep(&self, missing: &Missing, organization: OrganizationId, read: Arc<BTreeSet<UserId>>) {
         let mut kept = self.lock();
         if kept.changes != missing.changes {
             return;
@@ -74,7 +74,7 @@ impl Service {
             Err(missing) => {
                 let rows = Rows::new(self.engine.as_ref(), organization);
                 let read = Arc::new(rows.accepting().await?);
-                self.staffing.keep(missing, organization, Arc::clone(&read));
+                self.staffing.keep(&missing, organization, Arc::clone(&read));
                 read
             }
         };
@@ -98,9 +98,9 @@ mod tests {
         let nobody: Arc<BTreeSet<UserId>> = Arc::default();
         let missing = staffing.known(organization(1)).expect_err("nothing was read");
         staffing.changed(organization(2));
-        staffing.keep(missing, organization(1), Arc::clone(&nobody));
+        staffing.keep(&missing, organization(1), Arc::clone(&nobody));
         let missing = staffing.known(organization(1)).expect_err("read too early");
-        staffing.keep(missing, organization(1), Arc::clone(&nobody));
+        staffing.keep(&missing, organization(1), Arc::clone(&nobody));
         assert_eq!(staffing.known(organization(1)).as_ref(), Ok(&nobody));
         staffing.changed(organization(1));
         staffing.known(organization(1)).expect_err("changed since");
@@ -111,7 +111,7 @@ mod tests {
         let staffing = Staffing::default();
         for number in 0..=ORGANIZATIONS_MAX as u128 {
             let missing = staffing.known(organization(number)).expect_err("not read");
-            staffing.keep(missing, organization(number), Arc::default());
+            staffing.keep(&missing, organization(number), Arc::default());
         }
         assert_eq!(staffing.lock().accepting.len(), 1);
     }
