@@ -14,8 +14,8 @@ use tokio::time::Sleep;
 #[derive(Debug)]
 pub(super) struct Patient<S> {
     stream: S,
-    /// How long a write may wait without a byte being taken.
-    patience: Duration,
+    /// How long a write may wait without a byte being taken; none if somebody else bounds that.
+    patience: Option<Duration>,
     /// Set while one waits.
     deadline: Option<Pin<Box<Sleep>>>,
 }
@@ -23,12 +23,13 @@ pub(super) struct Patient<S> {
 impl<S> Patient<S> {
     /// Bounds the waits of a stream's writes.
     pub(super) fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience, deadline: None }
+        Self { stream, patience: Some(patience), deadline: None }
     }
 
-    /// The stream, for somebody who bounds the waits differently.
-    pub(super) fn into_inner(self) -> S {
-        self.stream
+    /// Leaves the waits to somebody who bounds them differently.
+    pub(super) fn relax(&mut self) {
+        self.patience = None;
+        self.deadline = None;
     }
 
     /// What a write came to, or that it has waited too long.
@@ -37,11 +38,11 @@ impl<S> Patient<S> {
         context: &mut Context<'_>,
         write: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
+        let Some(patience) = self.patience else { return write };
         if write.is_ready() {
             self.deadline = None;
             return write;
         }
-        let patience = self.patience;
         let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
         deadline.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }

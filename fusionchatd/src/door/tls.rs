@@ -16,6 +16,7 @@ use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 
+use crate::door::patient::Patient;
 use crate::door::transport::Transport;
 
 /// The most handshakes under way at a door; further ones wait for theirs, which counts as time of the handshake.
@@ -185,7 +186,10 @@ impl Tls {
     }
 
     /// The handshake of a connection. The caller bounds its time.
-    pub(super) async fn handshake(self: Arc<Self>, stream: TcpStream) -> io::Result<Transport> {
+    pub(super) async fn handshake(
+        self: Arc<Self>,
+        stream: Patient<TcpStream>,
+    ) -> io::Result<Transport> {
         let _turn = self.handshakes.acquire().await.map_err(io::Error::other)?;
         let stream = TlsAcceptor::from(self.current.load_full()).accept(stream).await?;
         Ok(Transport::Tls(Box::new(stream)))

@@ -8,13 +8,25 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
+use crate::door::patient::Patient;
+
 /// An accepted connection whose handshake, if it needs one, is done.
 #[derive(Debug)]
 pub(super) enum Transport {
     /// As the network gives it.
-    Plain(TcpStream),
+    Plain(Patient<TcpStream>),
     /// Within TLS.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Patient<TcpStream>>>),
+}
+
+impl Transport {
+    /// Leaves the waits of its writes to the caller.
+    pub(super) fn relax(&mut self) {
+        match self {
+            Self::Plain(stream) => stream.relax(),
+            Self::Tls(stream) => stream.get_mut().0.relax(),
+        }
+    }
 }
 
 impl AsyncRead for Transport {

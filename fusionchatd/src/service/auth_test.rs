@@ -217,7 +217,7 @@ async fn a_sign_in_fails_in_one_way() {
         ("no address", PASSWORD, None),
     ] {
         let error = sign_in(email, password, organization).await.expect_err("refused");
-        let error = error.into_failure();
+        let error = error.into_details();
         texts.push((error.code, error.message, error.hint, error.params));
     }
     assert!(texts.iter().all(|it| *it == texts[0]), "{texts:?}");

@@ -34,11 +34,11 @@ pub enum Kind {
 
 /// A failed use case: no larger than an address, since every result of the service has room for one.
 #[derive(Debug)]
-pub struct Error(Box<Failure>);
+pub struct Error(Box<Details>);
 
-/// What there is to say of it.
+/// What there is to say of a failed use case.
 #[derive(Debug)]
-pub struct Failure {
+pub struct Details {
     /// What kind of failure.
     pub kind: Kind,
     /// Stable, lower case with underscores.
@@ -58,7 +58,7 @@ pub struct Failure {
 impl Error {
     /// An error without hint, parameters or cause.
     pub fn new(kind: Kind, code: &'static str, message: impl Into<String>) -> Self {
-        Self(Box::new(Failure {
+        Self(Box::new(Details {
             kind,
             code,
             message: message.into(),
@@ -125,8 +125,8 @@ impl Error {
         self
     }
 
-    /// What there is to say of it, to be taken apart.
-    pub fn into_failure(self) -> Failure {
+    /// What there is to say of it, to be taken apart by a door.
+    pub fn into_details(self) -> Details {
         *self.0
     }
 
@@ -137,15 +137,15 @@ impl Error {
 }
 
 impl Deref for Error {
-    type Target = Failure;
+    type Target = Details;
 
-    fn deref(&self) -> &Failure {
+    fn deref(&self) -> &Details {
         &self.0
     }
 }
 
 impl DerefMut for Error {
-    fn deref_mut(&mut self) -> &mut Failure {
+    fn deref_mut(&mut self) -> &mut Details {
         &mut self.0
     }
 }

@@ -97,8 +97,8 @@ pub struct VisitorClaims {
 }
 
 impl VisitorClaims {
-    /// Who may act by them.
-    pub fn actor(&self) -> Actor {
+    /// Who acts by them, once their session has been checked.
+    pub(super) fn actor(&self) -> Actor {
         let Self { organization, inbox, user, session, .. } = *self;
         let who = Who::Visitor { user, session, inbox };
         Actor { organization, who, grants: Grants::Visitor }

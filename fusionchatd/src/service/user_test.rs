@@ -34,7 +34,7 @@ async fn accept(rig: &Rig, invite: &str) -> Result<super::auth::SignedIn, Error>
 
 /// All a caller can see of a refusal.
 fn told<T>(answer: Result<T, Error>) -> (&'static str, String, String) {
-    let error = answer.err().expect("refused").into_failure();
+    let error = answer.err().expect("refused").into_details();
     (error.code, error.message, error.hint)
 }
 

@@ -60,11 +60,10 @@ pub(super) fn connections(gate: Gate) -> impl Stream<Item = Result<Connection, I
         let slot = Arc::clone(&slots).acquire_owned().await.ok()?;
         let (stream, seat) = accept(&gate, &seats).await;
         let peer = stream.connect_info();
+        let stream = Patient::new(stream, gate.patience);
         let stream = match &gate.tls {
-            None => Wire::Ready(Patient::new(Transport::Plain(stream), gate.patience)),
-            Some(tls) => {
-                Wire::Handshake(Box::pin(Arc::clone(tls).handshake(stream)), gate.patience)
-            }
+            None => Wire::Ready(Transport::Plain(stream)),
+            Some(tls) => Wire::Handshake(Box::pin(Arc::clone(tls).handshake(stream))),
         };
         let connection = Connection {
             stream,
@@ -115,26 +114,26 @@ pub(super) struct Connection {
 
 /// What carries the bytes. The time of a handshake is that of the greeting.
 enum Wire {
-    Handshake(BoxFuture<'static, io::Result<Transport>>, Duration),
-    Ready(Patient<Transport>),
+    Handshake(BoxFuture<'static, io::Result<Transport>>),
+    Ready(Transport),
 }
 
 impl Wire {
     /// The stream, once there is one.
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<io::Result<Ready<'_>>> {
-        if let Self::Handshake(handshake, patience) = self {
+        if let Self::Handshake(handshake) = self {
             let stream = ready!(handshake.as_mut().poll(context))?;
-            *self = Self::Ready(Patient::new(stream, *patience));
+            *self = Self::Ready(stream);
         }
         match self {
             Self::Ready(stream) => Poll::Ready(Ok(Pin::new(stream))),
-            Self::Handshake(..) => Poll::Pending,
+            Self::Handshake(_) => Poll::Pending,
         }
     }
 }
 
 /// A stream whose handshake, if it needs one, is done.
-type Ready<'a> = Pin<&'a mut Patient<Transport>>;
+type Ready<'a> = Pin<&'a mut Transport>;
 
 struct Greeting {
     deadline: Pin<Box<Sleep>>,
@@ -194,7 +193,7 @@ impl AsyncWrite for Connection {
     fn is_write_vectored(&self) -> bool {
         match &self.stream {
             Wire::Ready(stream) => stream.is_write_vectored(),
-            Wire::Handshake(..) => true,
+            Wire::Handshake(_) => true,
         }
     }
 

@@ -18,7 +18,7 @@ impl From<Error> for Status {
         if let Some(cause) = error.cause() {
             tracing::error!(code = error.code, cause = format!("{cause:#}"), "a call failed");
         }
-        let error = error.into_failure();
+        let error = error.into_details();
         let code = status::of(error.kind).grpc;
         let params = error.params.into_iter().map(|(name, value)| (name.to_owned(), value));
         let problem = v1::Problem {

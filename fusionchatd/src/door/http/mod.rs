@@ -248,6 +248,7 @@ async fn greet(door: Arc<Door>, router: Router, stream: TcpStream, guest: Guest)
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("{}: {error}", guest.from);
     }
+    let stream = Patient::new(stream, door.options.write_timeout);
     let Some(tls) = &door.options.tls else {
         return converse(door, router, Transport::Plain(stream), guest).await;
     };
@@ -282,7 +283,6 @@ async fn converse(door: Arc<Door>, router: Router, stream: Transport, guest: Gue
             Ok::<_, Infallible>(response)
         }
     });
-    let stream = Patient::new(stream, door.options.write_timeout);
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(door.options.header_timeout)
@@ -309,10 +309,12 @@ async fn converse(door: Arc<Door>, router: Router, stream: Transport, guest: Gue
 
 /// The stream below an upgraded connection, and what came on it already. Whoever takes it bounds its writes.
 pub(in crate::door) fn own_stream(upgraded: Upgraded) -> Option<(Transport, Bytes)> {
-    let parts = upgraded.downcast::<TokioIo<Patient<Transport>>>().ok()?;
+    let parts = upgraded.downcast::<TokioIo<Transport>>().ok()?;
     // An empty rest would keep the memory it was read into.
     let early = if parts.read_buf.is_empty() { Bytes::new() } else { parts.read_buf };
-    Some((parts.io.into_inner().into_inner(), early))
+    let mut stream = parts.io.into_inner();
+    stream.relax();
+    Some((stream, early))
 }
 
 async fn answer(router: Router, request: Request<Incoming>) -> Response<Body> {

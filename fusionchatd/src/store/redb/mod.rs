@@ -91,7 +91,7 @@ impl RedbEngine {
     /// holds its lock.
     ///
     /// # Errors
-    /// `Unreadable` or `Corrupt`.
+    /// `InUse`, `Unreadable`, `Failed` or `Corrupt`.
     pub(super) async fn compact(directory: &Path) -> Result<(), StoreError> {
         let place = directory.to_path_buf();
         let compact = spawn_blocking(move || file::compact(&place)).await;
