@@ -7,8 +7,22 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpListener;
 use tokio::time::Sleep;
+
+/// The most bytes of a connection that wait in the system to be sent. By itself it keeps megabytes, and says that there is
+/// room again only once a third of them is gone: for a slow reader, longer than we wait.
+const UNSENT_BYTES_MAX: u32 = 128 * 1024;
+
+/// Lets the connections of a listener tell of each part that is taken.
+pub(super) fn hear_of_progress(listener: &TcpListener) {
+    let set = SockRef::from(listener).set_tcp_notsent_lowat(UNSENT_BYTES_MAX);
+    if let Err(error) = set {
+        tracing::warn!(%error, "slow readers may be taken for such as read nothing");
+    }
+}
 
 /// A stream that does not wait for its reader for ever.
 #[derive(Debug)]

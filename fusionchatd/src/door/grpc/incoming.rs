@@ -19,7 +19,7 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 use tonic::transport::server::{Connected, TcpConnectInfo};
 
-use crate::door::patient::Patient;
+use crate::door::patient::{self, Patient};
 use crate::door::seat::{Seat, Seats};
 use crate::door::tls::Tls;
 use crate::door::transport::Transport;
@@ -54,6 +54,7 @@ pub(super) type Allowed = Box<dyn Fn(IpAddr) -> u32 + Send + Sync>;
 
 /// The connections of a gate, for as long as it is read.
 pub(super) fn connections(gate: Gate) -> impl Stream<Item = Result<Connection, Infallible>> {
+    patient::hear_of_progress(&gate.listener);
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX as usize));
     let seats = Arc::new(Seats::default());
     stream::unfold((gate, slots, seats), async |(gate, slots, seats)| {

@@ -46,7 +46,7 @@ use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
 use crate::door::Waits;
-use crate::door::patient::Patient;
+use crate::door::patient::{self, Patient};
 use crate::door::seat::{Seat, Seats};
 use crate::door::tls::Tls;
 use crate::door::transport::Transport;
@@ -153,6 +153,7 @@ pub async fn serve(
     stop: CancellationToken,
     tasks: TaskTracker,
 ) {
+    patient::hear_of_progress(&listener);
     let seats = Arc::new(Seats::default());
     let door = Arc::new(Door { service, options, stop, tasks });
     let router = route::router(&door);
@@ -309,7 +310,10 @@ async fn converse(door: Arc<Door>, router: Router, stream: Transport, guest: Gue
 
 /// The stream below an upgraded connection, and what came on it already. Whoever takes it bounds its writes.
 pub(in crate::door) fn own_stream(upgraded: Upgraded) -> Option<(Transport, Bytes)> {
-    let parts = upgraded.downcast::<TokioIo<Transport>>().ok()?;
+    let Ok(parts) = upgraded.downcast::<TokioIo<Transport>>() else {
+        tracing::error!("an upgraded connection is of another kind than it was served as");
+        return None;
+    };
     // An empty rest would keep the memory it was read into.
     let early = if parts.read_buf.is_empty() { Bytes::new() } else { parts.read_buf };
     let mut stream = parts.io.into_inner();
