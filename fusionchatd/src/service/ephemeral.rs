@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::domain::actor::{Actor, Permission, Who};
+use crate::domain::actor::{Actor, Permission};
 use crate::domain::conversation::Conversation;
 use crate::domain::entry::ActorRef;
 use crate::domain::id::{ConversationId, InboxId, OrganizationId, UserId};
@@ -96,26 +96,19 @@ pub enum Part {
 }
 
 impl Service {
-    /// Shows that the actor is typing.
+    /// Shows that a member of staff, or a key for them, is typing.
     pub async fn set_typing(&self, actor: &Actor, text: &str, note: bool) -> Result<(), Error> {
+        require(actor, Permission::WriteConversations)?;
         let header = self.find_conversation(actor, text).await?;
-        let by_visitor = matches!(&actor.who, Who::Visitor { .. });
-        if !by_visitor {
-            require(actor, Permission::WriteConversations)?;
-        }
-        let user = if by_visitor { Some(header.visitor) } else { actor.staff() };
-        let name = self.rows(actor).user_label(user).await?;
-        let note = note && !by_visitor;
-        let place = Place::of(&header);
-        let typing = Typing { place, actor: actor.into(), name, note };
-        // A visitor's own tabs show nothing of it.
-        let public = !by_visitor && !note && header.assignee == actor.staff();
+        let name = self.rows(actor).user_label(actor.staff()).await?;
+        let typing = Typing { place: Place::of(&header), actor: actor.into(), name, note };
+        let public = !note && header.assignee == actor.staff();
         self.signal_typing(actor.organization, typing, public.then_some(header.visitor));
         Ok(())
     }
 
     /// Shows that a guest is typing in their conversation, of which the caller has read that it is theirs: nothing is
-    /// read for so small a thing. `name` is theirs as it was shown last.
+    /// read for so small a thing. `name` is theirs as it was shown last. Their own tabs show nothing of it.
     pub fn type_as_guest(&self, guest: &Guest, conversation: ConversationId, name: &str) {
         let claims = &guest.claims;
         // Only keys begin tests.

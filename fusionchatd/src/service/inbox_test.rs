@@ -161,6 +161,7 @@ async fn fault_91_a_member_who_is_removed_hears_nothing_more() {
     assert!(!watcher.renew(rig.desk.b.clone()).await.expect("renewed"), "it has to read again");
     rig.say(&guest, "anybody?").await;
     rig.service.set_typing(&rig.desk.a, &text, false).await.expect("typing");
+    rig.service.type_as_guest(&guest, id, "");
     edit(&rig, EditInbox { locale: Some("de".to_owned()), ..EditInbox::default() }).await;
     loop {
         match watcher.next().await.expect("a signal") {

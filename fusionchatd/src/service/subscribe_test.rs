@@ -14,7 +14,7 @@ use crate::store::Engine as _;
 
 use super::Service;
 use super::ephemeral::Ephemeral;
-use super::rig::{Desk, Rig, fresh};
+use super::rig::{Desk, Rig, code, fresh};
 use super::subscribe::{Cursor, Signal, Subscribed, VisitorSignal, VisitorWatcher, Watcher};
 use super::view::Change;
 
@@ -362,10 +362,17 @@ async fn typing_reaches_only_whom_it_may() {
     let mut visitor =
         rig.service.watch_visitor(&guest.actor(), shown.as_ref(), seq).expect("watching");
     let mut staff = live(watch(&rig.service, &rig.desk, None).await);
-    for (actor, note) in
-        [(&rig.desk.a, true), (&rig.desk.b, false), (&guest.actor(), false), (&rig.desk.a, false)]
-    {
-        rig.service.set_typing(actor, &text, note).await.expect("signalled");
+    let refused = rig.service.set_typing(&guest.actor(), &text, false).await;
+    assert_eq!(code(&refused), "forbidden", "visitors have a way of their own");
+    let typists =
+        [Some((&rig.desk.a, true)), Some((&rig.desk.b, false)), None, Some((&rig.desk.a, false))];
+    for typist in typists {
+        match typist {
+            Some((actor, note)) => {
+                rig.service.set_typing(actor, &text, note).await.expect("signalled");
+            }
+            None => rig.service.type_as_guest(&guest, id, ""),
+        }
         let signal = timeout(SOON, staff.next()).await.expect("heard").expect("a signal");
         let Signal::Ephemeral(heard) = &signal else { panic!("staff hear everybody: {signal:?}") };
         assert!(matches!(&**heard, Ephemeral::Typing(_)), "{heard:?}");

@@ -177,9 +177,15 @@ impl World {
         let Some(conversation) = some_conversation(&mut self.chance, &self.ledger) else { return };
         let of = conversation.id.to_string();
         let Some(person) = self.people.get(at) else { return };
-        let (service, actor) = (Arc::clone(&process.service), person.who.actor());
+        let service = Arc::clone(&process.service);
+        if let Who::Visitor(guest) = &person.who
+            && conversation.visitor == guest.claims.user
+        {
+            return service.type_as_guest(guest, conversation.id, "");
+        }
+        let actor = person.who.actor();
         process.tasks.spawn(async move {
-            // Whoever may not see the conversation is refused.
+            // Whoever may not see the conversation, and every other visitor, is refused.
             let _ = service.set_typing(&actor, &of, note).await;
         });
     }
