@@ -168,6 +168,7 @@ impl Bar {
     fn step(&self, step: Step) {
         match step {
             Step::Copied(amount) => self.at("copied", amount),
+            Step::Compacting => self.0.set_message("making it smaller"),
             Step::ReadBack(amount) => self.at("read back", amount),
             Step::Whole => self.0.set_message("putting it in place"),
             Step::Exchanged => self.0.set_message("removing the old one"),

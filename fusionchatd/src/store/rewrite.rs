@@ -37,6 +37,8 @@ const PACK_OF: usize = 5;
 pub enum Step {
     /// So much is copied.
     Copied(Amount),
+    /// All is copied; the copy is about to be made as small as its engine can.
+    Compacting,
     /// So much of the copy has been read back.
     ReadBack(Amount),
     /// The copy is whole; the directories are about to change places.
@@ -87,8 +89,12 @@ pub async fn rewrite(
     old.close().await?;
     new.close().await?;
     drop(new);
+    if copied.is_ok() {
+        told(Step::Compacting);
+    }
     let compacted = match (&copied, to) {
         (Ok(_), DiskEngine::Redb) => RedbEngine::compact(&half).await,
+        // sled packs its own segments, and there is nothing to make smaller of what failed.
         (Ok(_), DiskEngine::Sled) | (Err(_), _) => Ok(()),
     };
     let live = match compacted.and(copied) {
