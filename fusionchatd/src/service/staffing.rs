@@ -14,6 +14,9 @@ use super::rows::Rows;
 /// The most organizations whose staff are kept; with one more, all are read anew.
 const ORGANIZATIONS_MAX: usize = 1_024;
 
+/// The most staff of one that are kept; of more they are read each time.
+const ACCEPTING_MAX: usize = 1_000;
+
 /// The staff who are accepting, by organization.
 #[derive(Debug, Default)]
 pub(super) struct Staffing {
@@ -47,10 +50,10 @@ impl Staffing {
         kept.accepting.get(&organization).cloned().ok_or(missing)
     }
 
-    /// Keeps what was read since it was found missing, unless somebody has changed meanwhile.
+    /// Keeps what was read since it was found missing, unless somebody has changed meanwhile or it is too much.
     fn keep(&self, missing: &Missing, organization: OrganizationId, read: Arc<BTreeSet<UserId>>) {
         let mut kept = self.lock();
-        if kept.changes != missing.changes {
+        if kept.changes != missing.changes || read.len() > ACCEPTING_MAX {
             return;
         }
         if kept.accepting.len() >= ORGANIZATIONS_MAX {
@@ -114,5 +117,9 @@ mod tests {
             staffing.keep(&missing, organization(number), Arc::default());
         }
         assert_eq!(staffing.lock().accepting.len(), 1);
+        let missing = staffing.known(organization(0)).expect_err("all were forgotten");
+        let many = (0..=ACCEPTING_MAX as u128).map(|it| UserId(Uuid::from_u128(it))).collect();
+        staffing.keep(&missing, organization(0), Arc::new(many));
+        staffing.known(organization(0)).expect_err("too many to keep");
     }
 }
