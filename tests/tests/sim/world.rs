@@ -374,6 +374,8 @@ impl World {
         let overdue = self.ledger.timers.keys().find(|key| **key < table::timers_before(now).end);
         ensure!(overdue.is_none(), "a timer was due and has not fired: {overdue:?}");
         self.readers_end(process).await?;
+        // Reading the queue took time, in which a worker may have saved its cursor.
+        self.settle(process, 0).await?;
         self.ledger.check_rows(&process.disk).context("at the end")
     }
 
