@@ -42,7 +42,7 @@ enum Outcome {
     Unread(StoreError),
 }
 
-/// Every row, unless a read fails.
+/// Every row, unless a read fails: a page at a time, and each by itself too.
 async fn read(engine: &str, store: &Path) -> Result<Rows, Outcome> {
     let url = format!("{engine}:{}", store.display());
     let options = OpenOptions { disk_reserve_bytes: 0, ..OpenOptions::default() };
@@ -55,6 +55,9 @@ async fn read(engine: &str, store: &Path) -> Result<Rows, Outcome> {
         range.start = [last.as_ref(), &[0]].concat().into();
         rows.extend(page);
     }
+    let keys: Vec<Key> = rows.keys().cloned().collect();
+    let values = engine.get(&keys).await.map_err(Outcome::Unread)?;
+    rows = keys.into_iter().zip(values).filter_map(|(key, value)| Some((key, value?))).collect();
     // What it says of a store that is being closed is no part of this.
     let _ = engine.close().await;
     Ok(rows)

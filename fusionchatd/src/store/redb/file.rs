@@ -1,19 +1,20 @@
 //! Opens redb's file. A new one is made under another name and renamed once it is whole and synced, so that a power
 //! cut leaves a whole file or none. It must run under the directory's lock.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use ::redb::{Builder, Database, Error};
+use ::redb::{Builder, Database, Error, StorageBackend};
 
 use crate::store::StoreError;
 use crate::store::disk::files::{
     DATA_OF_REDB, panic_text, sync_directory, sync_directory_and_parent, unreadable,
 };
 use crate::store::redb::ROWS;
+use crate::store::redb::pages::{self, HEADER_MAX, LAYOUT, Layout, PAGE, Pages};
 
 /// What redb may keep of the data in memory, in bytes.
 const CACHE_BYTES: usize = 64 * 1024 * 1024;
@@ -30,33 +31,97 @@ const HALF_MADE: &str = "rows.redb.new";
 /// Opens or creates the data in `directory`; with `verify` every page of it is read and checked.
 ///
 /// # Errors
-/// `Unreadable`, `Corrupt`, or `InUse` by a program that does not know our lock.
+/// `Unreadable`, `Corrupt`, `NewerSchema`, or `InUse` by a program that does not know our lock.
 pub(super) fn open(directory: &Path, verify: bool) -> Result<Database, StoreError> {
     let path = directory.join(DATA_OF_REDB);
     if !path.exists() {
         create(directory)?;
     }
+    let mut file = locked(directory, &path)?;
+    match pages::layout_of(&file).map_err(|error| store_error(directory, error))? {
+        Layout::Checked => {}
+        Layout::Newer(found) => return Err(StoreError::NewerSchema { found, known: LAYOUT }),
+        Layout::Plain => {
+            drop(file);
+            adopt(directory, &path)?;
+            file = locked(directory, &path)?;
+        }
+    }
     let database = opened(directory, || {
+        let pages = Pages::open(file)?;
+        if pages.len()? == 0 {
+            return Err(Error::Corrupted("there is nothing after its first page".to_owned()));
+        }
         let mut builder = Builder::new();
         builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(verify);
-        Ok(builder.open(&path)?)
+        Ok(builder.create_with_backend(pages)?)
     })?;
     sync_directory_and_parent(directory)?;
     Ok(database)
 }
 
+/// Opens the file and takes redb's own lock on it, which goes with the file.
+fn locked(directory: &Path, path: &Path) -> Result<File, StoreError> {
+    let file = File::options().read(true).write(true).open(path);
+    let file = file.map_err(|source| unreadable(path, source))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            Err(StoreError::InUse { pid: None, path: directory.to_path_buf() })
+        }
+        Err(TryLockError::Error(source)) => Err(unreadable(path, source)),
+    }
+}
+
 /// Makes the file as small as it can be.
 pub(super) fn compact(directory: &Path) -> Result<(), StoreError> {
     let mut database = open(directory, false)?;
-    for _ in 0..COMPACTIONS_MAX {
-        if !database.compact().map_err(|error| store_error(directory, error))? {
-            break;
+    opened(directory, move || {
+        for _ in 0..COMPACTIONS_MAX {
+            if !database.compact()? {
+                break;
+            }
         }
-    }
-    database.close().map_err(|error| store_error(directory, error))
+        Ok(database.close()?)
+    })
 }
 
 fn create(directory: &Path) -> Result<(), StoreError> {
+    put_in_place(directory, |file| {
+        let database = Builder::new().create_with_backend(Pages::create(file)?)?;
+        let writing = database.begin_write()?;
+        writing.open_table(ROWS)?;
+        writing.commit()?;
+        Ok(database.close()?)
+    })
+}
+
+/// Gives a file without checksums of its pages the ones it should have, once redb has found each page of it sound.
+fn adopt(directory: &Path, path: &Path) -> Result<(), StoreError> {
+    opened(directory, || {
+        let mut builder = Builder::new();
+        Ok(builder.set_check_integrity_on_open(true).open(path)?.close()?)
+    })?;
+    let plain = locked(directory, path)?;
+    put_in_place(directory, |file| {
+        let length = plain.metadata()?.len();
+        let pages = Pages::create(file)?;
+        pages.set_len(length)?;
+        let mut page = [0; PAGE];
+        for offset in (0..length).step_by(PAGE) {
+            plain.read_exact_at(&mut page, offset)?;
+            let used = if offset == 0 { page.get(..HEADER_MAX) } else { None };
+            pages.write(offset, used.unwrap_or(&page))?;
+        }
+        Ok(pages.sync_data()?)
+    })
+}
+
+/// Has a file made under another name, and renames it once it is whole and synced.
+fn put_in_place(
+    directory: &Path,
+    make: impl FnOnce(File) -> Result<(), Error>,
+) -> Result<(), StoreError> {
     let half = directory.join(HALF_MADE);
     match fs::remove_file(&half) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => {
@@ -65,15 +130,9 @@ fn create(directory: &Path) -> Result<(), StoreError> {
         Ok(()) | Err(_) => {}
     }
     let mut options = File::options();
-    options.write(true).create_new(true).mode(FILE_MODE);
-    options.open(&half).map_err(|source| unreadable(&half, source))?;
-    opened(directory, || {
-        let database = Builder::new().create(&half)?;
-        let writing = database.begin_write()?;
-        writing.open_table(ROWS)?;
-        writing.commit()?;
-        Ok(database.close()?)
-    })?;
+    options.read(true).write(true).create_new(true).mode(FILE_MODE);
+    let file = options.open(&half).map_err(|source| unreadable(&half, source))?;
+    opened(directory, || make(file))?;
     let sync = File::open(&half).and_then(|file| file.sync_all());
     sync.map_err(|source| unreadable(&half, source))?;
     let path = directory.join(DATA_OF_REDB);

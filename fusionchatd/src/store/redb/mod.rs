@@ -1,7 +1,8 @@
 //! The redb engine: redb 4, with what it lacks for our use.
 //!
 //! - `file`: opening, and a creation that a power cut leaves whole or not begun.
-//! - `row`: a checksum of our own in each row, since redb does not look at its page checksums when it reads.
+//! - `pages`: a checksum of our own for each page, looked at as it is read; redb does not look at its own then.
+//! - `row`: a checksum of our own in each row.
 //!
 //! Readers see the last commit that is on disk and never wait for the writer. No code outside this folder may call
 //! redb, and no commit here may be less than immediately durable.
@@ -28,6 +29,7 @@ use crate::store::{
 };
 
 mod file;
+mod pages;
 mod row;
 
 #[cfg(test)]

@@ -1,28 +1,30 @@
 //! What only the redb engine has to prove: its file, its damage and its failures.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::fs::{self, File};
+use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use ::redb::{Builder, Database, ReadableDatabase};
 use bytes::Bytes;
 use tempfile::TempDir;
 
 use crate::store::conformance::{key, put, read, value};
-use crate::store::disk::files::DATA_OF_REDB;
+use crate::store::disk::files::{DATA_OF_REDB, panic_text};
 use crate::store::open::OpenOptions;
-use crate::store::redb::RedbEngine;
+use crate::store::redb::pages::{self, Layout, PAGE, Pages};
+use crate::store::redb::{ROWS as TABLE, RedbEngine, row};
 use crate::store::{Batch, Direction, Engine, Range, StoreError};
 
 const ROWS: usize = 300;
-
-fn options(verify: bool) -> OpenOptions {
-    OpenOptions { disk_reserve_bytes: 0, verify, ..OpenOptions::default() }
-}
+/// Flips all over the file.
+const FLIPS: usize = 300;
 
 async fn open_at(directory: &Path) -> Result<RedbEngine, StoreError> {
-    RedbEngine::open(directory, &options(false)).await
+    let options = OpenOptions { disk_reserve_bytes: 0, ..OpenOptions::default() };
+    RedbEngine::open(directory, &options).await
 }
 
 fn row_value(index: usize) -> Bytes {
@@ -38,61 +40,138 @@ async fn filled() -> TempDir {
     directory
 }
 
-/// Reads everything: whether it is all there. A row that is there and wrong fails the test.
-async fn is_whole(engine: &dyn Engine) -> Result<bool, StoreError> {
+/// Reads everything, in one piece and row by row. A row that is missing or wrong fails the test.
+async fn read_all(engine: &dyn Engine) -> Result<(), StoreError> {
     let rows = engine.scan(&Range::prefix(b""), Direction::Forward, u32::MAX).await?;
-    for (name, content) in &rows {
-        let name = String::from_utf8(name.to_vec()).unwrap();
-        let index: usize = name.strip_prefix("row ").unwrap().parse().unwrap();
-        assert!(*content == row_value(index), "{name} has another value");
+    assert_eq!(rows.len(), ROWS);
+    for (index, (name, content)) in rows.into_iter().enumerate() {
+        assert_eq!(name, key(format!("row {index:04}")));
+        assert!(content == row_value(index), "{name:?} has another value");
+        let found = engine.get(std::slice::from_ref(&name)).await?;
+        assert!(found == [Some(content)], "{name:?} is not found");
     }
-    Ok(rows.len() == ROWS)
+    Ok(())
+}
+
+/// What comes of the bytes of a file.
+async fn read_from(data: &[u8]) -> Result<(), StoreError> {
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(directory.path().join(DATA_OF_REDB), data).unwrap();
+    read_all(&open_at(directory.path()).await?).await
 }
 
 #[tokio::test]
-async fn fault_45_a_flipped_bit_is_never_a_wrong_value_and_a_check_finds_it() {
+async fn faults_45_46_a_flipped_bit_is_never_a_wrong_row_or_a_missing_one() {
     let sound = filled().await;
     let data = fs::read(sound.path().join(DATA_OF_REDB)).unwrap();
-    let (mut caught, mut lost) = (0, 0);
-    for step in 0..40 {
-        let place = data.len() / 40 * step + 333 % (step + 7);
+    // All of the two places that are written over, and some of all others.
+    let first = 0..64;
+    let header = 2 * PAGE..2 * PAGE + 512;
+    let others = (0..FLIPS).map(|step| data.len() / FLIPS * step + 333 % (step + 7));
+    let mut caught = 0;
+    for place in first.chain(header).chain(others) {
         let mut flipped = data.clone();
-        flipped[place] ^= 0x10;
-        let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join(DATA_OF_REDB), &flipped).unwrap();
-        let plain = match open_at(directory.path()).await {
-            Ok(engine) => is_whole(&engine).await,
-            Err(error) => Err(error),
-        };
-        match plain {
-            Ok(true) => {}
-            Ok(false) => {
-                // Rows that a plain read does not miss: the check must.
-                lost += 1;
-                fs::write(directory.path().join(DATA_OF_REDB), &flipped).unwrap();
-                let checked = RedbEngine::open(directory.path(), &options(true)).await;
-                assert!(matches!(checked, Err(StoreError::Corrupt { .. })), "{place}: {checked:?}");
-            }
+        flipped[place] ^= 1 << (place % 8);
+        match read_from(&flipped).await {
+            Ok(()) => {}
             Err(error) => {
                 assert!(matches!(error, StoreError::Corrupt { .. }), "{place}: {error:?}");
                 caught += 1;
             }
         }
     }
-    assert!(caught > 0, "no flip hit anything; {lost} lost rows");
+    assert!(caught > 512, "only {caught} flips hit anything");
+}
+
+/// Where the value of a row lies.
+fn place_of(index: usize, data: &[u8]) -> usize {
+    let value = row_value(index);
+    data.windows(value.len()).position(|bytes| bytes == value).unwrap()
+}
+
+/// On redb itself: with no cache, and damage after the opening, at which a debug build reads every page.
+#[tokio::test]
+async fn one_damaged_page_keeps_nobody_from_the_others() {
+    let sound = filled().await;
+    let path = sound.path().join(DATA_OF_REDB);
+    let file = File::options().read(true).write(true).open(&path).unwrap();
+    let pages = Pages::open(file.try_clone().unwrap()).unwrap();
+    let database = Builder::new().set_cache_size(0).create_with_backend(pages).unwrap();
+    let value = |index: usize| {
+        catch_unwind(AssertUnwindSafe(|| {
+            let table = database.begin_read().unwrap().open_table(TABLE).unwrap();
+            let name = key(format!("row {index:04}"));
+            let stored = table.get(name.as_ref()).unwrap().unwrap();
+            row::open(&name, stored.value()).unwrap()
+        }))
+    };
+    assert_eq!(value(150).unwrap(), row_value(150));
+    let place = place_of(150, &fs::read(&path).unwrap());
+    file.write_all_at(b"?", place as u64).unwrap();
+    for _ in 0..2 {
+        let panic = value(150).unwrap_err();
+        assert_eq!(panic_text(panic.as_ref()), "a page fails its checksum");
+        assert_eq!(value(1).unwrap(), row_value(1));
+    }
+    let writing = database.begin_write().unwrap();
+    writing.open_table(TABLE).unwrap().insert(b"zero".as_slice(), b"".as_slice()).unwrap();
+    writing.commit().unwrap();
+    assert_eq!(value(1).unwrap(), row_value(1));
+}
+
+/// A store as it was made before pages had checksums.
+fn plain_store(directory: &Path) {
+    let database = Database::create(directory.join(DATA_OF_REDB)).unwrap();
+    let writing = database.begin_write().unwrap();
+    {
+        let mut table = writing.open_table(TABLE).unwrap();
+        for index in 0..ROWS {
+            let name = key(format!("row {index:04}"));
+            table.insert(name.as_ref(), row::seal(&name, &row_value(index)).as_slice()).unwrap();
+        }
+    }
+    writing.commit().unwrap();
+}
+
+#[tokio::test]
+async fn a_store_without_checksums_of_its_pages_gets_them() {
+    let directory = tempfile::tempdir().unwrap();
+    plain_store(directory.path());
+    let path = directory.path().join(DATA_OF_REDB);
+    let plain = fs::read(&path).unwrap();
+    // One that is damaged stays as it is.
+    let mut damaged = plain.clone();
+    let at = place_of(150, &plain);
+    damaged[at] ^= 1;
+    let refused = read_from(&damaged).await;
+    assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{refused:?}");
+    // One whose first change was interrupted is taken up again.
+    fs::write(directory.path().join("rows.redb.new"), &plain[..9000]).unwrap();
+    for _ in 0..2 {
+        let engine = open_at(directory.path()).await.unwrap();
+        read_all(&engine).await.unwrap();
+        engine.close().await.unwrap();
+    }
+    let file = File::open(&path).unwrap();
+    assert_eq!(pages::layout_of(&file).unwrap(), Layout::Checked);
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+#[tokio::test]
+async fn a_file_that_somebody_else_has_open_is_in_use() {
+    let directory = filled().await;
+    let file = File::open(directory.path().join(DATA_OF_REDB)).unwrap();
+    file.lock_shared().unwrap();
+    let refused = open_at(directory.path()).await;
+    assert!(matches!(refused, Err(StoreError::InUse { pid: None, .. })), "{refused:?}");
 }
 
 #[tokio::test]
 async fn a_cut_file_is_refused() {
     let sound = filled().await;
     let data = fs::read(sound.path().join(DATA_OF_REDB)).unwrap();
-    for length in [0, 1, 4096, data.len() / 2] {
-        let directory = tempfile::tempdir().unwrap();
-        fs::write(directory.path().join(DATA_OF_REDB), &data[..length]).unwrap();
-        let refused = match open_at(directory.path()).await {
-            Ok(engine) => is_whole(&engine).await.map(drop),
-            Err(error) => Err(error),
-        };
+    for length in [0, 1, PAGE, 2 * PAGE, 3 * PAGE, data.len() / 2, data.len() - PAGE] {
+        let refused = read_from(&data[..length]).await;
         assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{length}: {refused:?}");
     }
 }
