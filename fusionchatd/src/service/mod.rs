@@ -60,8 +60,6 @@ mod draft_test;
 #[cfg(test)]
 mod erase_test;
 #[cfg(test)]
-mod execute_test;
-#[cfg(test)]
 mod inbox_test;
 #[cfg(test)]
 mod label_test;

@@ -35,19 +35,28 @@ pub(super) const START: i64 = 1_790_000_000_000;
 pub(super) const SHOP: &str = "https://shop.example.com";
 
 /// The memory engine behind a gate. While the gate is shut commits wait; a busy one gives way before
-/// and after every read, so that anything may happen between it and what is made of it.
+/// and after every read, so that anything may happen between it and what is made of it. An exclusive one lets nobody read
+/// while it commits.
 pub(super) struct Gate {
     pub(super) engine: MemoryEngine,
     open: watch::Sender<bool>,
     busy: AtomicBool,
+    exclusive: AtomicBool,
+    turn: tokio::sync::Mutex<()>,
     /// The most rows one batch has taken away.
     pub(super) deleted_at_once: AtomicUsize,
 }
 
 impl Gate {
     pub(super) fn new(engine: MemoryEngine) -> Arc<Self> {
-        let (open, busy) = (watch::Sender::new(true), AtomicBool::new(false));
-        Arc::new(Self { engine, open, busy, deleted_at_once: AtomicUsize::new(0) })
+        Arc::new(Self {
+            engine,
+            open: watch::Sender::new(true),
+            busy: AtomicBool::new(false),
+            exclusive: AtomicBool::new(false),
+            turn: tokio::sync::Mutex::new(()),
+            deleted_at_once: AtomicUsize::new(0),
+        })
     }
 
     pub(super) fn open(&self, open: bool) {
@@ -56,6 +65,14 @@ impl Gate {
 
     pub(super) fn make_busy(&self) {
         self.busy.store(true, Ordering::SeqCst);
+    }
+
+    pub(super) fn make_exclusive(&self) {
+        self.exclusive.store(true, Ordering::SeqCst);
+    }
+
+    async fn turn(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
+        if self.exclusive.load(Ordering::SeqCst) { Some(self.turn.lock().await) } else { None }
     }
 
     async fn give_way(&self) {
@@ -69,6 +86,7 @@ impl Engine for Gate {
     fn get<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<Vec<Option<Value>>, StoreError>> {
         Box::pin(async move {
             self.give_way().await;
+            let _turn = self.turn().await;
             let found = self.engine.get(keys).await;
             self.give_way().await;
             found
@@ -83,6 +101,7 @@ impl Engine for Gate {
     ) -> BoxFuture<'a, Result<Vec<(Key, Value)>, StoreError>> {
         Box::pin(async move {
             self.give_way().await;
+            let _turn = self.turn().await;
             let found = self.engine.scan(range, direction, limit).await;
             self.give_way().await;
             found
@@ -91,6 +110,7 @@ impl Engine for Gate {
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
+            let _turn = self.turn().await;
             let mut open = self.open.subscribe();
             open.wait_for(|open| *open).await.map_err(|_| StoreError::Closed)?;
             self.deleted_at_once.fetch_max(batch.delete.len(), Ordering::SeqCst);

@@ -2,6 +2,7 @@
 //! first, so a group of commands is decided one after another as if each had been committed already.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use crate::domain::article::Article;
 use crate::domain::conversation::Conversation;
@@ -28,11 +29,16 @@ pub const STAFF_MAX: usize = 10_000;
 /// The most inboxes of one organization that are looked at.
 pub const INBOXES_MAX: usize = 10_000;
 
+/// Writes by key: a row, or that it is taken away.
+pub type Layer = BTreeMap<Key, Option<Value>>;
+
 /// Rows of one organization and the global indexes.
 pub struct Rows<'e> {
     engine: &'e dyn Engine,
     organization: OrganizationId,
-    written: BTreeMap<Key, Option<Value>>,
+    written: Layer,
+    /// What is being committed, whether or not the engine has it already.
+    below: Arc<Layer>,
     /// What was read ahead, as it was then.
     loaded: HashMap<Key, Option<Value>>,
     expected: BTreeMap<Key, Option<Value>>,
@@ -43,9 +49,19 @@ pub struct Rows<'e> {
 impl<'e> Rows<'e> {
     /// The committed rows of an organization.
     pub fn new(engine: &'e dyn Engine, organization: OrganizationId) -> Self {
-        let (written, expected) = (BTreeMap::new(), BTreeMap::new());
+        Self::over(engine, organization, None)
+    }
+
+    /// The rows as they will be once the layer below, if there is one, is committed.
+    pub fn over(
+        engine: &'e dyn Engine,
+        organization: OrganizationId,
+        below: Option<Arc<Layer>>,
+    ) -> Self {
+        let (written, expected) = (Layer::new(), BTreeMap::new());
         let (loaded, undo) = (HashMap::new(), Vec::new());
-        Self { engine, organization, written, loaded, expected, undo }
+        let below = below.unwrap_or_default();
+        Self { engine, organization, written, below, loaded, expected, undo }
     }
 
     /// The organization whose rows these are.
@@ -55,10 +71,8 @@ impl<'e> Rows<'e> {
 
     /// The bytes of a row.
     pub async fn value(&self, key: &Key) -> Result<Option<Value>, Error> {
-        if let Some(value) = self.written.get(key) {
-            return Ok(value.clone());
-        }
-        if let Some(value) = self.loaded.get(key) {
+        let layers = self.written.get(key).or_else(|| self.below.get(key));
+        if let Some(value) = layers.or_else(|| self.loaded.get(key)) {
             return Ok(value.clone());
         }
         let mut values = self.engine.get(std::slice::from_ref(key)).await?;
@@ -68,7 +82,7 @@ impl<'e> Rows<'e> {
     /// Reads rows ahead, all in one call: a call costs more than a row. From here on they are as they are now.
     /// For whoever knows what is needed, and reads no more of it than fits in memory.
     pub async fn load(&mut self, mut keys: Vec<Key>) -> Result<(), Error> {
-        keys.retain(|key| !self.loaded.contains_key(key));
+        keys.retain(|key| !self.loaded.contains_key(key) && !self.below.contains_key(key));
         keys.sort_unstable();
         keys.dedup();
         if keys.is_empty() {
@@ -92,14 +106,16 @@ impl<'e> Rows<'e> {
         direction: Direction,
         limit: u32,
     ) -> Result<Vec<(Key, Value)>, Error> {
-        let hidden = self.written.range(range.start.clone()..range.end.clone()).count();
+        let bounds = || range.start.clone()..range.end.clone();
+        let layers = || self.below.range(bounds()).chain(self.written.range(bounds()));
+        let hidden = layers().count();
         let wanted = limit.saturating_add(u32::try_from(hidden).unwrap_or(u32::MAX));
         let found = self.engine.scan(range, direction, wanted).await?;
         if hidden == 0 {
             return Ok(found);
         }
         let mut merged: BTreeMap<Key, Value> = found.into_iter().collect();
-        for (key, value) in self.written.range(range.start.clone()..range.end.clone()) {
+        for (key, value) in layers() {
             match value {
                 Some(value) => merged.insert(key.clone(), value.clone()),
                 None => merged.remove(key),
@@ -158,12 +174,16 @@ impl<'e> Rows<'e> {
         self.written.into_iter().filter_map(|(key, value)| value.is_none().then_some(key)).collect()
     }
 
-    /// Makes the commit depend on a row of a global index being as it is on disk now.
+    /// Makes the commit depend on a row of a global index being as it is now, without the writes of this layer.
     pub async fn expect_unchanged(&mut self, key: &Key) -> Result<(), Error> {
-        if !self.expected.contains_key(key) {
-            let mut values = self.engine.get(std::slice::from_ref(key)).await?;
-            self.expected.insert(key.clone(), values.pop().flatten());
+        if self.expected.contains_key(key) {
+            return Ok(());
         }
+        let value = match self.below.get(key) {
+            Some(value) => value.clone(),
+            None => self.engine.get(std::slice::from_ref(key)).await?.pop().flatten(),
+        };
+        self.expected.insert(key.clone(), value);
         Ok(())
     }
 
@@ -172,17 +192,17 @@ impl<'e> Rows<'e> {
         self.written.is_empty()
     }
 
-    /// The layer as one batch. The journal's head is expected first: it names the lane of this organization.
-    pub fn into_batch(self, head: (Key, Option<Value>)) -> Batch {
+    /// The layer as one batch, and itself. The journal's head is expected first: it names the lane of this organization.
+    pub fn into_batch(self, head: (Key, Option<Value>)) -> (Batch, Arc<Layer>) {
         let mut batch = Batch { expect: vec![head], ..Batch::default() };
         batch.expect.extend(self.expected);
-        for (key, value) in self.written {
+        for (key, value) in &self.written {
             match value {
-                Some(value) => batch.put.push((key, value)),
-                None => batch.delete.push(key),
+                Some(value) => batch.put.push((key.clone(), value.clone())),
+                None => batch.delete.push(key.clone()),
             }
         }
-        batch
+        (batch, Arc::new(self.written))
     }
 
     /// The head of the journal, with the bytes it was read from.

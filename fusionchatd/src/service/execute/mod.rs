@@ -1,16 +1,21 @@
 //! The one write path: commands of an organization are taken in groups, decided one after another over a layer of
 //! their own writes, and committed as one batch. Every answer leaves after that commit, or not at all.
+//!
+//! - `lanes`: the commands that wait, of each organization in its lane.
+//! - `pipeline`: the task of a busy lane, which decides one group while the last is being committed.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+mod lanes;
+mod pipeline;
 
-use futures::FutureExt;
+#[cfg(test)]
+mod execute_test;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use crate::domain::Time;
 use crate::domain::actor::{Actor, Who};
 use crate::domain::command::Command;
 use crate::domain::decide::{Decision, Refs, decide};
@@ -19,8 +24,7 @@ use crate::domain::event::{Content, Event};
 use crate::domain::facts::{IDS_PER_COMMAND, Moment};
 use crate::domain::id::{ClientId, ConversationId, OrganizationId, UserId};
 use crate::domain::rejection::Rejection;
-use crate::store::record::{Done, Head};
-use crate::store::{Key, StoreError, table};
+use crate::store::record::Done;
 
 use super::Service;
 use super::error::{Error, Kind};
@@ -29,8 +33,13 @@ use super::rows::Rows;
 use super::view::{self, Change};
 use super::write;
 
+pub(super) use lanes::Lanes;
+use lanes::{Job, Known};
+
 /// The most commands of a group.
 pub const GROUP_COMMANDS_MAX: usize = 64;
+/// The most commands that are decided before the commit under way is looked after.
+pub const CHUNK_COMMANDS_MAX: usize = 16;
 /// The most text of a group, in bytes.
 pub const GROUP_BYTES_MAX: usize = 256 * 1024;
 /// How often a group is decided again after its commit failed.
@@ -51,49 +60,8 @@ pub struct Answer {
     pub(super) changes: Vec<Arc<Change>>,
 }
 
-/// A command on its way.
-struct Job {
-    actor: Actor,
-    command: Command,
-    client_id: Option<ClientId>,
-    digest: [u8; 32],
-    weight: usize,
-    now: Time,
-    ids: [Uuid; IDS_PER_COMMAND],
-    answer: oneshot::Sender<Result<Answer, Error>>,
-}
-
-impl Job {
-    /// Where it stands that it was done.
-    fn done_key(&self, organization: OrganizationId) -> Option<Key> {
-        self.client_id.map(|id| table::done(organization, sender(&self.actor), id))
-    }
-}
-
-/// What is known of a busy organization between groups.
-#[derive(Clone, Debug)]
-struct Known {
-    head_bytes: Option<bytes::Bytes>,
-    head: Head,
-    /// The staff who take conversations.
-    accepting: Arc<BTreeSet<UserId>>,
-}
-
-/// The commands of one organization that wait, and what its task knows.
+/// What was decided of a group and is not yet committed.
 #[derive(Default)]
-struct Lane {
-    waiting: VecDeque<Job>,
-    running: bool,
-    known: Option<Known>,
-}
-
-/// All lanes.
-#[derive(Default)]
-pub(super) struct Lanes {
-    lanes: Mutex<HashMap<OrganizationId, Lane>>,
-}
-
-/// A group that has been decided but not yet committed.
 struct Decided {
     results: Vec<Result<Answer, Error>>,
     changes: Vec<Arc<Change>>,
@@ -130,162 +98,17 @@ impl Service {
             digest,
             now: self.now(),
             ids,
+            conflicts: 0,
             answer,
         };
-        self.enqueue(actor.organization, job)?;
+        let organization = actor.organization;
+        if self.lanes.push(organization, job)? {
+            let service = Arc::clone(self);
+            self.tasks.spawn(service.run_lane(organization));
+        }
         answered
             .await
             .unwrap_or_else(|_| Err(Error::unavailable("unavailable", "nobody knows; try again")))
-    }
-
-    fn enqueue(self: &Arc<Self>, organization: OrganizationId, job: Job) -> Result<(), Error> {
-        let mut lanes = self.lanes.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        let lane = lanes.entry(organization).or_default();
-        if lane.waiting.len() >= WAITING_MAX {
-            return Err(Error::limited("overloaded", "too many commands are waiting", 1_000));
-        }
-        lane.waiting.push_back(job);
-        if !lane.running {
-            lane.running = true;
-            let service = Arc::clone(self);
-            self.tasks.spawn(async move { service.run_lane(organization).await });
-        }
-        Ok(())
-    }
-
-    /// Takes groups until none waits.
-    async fn run_lane(self: Arc<Self>, organization: OrganizationId) {
-        while let Some((group, known)) = self.next_group(organization) {
-            let ran = AssertUnwindSafe(self.run_group(organization, group, known));
-            // Whoever waits in a lane whose task has died would wait for ever.
-            let known = ran.catch_unwind().await.unwrap_or_default();
-            let mut lanes = self.lanes.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(lane) = lanes.get_mut(&organization) {
-                lane.known = known;
-            }
-        }
-    }
-
-    fn next_group(&self, organization: OrganizationId) -> Option<(Vec<Job>, Option<Known>)> {
-        let mut lanes = self.lanes.lanes.lock().unwrap_or_else(PoisonError::into_inner);
-        let lane = lanes.get_mut(&organization)?;
-        let mut group = Vec::new();
-        let mut bytes = 0;
-        while let Some(job) = lane.waiting.front() {
-            let full = group.len() >= GROUP_COMMANDS_MAX || bytes + job.weight > GROUP_BYTES_MAX;
-            if full && !group.is_empty() {
-                break;
-            }
-            bytes += job.weight;
-            group.extend(lane.waiting.pop_front());
-        }
-        if group.is_empty() {
-            lane.running = false;
-            if lanes.len() > IDLE_LANES_MAX {
-                lanes.remove(&organization);
-            }
-            return None;
-        }
-        Some((group, lane.known.take()))
-    }
-
-    /// Decides and commits a group, again if the commit fails; answers every command of it.
-    async fn run_group(
-        self: &Arc<Self>,
-        organization: OrganizationId,
-        group: Vec<Job>,
-        known: Option<Known>,
-    ) -> Option<Known> {
-        let mut known = known;
-        let mut last = Error::unavailable("unavailable", "the rows kept changing");
-        for _ in 0..GROUP_ATTEMPTS_MAX {
-            match self.try_group(organization, &group, known.take()).await {
-                Ok((decided, next)) => {
-                    self.publish(organization, &decided);
-                    self.measure(&decided);
-                    for (job, result) in group.into_iter().zip(decided.results) {
-                        // Whoever asked may have gone: the command stands all the same.
-                        let _ = job.answer.send(result);
-                    }
-                    return Some(next);
-                }
-                Err(Failure::Again) => {}
-                Err(Failure::Final(error)) => {
-                    last = error;
-                    break;
-                }
-            }
-        }
-        if let Some(cause) = last.cause() {
-            tracing::error!(%cause, "a group of commands failed");
-        }
-        for job in group {
-            self.metrics.command("failed");
-            let mut copy = Error::new(last.kind, last.code, last.message.clone());
-            copy.retry_after_ms = last.retry_after_ms;
-            let _ = job.answer.send(Err(copy));
-        }
-        None
-    }
-
-    async fn try_group(
-        &self,
-        organization: OrganizationId,
-        group: &[Job],
-        known: Option<Known>,
-    ) -> Result<(Decided, Known), Failure> {
-        let mut rows = Rows::new(self.engine.as_ref(), organization);
-        let mut known = match known {
-            Some(known) => known,
-            None => self.load_known(&rows).await?,
-        };
-        let mut decided = Decided {
-            results: Vec::with_capacity(group.len()),
-            changes: Vec::new(),
-            visitors: BTreeSet::new(),
-            rights_changed: false,
-            articles_changed: false,
-            staff_changed: false,
-            timers_set: false,
-        };
-        let done = group.iter().filter_map(|job| job.done_key(organization)).collect();
-        let commands = group.iter().map(|job| &job.command);
-        if let Err(error) = super::gather::load_ahead(&mut rows, done, commands).await {
-            tracing::debug!(%error, "a group could not be read ahead");
-        }
-        for job in group {
-            let (known_before, changes_before) = (known.clone(), decided.changes.len());
-            let deciding =
-                AssertUnwindSafe(self.decide_one(job, &mut rows, &mut known, &mut decided));
-            let result = deciding.catch_unwind().await.unwrap_or_else(|_| {
-                Err(Error::internal(anyhow::anyhow!("deciding a command panicked")))
-            });
-            if result.is_ok() {
-                rows.keep();
-            } else {
-                // A row that cannot be read is the trouble of its own command, not of the group.
-                rows.take_back();
-                known = known_before;
-                decided.changes.truncate(changes_before);
-            }
-            decided.results.push(result);
-        }
-        if rows.is_clean() {
-            return Ok((decided, known));
-        }
-        let key = table::head(organization);
-        let before = known.head_bytes.clone();
-        rows.put(key.clone(), &known.head);
-        known.head_bytes = rows.value(&key).await?;
-        let began = Instant::now();
-        match self.engine.commit(rows.into_batch((key, before))).await {
-            Ok(()) => {
-                self.metrics.group(group.len(), began.elapsed());
-                Ok((decided, known))
-            }
-            Err(StoreError::Conflict) => Err(Failure::Again),
-            Err(error) => Err(Failure::Final(error.into())),
-        }
     }
 
     /// Counts what a group came to.
@@ -301,11 +124,6 @@ impl Service {
         for change in &decided.changes {
             self.metrics.entry(format!("{:?}", change.entry.kind));
         }
-    }
-
-    async fn load_known(&self, rows: &Rows<'_>) -> Result<Known, Error> {
-        let (head_bytes, head) = rows.head().await?;
-        Ok(Known { head_bytes, head, accepting: Arc::new(rows.accepting().await?) })
     }
 
     /// One command over the layer: a repeat, a rejection, or events written into the layer.
@@ -392,20 +210,6 @@ impl Service {
         if decided.timers_set {
             self.timers.notify_one();
         }
-    }
-}
-
-/// Why a group was not committed.
-enum Failure {
-    /// The head had moved: decide again.
-    Again,
-    /// Nothing of it will be written.
-    Final(Error),
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        Self::Final(error)
     }
 }
 

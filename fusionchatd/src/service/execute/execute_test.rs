@@ -17,11 +17,11 @@ use crate::store::memory::{Fault, FaultHook};
 use crate::store::table::{self, Table};
 use crate::store::{Batch, Engine, StoreError};
 
-use super::digest::Digest;
-use super::execute::{GROUP_ATTEMPTS_MAX, WAITING_MAX};
-use super::rig::{Rig, code, found, fresh, serve};
-use super::subscribe::{Subscribed, Watcher};
-use super::visitor::Welcome;
+use super::{GROUP_ATTEMPTS_MAX, WAITING_MAX};
+use crate::service::digest::Digest;
+use crate::service::rig::{Rig, code, found, fresh, serve};
+use crate::service::subscribe::{Subscribed, Watcher};
+use crate::service::visitor::Welcome;
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -126,6 +126,80 @@ async fn writes_resume_by_themselves_when_the_disk_has_room_again() {
     assert_eq!(say("two").await.expect("posted").message.message.seq, 1);
 }
 
+/// Two visitors write while the first one's message is being committed; `fault` says what becomes of that commit.
+async fn said_meanwhile(rig: &Rig, fault: fn(usize) -> Fault) -> ([&'static str; 3], Vec<Batch>) {
+    let (one, two) = (rig.guest().await, rig.guest().await);
+    let (faults, batches) = hook(fault);
+    rig.gate.engine.set_faults(Some(faults));
+    rig.gate.open(false);
+    let say = |guest, text: &str| rig.service.guest_message(guest, fresh(), text.to_owned(), None);
+    let mut first = std::pin::pin!(say(&one, "one"));
+    assert!(timeout(SOON, first.as_mut()).await.is_err());
+    let mut others = std::pin::pin!(async { tokio::join!(say(&one, "two"), say(&two, "hello")) });
+    assert!(timeout(SOON, others.as_mut()).await.is_err());
+    rig.gate.open(true);
+    let (first, (second, third)) = tokio::join!(first, others);
+    let batches = batches.lock().expect("not poisoned").clone();
+    ([code(&first), code(&second), code(&third)], batches)
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_during_a_commit_is_decided_over_it() {
+    let rig = Rig::new().await;
+    let (codes, batches) = said_meanwhile(&rig, |_| Fault::None).await;
+    assert_eq!(codes, ["ok"; 3]);
+    let [first, second] = batches.as_slice() else { panic!("{} commits", batches.len()) };
+    let head = |it: &Batch| it.put.iter().find(|(key, _)| key[0] == Table::Head as u8).cloned();
+    let expected = second.expect[0].clone();
+    assert_eq!(head(first), expected.1.map(|value| (expected.0, value)));
+    let seqs: Vec<_> = rig.journal().await.iter().filter_map(|it| it.seq).collect();
+    assert_eq!(seqs.iter().filter(|seq| **seq == 2).count(), 1, "{seqs:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_whose_readers_wait_for_its_commits_does_not_stop_a_lane() {
+    let rig = Rig::new().await;
+    let guest = rig.guest().await;
+    rig.say(&guest, "hello").await;
+    rig.gate.make_exclusive();
+    rig.gate.open(false);
+    let say = |text: &str| rig.service.guest_message(&guest, fresh(), text.to_owned(), None);
+    let mut said = std::pin::pin!(async { tokio::join!(say("one"), say("two")) });
+    assert!(timeout(SOON, said.as_mut()).await.is_err());
+    let mut more = std::pin::pin!(say("three"));
+    assert!(timeout(SOON, more.as_mut()).await.is_err());
+    rig.gate.open(true);
+    let all = timeout(SOON, async { tokio::join!(said, more) }).await;
+    let ((one, two), three) = all.expect("the lane goes on");
+    assert_eq!((code(&one), code(&two), code(&three)), ("ok", "ok", "ok"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_decided_over_a_commit_that_failed_is_decided_again() {
+    let full = |at| match at {
+        1 => Fault::Before(StoreError::DiskFull { free: 0, need: 1 }),
+        _ => Fault::None,
+    };
+    let rig = Rig::new().await;
+    let (codes, batches) = said_meanwhile(&rig, full).await;
+    assert_eq!(codes, ["disk_full", "ok", "ok"]);
+    assert_eq!(
+        batches.len(),
+        2,
+        "nothing reached the store that was decided over what is not there"
+    );
+    let journal = rig.journal().await;
+    assert!(journal.iter().map(|it| it.position).eq(1..=journal.len() as u64));
+    assert!(journal.iter().filter_map(|it| it.seq).all(|seq| seq == 1));
+    // After a conflict nothing is lost, and the order stays.
+    let moved = |at| if at == 1 { Fault::Before(StoreError::Conflict) } else { Fault::None };
+    let rig = Rig::new().await;
+    let (codes, batches) = said_meanwhile(&rig, moved).await;
+    assert_eq!((codes, batches.len()), (["ok"; 3], 2));
+    let numbers: Vec<_> = rig.journal().await.iter().filter_map(|it| it.number).collect();
+    assert_eq!(numbers, [FIRST_NUMBER, FIRST_NUMBER + 1]);
+}
+
 #[tokio::test]
 async fn fault_39_a_crash_between_commit_and_answer_repeats_the_same_seq() {
     let rig = Rig::new().await;
@@ -202,8 +276,11 @@ async fn numbers_and_positions_have_no_gap_under_concurrent_writers() {
     for visitor in 0..32 {
         let (service, inbox) = (Arc::clone(&rig.service), desks[visitor % 2].inbox.id);
         tasks.spawn(async move {
-            let guest =
-                service.welcome(inbox, super::rig::SHOP, None).await.expect("welcome").guest;
+            let guest = service
+                .welcome(inbox, crate::service::rig::SHOP, None)
+                .await
+                .expect("welcome")
+                .guest;
             let mut last = 0;
             for n in 1..=5 {
                 let text = format!("message {n}");
@@ -218,7 +295,7 @@ async fn numbers_and_positions_have_no_gap_under_concurrent_writers() {
         done.expect("no task fails");
     }
     for desk in desks {
-        let rows = super::rows::Rows::new(rig.gate.as_ref(), desk.organization);
+        let rows = crate::service::rows::Rows::new(rig.gate.as_ref(), desk.organization);
         let journal = rows.entries(1, u32::MAX).await.expect("read");
         let positions = journal.iter().map(|it| it.position);
         assert!(positions.eq(1..=journal.len() as u64));
@@ -382,10 +459,10 @@ async fn the_clock_of_a_journal_never_goes_back() {
     assert_eq!(seq, 2);
     let times: Vec<i64> = rig.journal().await.iter().map(|it| it.time).collect();
     assert!(times.is_sorted());
-    assert_eq!(rig.header(id).await.updated_at, super::rig::START);
+    assert_eq!(rig.header(id).await.updated_at, crate::service::rig::START);
 }
 
-impl super::rows::Rows<'_> {
+impl crate::service::rows::Rows<'_> {
     /// How many conversations have been committed.
     async fn conversation_count(&self) -> usize {
         let journal = self.entries(1, u32::MAX).await.expect("read");
