@@ -304,7 +304,7 @@ pub enum StoreError {
     NewerSchema {
         /// The format number found.
         found: u32,
-        /// The newest this program knows, [`open::SCHEMA`].
+        /// The newest this program knows: [`open::SCHEMA`], or of the layout of redb's file.
         known: u32,
     },
     /// The data does not pass its checks.

@@ -58,8 +58,11 @@ pub(in crate::store) fn bytes_on_disk(directory: &Path) -> u64 {
         .sum()
 }
 
-/// The text of a caught panic.
+/// The text of a caught panic, or of the error it was made of.
 pub(in crate::store) fn panic_text(panic: &(dyn Any + Send)) -> String {
+    if let Some(error) = panic.downcast_ref::<io::Error>() {
+        return error.to_string();
+    }
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     text.unwrap_or("a panic without text").to_owned()

@@ -1,6 +1,7 @@
 //! Opens redb's file. A new one is made under another name and renamed once it is whole and synced, so that a power
 //! cut leaves a whole file or none. It must run under the directory's lock.
 
+use std::any::Any;
 use std::fs::{self, File, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
@@ -100,7 +101,8 @@ fn create(directory: &Path) -> Result<(), StoreError> {
 fn adopt(directory: &Path, path: &Path) -> Result<(), StoreError> {
     opened(directory, || {
         let mut builder = Builder::new();
-        Ok(builder.set_check_integrity_on_open(true).open(path)?.close()?)
+        builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
+        Ok(builder.open(path)?.close()?)
     })?;
     let plain = locked(directory, path)?;
     put_in_place(directory, |file| {
@@ -123,16 +125,15 @@ fn put_in_place(
     make: impl FnOnce(File) -> Result<(), Error>,
 ) -> Result<(), StoreError> {
     let half = directory.join(HALF_MADE);
-    match fs::remove_file(&half) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => {
-            return Err(unreadable(&half, source));
-        }
-        Ok(()) | Err(_) => {}
-    }
+    remove(&half)?;
     let mut options = File::options();
     options.read(true).write(true).create_new(true).mode(FILE_MODE);
     let file = options.open(&half).map_err(|source| unreadable(&half, source))?;
-    opened(directory, || make(file))?;
+    if let Err(error) = opened(directory, || make(file)) {
+        // It may be what fills the disk; the error that was met first counts.
+        let _ = remove(&half);
+        return Err(error);
+    }
     let sync = File::open(&half).and_then(|file| file.sync_all());
     sync.map_err(|source| unreadable(&half, source))?;
     let path = directory.join(DATA_OF_REDB);
@@ -140,13 +141,28 @@ fn put_in_place(
     sync_directory(directory)
 }
 
+fn remove(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(unreadable(path, source)),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
 /// Runs an opening; redb panics rather than open some kinds of damage.
 fn opened<T>(directory: &Path, open: impl FnOnce() -> Result<T, Error>) -> Result<T, StoreError> {
     match catch_unwind(AssertUnwindSafe(open)) {
         Ok(opened) => opened.map_err(|error| store_error(directory, error)),
+        Err(panic) => Err(panic_error(directory, panic)),
+    }
+}
+
+/// Tells a panic out of redb in the store's words: a page that could not be read (`pages`), or damage of another kind.
+pub(super) fn panic_error(directory: &Path, panic: Box<dyn Any + Send>) -> StoreError {
+    match panic.downcast::<io::Error>() {
+        Ok(error) => store_error(directory, *error),
         Err(panic) => {
             let (path, detail) = (directory.to_path_buf(), panic_text(panic.as_ref()));
-            Err(StoreError::Corrupt { path, detail })
+            StoreError::Corrupt { path, detail }
         }
     }
 }

@@ -82,7 +82,7 @@ fn beginning(number: u32) -> [u8; BEGINNING] {
 #[derive(Debug)]
 pub(super) struct Pages {
     file: File,
-    /// All checksums, a thousandth of the file.
+    /// All checksums, a thousandth of the file. Held for moments, never over what waits for the disk.
     groups: RwLock<Vec<Group>>,
 }
 
@@ -138,12 +138,12 @@ fn sum_of(page: u64, bytes: &[u8]) -> u32 {
     hasher.finalize().max(1)
 }
 
-fn damage(detail: &'static str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, detail)
+fn damage(detail: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, detail.into())
 }
 
 fn unaligned() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidInput, "no whole pages")
+    io::Error::new(io::ErrorKind::InvalidInput, "no whole pages of the file")
 }
 
 impl Pages {
@@ -235,36 +235,38 @@ impl Pages {
         self.file.write_all_at(&sector, place_of(0))
     }
 
-    /// Whether the pages are as they were written.
-    fn are_sound(&self, first: u64, bytes: &[u8]) -> bool {
-        let groups = self.groups();
-        (first..).zip(bytes.chunks(PAGE)).all(|(page, bytes)| {
+    /// Reads pages that lie in one piece.
+    fn read_run(&self, place: u64, first: u64, run: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(run, place)?;
+        for (page, bytes) in (first..).zip(run.chunks(PAGE)) {
             let (group, slot) = slot_of(page);
-            match groups.get(group).and_then(|group| group.sums.get(slot)) {
+            let sum = self.groups().get(group).and_then(|group| group.sums.get(slot).copied());
+            let is_sound = match sum {
                 Some(0) => bytes.iter().all(|byte| *byte == 0),
-                Some(sum) => *sum == sum_of(page, bytes),
+                Some(sum) => sum == sum_of(page, bytes),
                 None => false,
+            };
+            if !is_sound {
+                return Err(damage(format!("page {page} fails its checksum")));
             }
-        })
-    }
-
-    /// Writes the checksums that have changed.
-    fn flush(&self) -> io::Result<()> {
-        for (group, number) in self.groups_mut().iter_mut().zip(0..) {
-            if group.changed == 0 {
-                continue;
-            }
-            let sectors = group.sums.chunks(Group::SUMS_PER_SECTOR);
-            for (sums, sector) in sectors.zip(0_u8..) {
-                if group.changed & (1 << sector) != 0 {
-                    let bytes: Vec<u8> = sums.iter().flat_map(|sum| sum.to_be_bytes()).collect();
-                    let place = place_of_sums(number) + u64::from(sector) * SECTOR as u64;
-                    self.file.write_all_at(&bytes, place)?;
-                }
-            }
-            group.changed = 0;
         }
         Ok(())
+    }
+
+    /// Writes the checksums that have changed. No reader waits for the disk meanwhile.
+    fn flush(&self) -> io::Result<()> {
+        let mut sectors = Vec::new();
+        for (group, number) in self.groups_mut().iter_mut().zip(0..) {
+            let changed = std::mem::take(&mut group.changed);
+            let all = group.sums.chunks(Group::SUMS_PER_SECTOR).zip(0_u8..);
+            for (sums, sector) in all.filter(|(_, sector)| changed & (1 << sector) != 0) {
+                let bytes: Vec<u8> = sums.iter().flat_map(|sum| sum.to_be_bytes()).collect();
+                let place = place_of_sums(number) + u64::from(sector) * SECTOR as u64;
+                sectors.push((bytes, place));
+            }
+        }
+        // After an error redb writes no more, so what was changed need not be remembered.
+        sectors.iter().try_for_each(|(bytes, place)| self.file.write_all_at(bytes, *place))
     }
 }
 
@@ -273,19 +275,19 @@ impl StorageBackend for Pages {
         Ok(self.count()? * PAGE_BYTES)
     }
 
-    /// Ends in a panic with a text, without a word on standard error, if a page is not as it was written: after an
-    /// error redb would let nobody read any other page either. Whoever calls redb catches it.
+    /// A page that cannot be read, or is not as it was written, ends it in a panic with an [`io::Error`], without a word on
+    /// standard error: after an error returned, redb would let nobody read any other page either. Whoever calls redb
+    /// catches it.
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         if offset < PAGE_BYTES {
             return self.read_header(offset, out);
         }
         Self::runs(offset, out.len(), |place, first, range| {
             let run = out.get_mut(range).ok_or_else(unaligned)?;
-            self.file.read_exact_at(run, place)?;
-            if !self.are_sound(first, run) {
-                resume_unwind(Box::new("a page fails its checksum"));
+            match self.read_run(place, first, run) {
+                Ok(()) => Ok(()),
+                Err(error) => resume_unwind(Box::new(error)),
             }
-            Ok(())
         })
     }
 
@@ -294,18 +296,21 @@ impl StorageBackend for Pages {
             return Err(unaligned());
         }
         let pages = len / PAGE_BYTES;
-        let mut groups = self.groups_mut();
-        self.file.set_len((1 + pages + groups_of(pages)) * PAGE_BYTES)?;
+        let kept = pages.min(self.count()?);
         let count = usize::try_from(groups_of(pages)).map_err(|_| unaligned())?;
-        groups.resize_with(count, Group::new);
-        // What the file may grow by later was never written.
-        let (last, used) = slot_of(pages);
+        self.file.set_len((1 + pages + groups_of(pages)) * PAGE_BYTES)?;
+        let mut groups = self.groups_mut();
+        groups.truncate(usize::try_from(groups_of(kept)).map_err(|_| unaligned())?);
+        // The pages behind those that are kept were never written, whatever was there before.
+        let (last, used) = slot_of(kept);
         if let Some(group) = groups.get_mut(last) {
-            let stale: Vec<usize> = (used..SUMS)
-                .filter(|slot| group.sums.get(*slot).is_some_and(|sum| *sum != 0))
-                .collect();
-            stale.into_iter().for_each(|slot| group.set(slot, 0));
+            for slot in used..SUMS {
+                if group.sums.get(slot).is_some_and(|sum| *sum != 0) {
+                    group.set(slot, 0);
+                }
+            }
         }
+        groups.resize_with(count, Group::new);
         Ok(())
     }
 
@@ -321,11 +326,9 @@ impl StorageBackend for Pages {
         Self::runs(offset, data.len(), |place, first, range| {
             let run = data.get(range).ok_or_else(unaligned)?;
             self.file.write_all_at(run, place)?;
-            let mut groups = self.groups_mut();
             for (page, bytes) in (first..).zip(run.chunks(PAGE)) {
-                let (group, slot) = slot_of(page);
-                let group = groups.get_mut(group).ok_or_else(unaligned)?;
-                group.set(slot, sum_of(page, bytes));
+                let (sum, (group, slot)) = (sum_of(page, bytes), slot_of(page));
+                self.groups_mut().get_mut(group).ok_or_else(unaligned)?.set(slot, sum);
             }
             Ok(())
         })

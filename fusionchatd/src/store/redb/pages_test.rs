@@ -23,7 +23,7 @@ fn read(pages: &Pages, page: usize, count: usize) -> Result<Vec<u8>, String> {
     match catch_unwind(AssertUnwindSafe(reading)) {
         Ok(Ok(())) => Ok(bytes),
         Ok(Err(error)) => Err(error.to_string()),
-        Err(panic) => Err((*panic.downcast::<&str>().unwrap()).to_owned()),
+        Err(panic) => Err(panic.downcast::<io::Error>().unwrap().to_string()),
     }
 }
 
@@ -104,7 +104,7 @@ proptest! {
         }
         let place = place_of(page as u64) + at as u64;
         file.write_all_at(&[if written { 7 } else { 0 } ^ (1 << bit)], place).unwrap();
-        let damaged = Err("a page fails its checksum".to_owned());
+        let damaged = Err(format!("page {page} fails its checksum"));
         prop_assert_eq!(read(&pages, page, 1), damaged);
         let near = if page == 1 { 2 } else { page - 1 };
         prop_assert_eq!(read(&pages, near, 1), Ok(vec![0; PAGE]));

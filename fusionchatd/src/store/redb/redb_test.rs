@@ -110,7 +110,7 @@ async fn one_damaged_page_keeps_nobody_from_the_others() {
     file.write_all_at(b"?", place as u64).unwrap();
     for _ in 0..2 {
         let panic = value(150).unwrap_err();
-        assert_eq!(panic_text(panic.as_ref()), "a page fails its checksum");
+        assert!(panic_text(panic.as_ref()).ends_with("fails its checksum"));
         assert_eq!(value(1).unwrap(), row_value(1));
     }
     let writing = database.begin_write().unwrap();
