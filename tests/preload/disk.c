@@ -8,7 +8,6 @@
  * FUSION_DISK_LOG_MAX  how many bytes it may have; past them the process ends
  * FUSION_DISK_CONTROL  a file of at least one page: what to do, see `struct control`
  * FUSION_DISK_SYNC     "lie": syncs are left out of the record, as if they were no barrier
- * FUSION_DISK_STATFS   "asked": free space is what the control file says
  *
  * sync_file_range is not recorded: it promises nothing. */
 #define _GNU_SOURCE
@@ -29,7 +28,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "statfs.h"
+#include "calls.h"
 
 /* What is in the record; the numbers are read by tests/src/disk/record.rs. */
 enum kind {
@@ -41,7 +40,8 @@ enum kind {
     WRITE,
     TRUNCATE,
     SYNC_BEGIN,
-    SYNC_END
+    SYNC_END,
+    EXCHANGE
 };
 
 struct header {
@@ -68,6 +68,9 @@ static int record = -1;
 static uint64_t recorded, recorded_max = UINT64_MAX, tickets;
 static int syncs_lie;
 
+static int rename_any(int from_folder, const char *from, int to_folder, const char *to,
+                      unsigned flags);
+
 static void fatal(const char *what) {
     dprintf(2, "disk.c: %s\n", what);
     _exit(70);
@@ -80,7 +83,7 @@ static int open_file(const char *path, int flags, int mode) {
 __attribute__((constructor)) static void begin(void) {
     const char *folder = getenv("FUSION_DISK_ROOT"), *log = getenv("FUSION_DISK_LOG");
     const char *page = getenv("FUSION_DISK_CONTROL"), *max = getenv("FUSION_DISK_LOG_MAX");
-    const char *sync = getenv("FUSION_DISK_SYNC"), *statfs = getenv("FUSION_DISK_STATFS");
+    const char *sync = getenv("FUSION_DISK_SYNC");
     if (!folder || !log || !page || !max) return;
     if (strlen(folder) >= sizeof root) fatal("the folder's name is too long");
     strcpy(root, folder);
@@ -94,8 +97,7 @@ __attribute__((constructor)) static void begin(void) {
     if (shared == MAP_FAILED) fatal("the control file cannot be mapped");
     syscall(SYS_close, fd);
     control = shared;
-    if (statfs && !strcmp(statfs, "asked") && answer_statfs(&control->free_bytes))
-        fatal("free space cannot be answered for");
+    if (answer_calls(&control->free_bytes, rename_any)) fatal("no calls can be answered for");
     control->loaded++;
     root_bytes = strlen(root);
 }
@@ -352,21 +354,26 @@ int unlinkat(int folder, const char *path, int flags) {
     return remove_any(whole, flags);
 }
 
-int rename(const char *from, const char *to) {
+static int rename_any(int from_folder, const char *from, int to_folder, const char *to,
+                      unsigned flags) {
     if (!below(from) || !below(to))
-        return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+        return (int)syscall(SYS_renameat2, from_folder, from, to_folder, to, flags, OWN);
     pthread_mutex_lock(&one_at_a_time);
     enum action action = turn(ON_NAME);
     int done = action == FAIL
                    ? failed()
-                   : (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+                   : (int)syscall(SYS_renameat2, from_folder, from, to_folder, to, flags, OWN);
     if (!done) {
         char both[2 * PATH_MAX];
         const char *first = from + root_bytes + 1, *second = to + root_bytes + 1;
         int count = snprintf(both, sizeof both, "%s%c%s", first, '\n', second);
-        note(RENAME, 0, 0, 0, both, (size_t)count);
+        note(flags & RENAME_EXCHANGE ? EXCHANGE : RENAME, 0, 0, 0, both, (size_t)count);
     }
     if (action == KILL_AFTER) die();
     pthread_mutex_unlock(&one_at_a_time);
     return done;
+}
+
+int rename(const char *from, const char *to) {
+    return rename_any(AT_FDCWD, from, AT_FDCWD, to, 0);
 }

@@ -77,8 +77,7 @@ impl Preload {
     pub fn compile(stage: &Stage) -> Result<Option<Self>> {
         let folder = stage.folder("preload")?;
         let library = folder.join("disk.so");
-        let sources =
-            ["disk.c", "statfs.c"].map(|it| source::root().join("tests/preload").join(it));
+        let sources = ["disk.c", "calls.c"].map(|it| source::root().join("tests/preload").join(it));
         let compiled = Command::new("cc")
             .args(["-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o"])
             .arg(&library)
@@ -147,7 +146,6 @@ impl Disk {
             ("FUSION_DISK_LOG_MAX", RECORD_BYTES_MAX.to_string()),
             ("FUSION_DISK_CONTROL", path(&self.page)),
             ("FUSION_DISK_SYNC", sync.to_owned()),
-            ("FUSION_DISK_STATFS", "asked".to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec()

@@ -30,6 +30,7 @@ enum Change {
     File { path: String, file: usize },
     Folder { path: String },
     Rename { from: String, to: String },
+    Exchange { one: String, other: String },
     Gone { path: String },
 }
 
@@ -81,7 +82,16 @@ impl NameLog {
         self.push(Change::Rename { from: from.to_owned(), to: to.to_owned() }, &[from, to]);
         let folders = std::mem::take(&mut self.folders).into_iter();
         self.folders = folders.map(|(path, inode)| (renamed(&path, from, to), inode)).collect();
-        names(self.changes.iter()).files.get(to).copied()
+        let all = self.changes.iter().map(|change| (change, true));
+        names(all).files.get(to).copied()
+    }
+
+    /// Two folders have each other's name.
+    pub(super) fn exchange(&mut self, one: &str, other: &str) {
+        let (first, second) = (one.to_owned(), other.to_owned());
+        self.push(Change::Exchange { one: first, other: second }, &[one, other]);
+        let folders = std::mem::take(&mut self.folders).into_iter();
+        self.folders = folders.map(|(path, inode)| (exchanged(&path, one, other), inode)).collect();
     }
 
     pub(super) fn gone(&mut self, path: &str) {
@@ -122,29 +132,34 @@ impl NameLog {
                 (Order::Strict, Share::None) => self.bare[at].is_empty(),
                 (Order::Strict, Share::Some) => self.bare[at].is_empty() || chance.happens(50),
             };
-            kept.then_some(change)
+            (change, kept)
         };
-        names(self.changes.iter().enumerate().filter_map(&mut kept))
+        names(self.changes.iter().enumerate().map(&mut kept))
     }
 }
 
-/// The names after these changes. What stands in a folder that is not there is not there either.
-fn names<'a>(changes: impl Iterator<Item = &'a Change>) -> Names {
+/// The names after those of these changes that are kept. What stands in a folder that is not there is not there either.
+fn names<'a>(changes: impl Iterator<Item = (&'a Change, bool)>) -> Names {
     let mut names = Names::default();
-    for change in changes {
+    // Exchanges that are lost. What came after them was done to folders that have their old names again.
+    let mut lost: Vec<(&str, &str)> = vec![];
+    for (change, kept) in changes {
+        let place = |path: &str| {
+            let back = lost.iter().rev();
+            back.fold(path.to_owned(), |path, (one, other)| exchanged(&path, one, other))
+        };
         match change {
-            Change::File { path, file } if names.holds(path) => {
-                names.files.insert(path.clone(), *file);
-            }
-            Change::Folder { path } if names.holds(path) => {
-                names.folders.insert(path.clone());
-            }
-            Change::File { .. } | Change::Folder { .. } => {}
-            Change::Rename { from, to } => names.rename(from, to),
-            Change::Gone { path } => {
-                names.files.remove(path);
-                names.folders.remove(path);
-            }
+            Change::Exchange { one, other } if !kept => lost.push((one, other)),
+            Change::File { .. }
+            | Change::Folder { .. }
+            | Change::Rename { .. }
+            | Change::Gone { .. }
+                if !kept => {}
+            Change::File { path, file } => names.file(place(path), *file),
+            Change::Folder { path } => names.folder(place(path)),
+            Change::Rename { from, to } => names.rename(&place(from), &place(to)),
+            Change::Exchange { one, other } => names.exchange(&place(one), &place(other)),
+            Change::Gone { path } => names.gone(&place(path)),
         }
     }
     let lost = |path: &String| !names.holds(path);
@@ -161,10 +176,42 @@ fn renamed(path: &str, from: &str, to: &str) -> String {
     rest.map_or_else(|| path.to_owned(), |rest| format!("{to}{rest}"))
 }
 
+/// A path after an exchange of two folders.
+fn exchanged(path: &str, one: &str, other: &str) -> String {
+    let first = renamed(path, one, other);
+    if first == path { renamed(path, other, one) } else { first }
+}
+
 impl Names {
     /// Whether the folder of a path is there.
     fn holds(&self, path: &str) -> bool {
         path.rsplit_once('/').is_none_or(|(folder, _)| self.folders.contains(folder))
+    }
+
+    fn file(&mut self, path: String, file: usize) {
+        if self.holds(&path) {
+            self.files.insert(path, file);
+        }
+    }
+
+    fn folder(&mut self, path: String) {
+        if self.holds(&path) {
+            self.folders.insert(path);
+        }
+    }
+
+    fn gone(&mut self, path: &str) {
+        self.files.remove(path);
+        self.folders.remove(path);
+    }
+
+    fn exchange(&mut self, one: &str, other: &str) {
+        if !self.folders.contains(one) || !self.folders.contains(other) {
+            return;
+        }
+        let files = std::mem::take(&mut self.files).into_iter();
+        self.files = files.map(|(path, file)| (exchanged(&path, one, other), file)).collect();
+        self.folders = self.folders.iter().map(|path| exchanged(path, one, other)).collect();
     }
 
     fn rename(&mut self, from: &str, to: &str) {

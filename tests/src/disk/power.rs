@@ -193,6 +193,7 @@ impl<'a> Power<'a> {
                     file.named = self.names.len();
                 }
             }
+            What::Exchange { one, other } => self.names.exchange(one, other),
             What::Unlink { path } | What::RemoveFolder { path } => {
                 self.names.gone(path);
             }

@@ -19,6 +19,7 @@ const WRITE: u64 = 6;
 const TRUNCATE: u64 = 7;
 const BEGIN: u64 = 8;
 const END: u64 = 9;
+const EXCHANGE: u64 = 10;
 /// The inode of the folder itself, which is in no event before.
 const ROOT: u64 = 1;
 
@@ -130,6 +131,36 @@ fn strictly_a_name_is_safe_by_the_sync_of_the_folder_it_stands_in() {
     assert!(strictly(&moved, "f/b").is_some() && strictly(&moved, "g/b").is_none());
     let moved = [&moved[..], &sync(ROOT)].concat();
     assert!(strictly(&moved, "f/b").is_none() && strictly(&moved, "g/b").is_some());
+}
+
+#[test]
+fn what_follows_an_exchange_that_is_lost_falls_upon_the_old_names() {
+    let sync = |inode: u64| [(BEGIN, inode, 0, 9, &b""[..]), (END, inode, 0, 9, b"")];
+    let made: [Line<'_>; 6] = [
+        (MAKE_FOLDER, 8, 0, 0, b"f"),
+        (CREATE, 10, 0, 0, b"f/old"),
+        (CREATE, 12, 0, 0, b"f/also"),
+        (MAKE_FOLDER, 9, 0, 0, b"g"),
+        (CREATE, 11, 0, 0, b"g/new"),
+        (CREATE, 13, 0, 0, b"g/more"),
+    ];
+    let before = [&made[..], &sync(8), &sync(9), &sync(ROOT)].concat();
+    let exchange = (EXCHANGE, 0, 0, 0, &b"f\ng"[..]);
+    let exchanged = [&before[..], &[exchange]].concat();
+    let left = |lines: &[Line<'_>], file| {
+        let there = |order| left_by(order, lines, Fate::Lost, 0, file).is_some();
+        assert_eq!(there(Order::Journal), there(Order::Strict), "{file}");
+        there(Order::Strict)
+    };
+    assert!(left(&exchanged, "f/old") && left(&exchanged, "g/new"));
+    let safe = [&exchanged[..], &sync(ROOT)].concat();
+    assert!(left(&safe, "g/old") && left(&safe, "f/new") && !left(&safe, "f/old"));
+
+    // The old one is taken away under the name it had last, and its folder is synced; the exchange is not.
+    let gone = [&exchanged[..], &[(UNLINK, 0, 0, 0, b"g/old")], &sync(8)].concat();
+    let strictly = |file| left_by(Order::Strict, &gone, Fate::Lost, 0, file).is_some();
+    assert!(!strictly("f/old") && strictly("f/also"), "it is gone from where it stands");
+    assert!(strictly("g/new") && strictly("g/more"), "and nothing else is");
 }
 
 #[test]

@@ -50,6 +50,13 @@ pub enum What {
         /// The name it has.
         to: String,
     },
+    /// Two folders got each other's name.
+    Exchange {
+        /// The name of one.
+        one: String,
+        /// The name of the other.
+        other: String,
+    },
     /// A file's name is gone.
     Unlink {
         /// The name.
@@ -133,6 +140,7 @@ impl Record {
                 What::Create { .. }
                 | What::MakeFolder { .. }
                 | What::Rename { .. }
+                | What::Exchange { .. }
                 | What::Unlink { .. }
                 | What::RemoveFolder { .. }
                 | What::Truncate { .. }
@@ -167,13 +175,17 @@ fn event(bytes: &[u8], at: usize) -> Result<Option<(What, usize)>> {
     let end = begin + count;
     let Some(body) = bytes.get(begin..end) else { return Ok(None) };
     let path = || String::from_utf8(body.to_vec()).context("a name that is no text");
+    let paths = || {
+        let both = path()?;
+        let (first, second) = both.split_once('\n').context("this has two names")?;
+        anyhow::Ok((first.to_owned(), second.to_owned()))
+    };
     let what = match word(0) {
         1 => What::Create { inode, path: path()? },
         2 => What::MakeFolder { inode, path: path()? },
         3 => {
-            let both = path()?;
-            let (from, to) = both.split_once('\n').context("a rename has two names")?;
-            What::Rename { from: from.to_owned(), to: to.to_owned() }
+            let (from, to) = paths()?;
+            What::Rename { from, to }
         }
         4 => What::Unlink { path: path()? },
         5 => What::RemoveFolder { path: path()? },
@@ -181,6 +193,10 @@ fn event(bytes: &[u8], at: usize) -> Result<Option<(What, usize)>> {
         7 => What::Truncate { inode, length: offset },
         8 => What::SyncBegin { inode, ticket },
         9 => What::SyncEnd { ticket },
+        10 => {
+            let (one, other) = paths()?;
+            What::Exchange { one, other }
+        }
         other => bail!("an event of kind {other} at {at}"),
     };
     Ok(Some((what, end)))

@@ -239,17 +239,6 @@ fn what_is_no_whole_backup_is_refused_by_name() {
     });
 }
 
-/// `fusionctl` with its files on this disk.
-fn on(stage: &Stage, desk: &Desk, disk: &Disk) -> Result<Ctl> {
-    let endpoint = format!("http://{}", desk.served.address("grpc")?);
-    let mut variables = disk.variables();
-    variables.push(("FUSION_ENDPOINT".to_owned(), endpoint));
-    variables.push(("FUSION_TOKEN".to_owned(), desk.operator.clone()));
-    let variables: Vec<(&str, &str)> =
-        variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    Ok(Ctl::with(stage, &stage.folder("home")?, &variables))
-}
-
 #[test]
 fn faults_48_50_51_a_disk_that_fails_a_backup_or_a_restore_leaves_nothing_half() {
     play_for(WATCHDOG, async |stage: &Stage| {
@@ -270,7 +259,7 @@ fn faults_48_50_51_a_disk_that_fails_a_backup_or_a_restore_leaves_nothing_half()
             let disk = Disk::new(stage, &preload, &folder)?;
             disk.arm(operation, fault, 1)?;
             let create = ["server", "backup", "create", &text(&path)];
-            let error = refused(&on(stage, &desk, &disk)?, &create, 1).await?;
+            let error = refused(&desk.ctl_on(&disk)?, &create, 1).await?;
             ensure!(disk.fired()? > 0, "nothing failed");
             ensure!(error["message"].as_str().is_some_and(|it| it.contains(told)), "{error}");
             ensure!(fs::read_dir(&folder)?.next().is_none(), "{:?}", names(&path)?);
@@ -285,7 +274,7 @@ fn faults_48_50_51_a_disk_that_fails_a_backup_or_a_restore_leaves_nothing_half()
                     let to = ["--data", &text(&data), "--store", &url];
                     let restore = [&["server", "backup", "restore", &whole][..], &to].concat();
                     let what = format!("{engine} {operation:?} {fault:?} {nth}");
-                    let error = refused(&on(stage, &desk, &disk)?, &restore, 1).await;
+                    let error = refused(&desk.ctl_on(&disk)?, &restore, 1).await;
                     let error = error.with_context(|| what.clone())?;
                     ensure!(disk.fired()? > 0, "{what}: nothing failed");
                     let message = error["message"].as_str().unwrap_or_default();
@@ -300,7 +289,7 @@ fn faults_48_50_51_a_disk_that_fails_a_backup_or_a_restore_leaves_nothing_half()
             let disk = Disk::new(stage, &preload, &data)?;
             disk.say_free(Some(100 * 1024 * 1024))?;
             let restore = ["server", "backup", "restore", &whole, "--data", &text(&data)];
-            let error = refused(&on(stage, &desk, &disk)?, &restore, 1).await?;
+            let error = refused(&desk.ctl_on(&disk)?, &restore, 1).await?;
             ensure!(error["code"] == "disk_full", "{error}");
             ensure!(fs::read_dir(&data)?.next().is_none(), "{engine}: something is left");
         }

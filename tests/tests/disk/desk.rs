@@ -79,8 +79,19 @@ impl Desk {
 
     /// `fusionctl` as the operator.
     pub(crate) fn ctl(&self) -> Result<Ctl> {
+        self.ctl_with(&[])
+    }
+
+    /// The same with its files on this disk.
+    pub(crate) fn ctl_on(&self, disk: &Disk) -> Result<Ctl> {
+        self.ctl_with(&disk.variables())
+    }
+
+    fn ctl_with(&self, more: &[(String, String)]) -> Result<Ctl> {
         let endpoint = format!("http://{}", self.served.address("grpc")?);
-        let variables = [("FUSION_ENDPOINT", endpoint.as_str()), ("FUSION_TOKEN", &self.operator)];
+        let mut variables =
+            vec![("FUSION_ENDPOINT", endpoint.as_str()), ("FUSION_TOKEN", &self.operator)];
+        variables.extend(more.iter().map(|(name, value)| (name.as_str(), value.as_str())));
         Ok(Ctl::with(&self.stage, &self.stage.folder("home")?, &variables))
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 mod backup;
 mod cut;
+mod cut_off;
 mod desk;
 mod errors;
 mod flip;

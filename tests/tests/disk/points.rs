@@ -1,14 +1,11 @@
 //! The kill at every point of what makes a store or a backup anew: before each write, sync and change of a name below the
-//! folder, and after the last. There is the old one or the new one, never neither, and the next run goes through. The one
-//! step the library cannot stand before, the exchange of two directories, lies between two of the points.
+//! folder, and after the last. There is the old one or the new one, never neither, and the next run goes through.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use fusionchat_tests::disk::chance::Chance;
-use fusionchat_tests::disk::power::{Fate, Power};
 use fusionchat_tests::disk::{Disk, Fault, Operation, Preload};
 use fusionchat_tests::grpc::client_id;
 use fusionchat_tests::program::{Ctl, Output};
@@ -21,7 +18,6 @@ use fusionchatd::store::{Key, Range, Value, table};
 
 use crate::backup::other;
 use crate::desk::{Desk, serve, staff_of};
-use crate::power::ORDERS;
 use crate::{ENGINES, WATCHDOG};
 
 /// At how many points of one command it is killed, spread over all there are and the last one among them;
@@ -37,7 +33,7 @@ const SERVED_EVERY: u64 = 8;
 /// How often a backup is asked for while the daemon has not seen the last asker go.
 const ASKED_MAX: u32 = 50;
 
-type Rows = BTreeMap<Key, Value>;
+pub(crate) type Rows = BTreeMap<Key, Value>;
 
 /// The points of a command with so many operations, as how many it lives through.
 fn points(operations: u64) -> Result<Vec<u64>> {
@@ -51,7 +47,7 @@ fn points(operations: u64) -> Result<Vec<u64>> {
 }
 
 /// Every row of a store but the daemon's own, after its journals were held against it.
-async fn read(store: &Path) -> Result<Rows> {
+pub(crate) async fn read(store: &Path) -> Result<Rows> {
     let options = OpenOptions { disk_reserve_bytes: 0, ..OpenOptions::default() };
     let engine = open(&url_of(None, store)?, &options).await?;
     let found = check(engine.as_ref(), |_| ()).await?;
@@ -70,7 +66,7 @@ async fn read(store: &Path) -> Result<Rows> {
 }
 
 /// A copy of a data directory: files, and folders of files.
-fn copy(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<()> {
     for entry in fs::read_dir(from)? {
         let entry = entry?;
         let to = to.join(entry.file_name());
@@ -85,7 +81,7 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 }
 
 /// Runs the daemon's program on a disk to its end.
-async fn run(stage: &Stage, disk: &Disk, arguments: &[&str]) -> Result<Output> {
+pub(crate) async fn run(stage: &Stage, disk: &Disk, arguments: &[&str]) -> Result<Output> {
     fusionchatd_with(stage, arguments, &disk.variables()).await
 }
 
@@ -101,7 +97,7 @@ async fn answers_a_repeat(stage: &Stage, desk: &Desk, data: &Path, sent: &Sent) 
 }
 
 /// A message that was acknowledged.
-struct Sent {
+pub(crate) struct Sent {
     client_id: String,
     text: String,
     id: String,
@@ -109,7 +105,7 @@ struct Sent {
 }
 
 /// A desk of this engine that has ended, and the last thing it acknowledged.
-async fn ended(stage: &Stage, preload: &Preload, engine: &str) -> Result<(Desk, Sent)> {
+pub(crate) async fn ended(stage: &Stage, preload: &Preload, engine: &str) -> Result<(Desk, Sent)> {
     let mut desk = Desk::found(stage, preload, engine, false).await?;
     let (client_id, text) = (client_id(), "the last one before".to_owned());
     let message = desk.staff().await?.reply(&client_id, &desk.number, &text).await?;
@@ -282,64 +278,6 @@ async fn restore(
     Ok(outcomes)
 }
 
-/// Moments of a restore at which the power is cut.
-const CUTS: usize = 48;
-
-#[test]
-fn faults_40_41_42_43_a_power_cut_while_restoring_leaves_no_store_or_a_whole_one() {
-    play_for(WATCHDOG, async |stage: &Stage| {
-        let Some(preload) = Preload::compile(stage)? else { return Ok(()) };
-        let desk = Desk::found(stage, &preload, "sled", false).await?;
-        let file = stage.folder("backups")?.join("desk.backup").to_string_lossy().into_owned();
-        desk.ctl()?.run(&["server", "backup", "create", &file]).await?.expect(0)?;
-        for engine in ENGINES {
-            let data = stage.folder("restored")?.canonicalize()?;
-            let disk = Disk::new(stage, &preload, &data)?;
-            let (place, url) = (data.to_string_lossy().into_owned(), format!("{engine}:"));
-            let arguments = ["store", "restore", &file, "--data", &place, "--store", &url];
-            run(stage, &disk, &arguments).await?.expect(0)?;
-            let expected = read(&data.join("store")).await?;
-            let whole = cut(stage, &disk, &expected).await.with_context(|| engine.to_owned())?;
-            println!("{engine}: {whole} of {CUTS} images had a store");
-            ensure!(whole > 0 && whole < CUTS, "{engine}: never on both sides");
-        }
-        Ok(())
-    });
-}
-
-/// Cuts the power at moments of the record; how often there was a store.
-async fn cut(stage: &Stage, disk: &Disk, expected: &Rows) -> Result<usize> {
-    let record = disk.record()?;
-    let events = &record.events;
-    let (mut power, mut chance) = (Power::new(&record), Chance::new(40));
-    let images = stage.folder("images")?;
-    let moments = (0..CUTS).map(|cut| events[(cut + 1) * events.len() / CUTS - 1].end);
-    let mut whole = 0;
-    for (number, length) in moments.enumerate() {
-        power.go_on(length)?;
-        let image = images.join(number.to_string());
-        let (fate, order) = (Fate::ALL[number % Fate::ALL.len()], ORDERS[number / 2 % 2]);
-        power.image(fate, order, &mut chance, &image)?;
-        let store = image.join("store");
-        if store.exists() {
-            let rows = read(&store).await.with_context(|| format!("{fate:?} at {length}"))?;
-            ensure!(rows == *expected, "{fate:?} at {length}: other rows");
-            whole += 1;
-        }
-        fs::remove_dir_all(&image)?;
-    }
-    // From the moment it has said that it is done, on.
-    power.go_on(usize::MAX)?;
-    for (number, fate) in Fate::ALL.into_iter().enumerate() {
-        let image = images.join(format!("done {number}"));
-        power.image(fate, ORDERS[number % 2], &mut chance, &image)?;
-        let rows = read(&image.join("store")).await.with_context(|| format!("{fate:?} at its end"));
-        ensure!(rows? == *expected, "{fate:?} at its end: other rows");
-        fs::remove_dir_all(&image)?;
-    }
-    Ok(whole)
-}
-
 #[test]
 fn fault_40_a_backup_killed_at_any_point_leaves_no_file_or_a_whole_one() {
     play_for(WATCHDOG, async |stage: &Stage| {
@@ -352,7 +290,7 @@ fn fault_40_a_backup_killed_at_any_point_leaves_no_file_or_a_whole_one() {
             let (mut operations, mut outcomes, mut lives) = (0, [0; 2], vec![0]);
             while let Some(survived) = lives.pop() {
                 let disk = Disk::new(stage, &preload, &folder)?;
-                let ctl = killed_ctl(stage, &desk, &disk)?;
+                let ctl = desk.ctl_on(&disk)?;
                 if operations == 0 {
                     asked(&ctl, &path).await?.expect(0)?;
                     operations = disk.seen()?;
@@ -384,19 +322,8 @@ fn fault_40_a_backup_killed_at_any_point_leaves_no_file_or_a_whole_one() {
     });
 }
 
-/// `fusionctl` as the operator, with its files on this disk.
-fn killed_ctl(stage: &Stage, desk: &Desk, disk: &Disk) -> Result<Ctl> {
-    let mut variables = disk.variables();
-    variables
-        .push(("FUSION_ENDPOINT".to_owned(), format!("http://{}", desk.served.address("grpc")?)));
-    variables.push(("FUSION_TOKEN".to_owned(), desk.operator.clone()));
-    let variables: Vec<(&str, &str)> =
-        variables.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    Ok(Ctl::with(stage, &stage.folder("home")?, &variables))
-}
-
 /// A backup, asked for until the daemon knows that the last asker has gone.
-async fn asked(ctl: &Ctl, path: &str) -> Result<Output> {
+pub(crate) async fn asked(ctl: &Ctl, path: &str) -> Result<Output> {
     for _ in 0..ASKED_MAX {
         let made = ctl.run(&["server", "backup", "create", path, "-o", "json"]).await?;
         if !made.stderr.contains("backup_under_way") {

@@ -1,6 +1,6 @@
-/* See statfs.h. */
+/* See calls.h. */
 #define _GNU_SOURCE
-#include "statfs.h"
+#include "calls.h"
 
 #include <errno.h>
 #include <linux/audit.h>
@@ -15,48 +15,57 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-/* The sixth argument of the handler's own call, by which the filter lets it through. */
-#define OWN 0x46757369u
-
-static _Atomic uint64_t *answer;
+static _Atomic uint64_t *free_space;
+static renaming renamed;
 
 #if defined(__x86_64__)
 #define RESULT(context) ((context)->uc_mcontext.gregs[REG_RAX])
-#define FIRST(context) ((context)->uc_mcontext.gregs[REG_RDI])
-#define SECOND(context) ((context)->uc_mcontext.gregs[REG_RSI])
+static const int places[] = {REG_RDI, REG_RSI, REG_RDX, REG_R10, REG_R8};
+#define ARGUMENT(context, number) ((context)->uc_mcontext.gregs[places[number]])
 #elif defined(__aarch64__)
 #define RESULT(context) ((context)->uc_mcontext.regs[0])
-#define FIRST(context) ((context)->uc_mcontext.regs[0])
-#define SECOND(context) ((context)->uc_mcontext.regs[1])
+#define ARGUMENT(context, number) ((context)->uc_mcontext.regs[number])
 #else
 #error "for x86-64 and aarch64"
 #endif
 
-static void handle(int signal, siginfo_t *info, void *given) {
-    (void)signal;
-    (void)info;
-    ucontext_t *context = given;
-    int before = errno;
-    struct statfs *space = (struct statfs *)SECOND(context);
-    long done = syscall(SYS_statfs, FIRST(context), space, 0L, 0L, 0L, (long)OWN);
-    uint64_t free_bytes = *answer;
+static long tell_space(ucontext_t *context) {
+    struct statfs *space = (struct statfs *)ARGUMENT(context, 1);
+    long done = syscall(SYS_statfs, ARGUMENT(context, 0), space, 0L, 0L, 0L, OWN);
+    uint64_t free_bytes = *free_space;
     if (!done && free_bytes) {
         uint64_t unit = (uint64_t)(space->f_frsize ? space->f_frsize : space->f_bsize);
         space->f_bavail = (free_bytes - 1) / unit;
     }
+    return done;
+}
+
+static void handle(int signal, siginfo_t *info, void *given) {
+    (void)signal;
+    ucontext_t *context = given;
+    int before = errno;
+    long done;
+    if (info->si_syscall == SYS_statfs)
+        done = tell_space(context);
+    else
+        done = renamed((int)ARGUMENT(context, 0), (const char *)ARGUMENT(context, 1),
+                       (int)ARGUMENT(context, 2), (const char *)ARGUMENT(context, 3),
+                       (unsigned)ARGUMENT(context, 4));
     RESULT(context) = done ? -errno : 0;
     errno = before;
 }
 
-int answer_statfs(_Atomic uint64_t *free_bytes) {
-    answer = free_bytes;
+int answer_calls(_Atomic uint64_t *free_bytes, renaming rename_as) {
+    free_space = free_bytes;
+    renamed = rename_as;
     struct sigaction action;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = handle;
     action.sa_flags = SA_SIGINFO | SA_RESTART;
     struct sock_filter rules[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_statfs, 0, 3),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_statfs, 1, 0),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_renameat2, 0, 3),
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[5])),
         BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, OWN, 1, 0),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
