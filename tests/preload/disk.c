@@ -48,7 +48,7 @@ struct header {
     uint64_t kind, inode, offset, ticket, bytes;
 };
 
-enum action { NOTHING = 0, KILL_BEFORE, KILL_AFTER, FAIL };
+enum action { NOTHING = 0, KILL_BEFORE, KILL_AFTER, FAIL, HOLD };
 enum operation { ON_WRITE = 1, ON_SYNC = 2, ON_NAME = 4 };
 
 /* One page shared with the test. */
@@ -161,6 +161,11 @@ static enum action turn(enum operation operation) {
         return NOTHING;
     }
     enum action action = (enum action)control->action;
+    if (action == HOLD) {
+        control->fired++;
+        while (control->action == HOLD) usleep(1000);
+        return NOTHING;
+    }
     if (!control->sticky) control->action = NOTHING;
     if (action == KILL_BEFORE) die();
     if (action == FAIL) control->fired++;

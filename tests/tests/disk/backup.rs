@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use anyhow::{Context, Result, ensure};
 use fusionchat_proto::v1::watch_response::Frame;
 use fusionchat_tests::disk::{Disk, Fault, Operation, Preload};
+use fusionchat_tests::grpc::client_id;
 use fusionchat_tests::program::Ctl;
 use fusionchat_tests::serve::fusionchatd;
 use fusionchat_tests::stage::{Stage, play_for};
@@ -26,6 +27,10 @@ const BEFORE: usize = 120;
 const MEANWHILE: usize = 60;
 /// A conversation's longest texts, so that the backup takes its time and values are split.
 const LONG: usize = 9_000;
+/// So many of them, in four bytes a character, are more than waits on the way to somebody who takes no more.
+const LONGEST: usize = 90;
+/// The part of it during which the daemon is killed.
+const TAKEN: u64 = 3;
 
 /// The other engine.
 pub(crate) fn other(engine: &str) -> &'static str {
@@ -292,6 +297,45 @@ fn faults_48_50_51_a_disk_that_fails_a_backup_or_a_restore_leaves_nothing_half()
             let error = refused(&desk.ctl_on(&disk)?, &restore, 1).await?;
             ensure!(error["code"] == "disk_full", "{error}");
             ensure!(fs::read_dir(&data)?.next().is_none(), "{engine}: something is left");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn fault_40_a_backup_whose_daemon_is_killed_leaves_no_file_and_goes_through_later() {
+    play_for(WATCHDOG, async |stage: &Stage| {
+        let Some(preload) = Preload::compile(stage)? else { return Ok(()) };
+        for engine in ENGINES {
+            let mut desk = Desk::found(stage, &preload, engine, false).await?;
+            let staff = desk.staff().await?;
+            let content = "\u{1f642}".repeat(LONG);
+            for _ in 0..LONGEST {
+                staff.reply(&client_id(), &desk.number, &content).await?;
+            }
+            let folder = stage.folder("backups")?.canonicalize()?;
+            let path = text(&folder.join("desk.backup"));
+            let disk = Disk::new(stage, &preload, &folder)?;
+            disk.arm(Operation::Write, Fault::Waits, TAKEN)?;
+            let create = ["server", "backup", "create", &path];
+            let ctl = desk.ctl_on(&disk)?;
+            let kill = async {
+                while disk.fired()? == 0 {
+                    tokio::task::yield_now().await;
+                }
+                desk.served.kill9().await?;
+                disk.disarm()
+            };
+            let (error, ()) = tokio::try_join!(refused(&ctl, &create, 9), kill)?;
+            println!("{engine}: {error}");
+            ensure!(error["code"] == "unreachable" && error["retryable"] == true, "{error}");
+            ensure!(fs::read_dir(&folder)?.next().is_none(), "{:?}", names(Path::new(&path))?);
+
+            desk.start().await?;
+            let ctl = desk.ctl()?;
+            ctl.run(&create).await?.expect(0)?;
+            ctl.run(&["server", "backup", "verify", &path]).await?.expect(0)?;
+            ensure!(names(Path::new(&path))? == ["desk.backup"], "something is left");
         }
         Ok(())
     });
