@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
+use fusionchat_tests::grpc::client_id;
 use fusionchat_tests::stage::{Stage, play};
 use futures::future::join_all;
+use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::time::{Instant, interval};
 
 use crate::desk::Desk;
 
@@ -14,6 +17,17 @@ use crate::desk::Desk;
 const SHORT: &str = "patience_ms = 200\n";
 /// How long a dripping client listens between two bytes.
 const DRIP: Duration = Duration::from_millis(5);
+/// The patience with a reader, and for how many times as long somebody reads slowly.
+const PATIENCE: Duration = Duration::from_millis(800);
+const TIMES: u32 = 5;
+/// What such a reader takes at a time, how often, and how much its system keeps for it, in bytes: some 640 KB a second.
+/// The daemon hears of 64 KB that are taken, which is eight times within its patience; of a third of all that a system keeps by
+/// itself it would not hear in time.
+const SIP_BYTES: usize = 16 * 1024;
+const SIP: Duration = Duration::from_millis(25);
+const KEPT_BYTES: u32 = 64 * 1024;
+/// Messages of the greatest length, 40 KB, on one page: more than the systems of both keep between them.
+const LONG: usize = 190;
 /// How many connect and say nothing.
 const SILENT: usize = 200;
 
@@ -101,6 +115,49 @@ fn fault_04_a_socket_without_hello_is_closed() {
         let mut socket = open_socket(&desk.base()?).await?;
         let end = receive(&mut socket).await?;
         ensure!(matches!(end, Received::Closed(4001)), "{end:?}");
+        Ok(())
+    });
+}
+
+#[test]
+fn fault_28_a_reader_who_is_slow_and_goes_on_gets_all_of_a_large_answer() {
+    play(async |stage: &Stage| {
+        let settings = format!("patience_ms = {}\n", PATIENCE.as_millis());
+        let desk = Desk::open(stage, &settings).await?;
+        let staff = desk.staff().await?;
+        let (_visitor, number) = desk.claimed(&staff).await?;
+        let content = "\u{1f642}".repeat(10_000);
+        for _ in 0..LONG {
+            staff.reply(&client_id(), &number, &content).await?;
+        }
+        let socket = TcpSocket::new_v4()?;
+        socket.set_recv_buffer_size(KEPT_BYTES)?;
+        let mut stream = socket.connect(desk.served.address("http")?.parse()?).await?;
+        let request = format!(
+            "GET /api/conversations/{number}/messages?limit=200 HTTP/1.1\r\nhost: a\r\n\
+             authorization: Bearer {}\r\nconnection: close\r\n\r\n",
+            desk.token
+        );
+        stream.write_all(request.as_bytes()).await?;
+
+        let (mut answer, mut sip) = (vec![], vec![0; SIP_BYTES]);
+        let (mut pace, began) = (interval(SIP), Instant::now());
+        while began.elapsed() < PATIENCE * TIMES {
+            pace.tick().await;
+            let count = stream.read(&mut sip).await?;
+            ensure!(count > 0, "cut after {} bytes and {:?}", answer.len(), began.elapsed());
+            answer.extend_from_slice(&sip[..count]);
+        }
+        let slowly = answer.len();
+        stream.read_to_end(&mut answer).await?;
+        println!("{slowly} of {} bytes were read slowly", answer.len());
+        let answer = String::from_utf8_lossy(&answer);
+        let (head, body) = answer.split_once("\r\n\r\n").context("a head")?;
+        ensure!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        let page: Value = serde_json::from_str(body).context("cut")?;
+        let messages = page["messages"].as_array().context("messages")?.iter();
+        let whole = messages.filter(|it| it["content"] == content.as_str()).count();
+        ensure!(whole == LONG, "{whole} of {LONG}");
         Ok(())
     });
 }
