@@ -19,7 +19,7 @@ pub const KEPT_BYTES_MAX: usize = 64 * 1024 * 1024;
 const KEPT_ROW_BYTES: usize = 128;
 
 /// How many rows are read at once: a commit may wait for one page.
-const PAGE_ROWS: u32 = 128;
+pub(super) const PAGE_ROWS: u32 = 128;
 
 /// Rows as they were; `None` where there was none.
 pub(super) type Before = BTreeMap<Key, Option<Value>>;

@@ -5,12 +5,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use proptest::collection::vec;
+use proptest::option::of;
 use proptest::prelude::{Just, ProptestConfig, Strategy, proptest};
 use proptest::prop_oneof;
+use proptest::sample::select;
 use tokio::task::JoinSet;
 
 use crate::store::conformance::{key, put, value};
-use crate::store::moment::{KEPT_BYTES_MAX, Moment};
+use crate::store::memory::MemoryEngine;
+use crate::store::moment::{Frontier, KEPT_BYTES_MAX, Moment, PAGE_ROWS};
 use crate::store::suite::{Ground, every_engine};
 use crate::store::{Batch, Engine, Key, StoreError, VALUE_BYTES_MAX, Value};
 
@@ -22,11 +25,24 @@ const KEYS: u16 = 900;
 #[derive(Clone, Debug)]
 enum Step {
     Commit(Batch),
+    /// Writes rows, or deletes those without a value, that lie so near the last one that was read.
+    Border(Vec<(Tail, Option<Value>)>),
+    /// Writes more new rows there than are read at once.
+    Crowd,
     Page,
 }
 
+/// What makes another key of a key: the first and the last ones that can follow it.
+type Tail = &'static [u8];
+const TAILS: [Tail; 4] = [&[], &[0], &[0, 0], &[0xFF]];
+
+fn with(key: &[u8], tail: Tail) -> Key {
+    [key, tail].concat().into()
+}
+
 fn keys() -> impl Strategy<Value = Key> {
-    (0..KEYS).prop_map(|number| Key::copy_from_slice(&number.to_be_bytes()))
+    let tails = prop_oneof![3 => Just(TAILS[0]), 1 => select(&TAILS[1..])];
+    (0..KEYS, tails).prop_map(|(number, tail)| with(&number.to_be_bytes(), tail))
 }
 
 fn values() -> impl Strategy<Value = Value> {
@@ -43,13 +59,44 @@ fn batches() -> impl Strategy<Value = Batch> {
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
-    vec(prop_oneof![2 => batches().prop_map(Step::Commit), 1 => Just(Step::Page)], 0..25)
+    let border = vec((select(&TAILS[..]), of(values())), 1..4);
+    let step = prop_oneof![
+        2 => batches().prop_map(Step::Commit),
+        1 => border.prop_map(Step::Border),
+        1 => Just(Step::Crowd),
+        1 => Just(Step::Page),
+    ];
+    vec(step, 0..25)
 }
 
 async fn commit(engine: &dyn Engine, model: &mut Model, batch: Batch) {
     engine.commit(batch.clone()).await.unwrap();
     model.extend(batch.put);
     batch.delete.iter().for_each(|key| drop(model.remove(key)));
+}
+
+/// The last row that was read.
+fn last(rows: &[(Key, Value)]) -> Key {
+    rows.last().map_or(Key::from_static(&[0]), |(key, _)| key.clone())
+}
+
+/// The batch that writes these rows at the border.
+fn batch_at(border: &Key, near: Vec<(Tail, Option<Value>)>) -> Batch {
+    let mut batch = Batch::default();
+    for (tail, value) in near {
+        match (with(border, tail), value) {
+            (key, Some(value)) => batch.put.push((key, value)),
+            (key, None) => batch.delete.push(key),
+        }
+    }
+    batch
+}
+
+/// The batch that writes a page and more of rows there, none of which anybody else writes.
+fn crowd_at(border: &Key) -> Batch {
+    let row = |number: u32| [border.as_ref(), &[1], &number.to_be_bytes()].concat().into();
+    let put = (0..PAGE_ROWS + 9).map(|number| (row(number), value(9, 9))).collect();
+    Batch { put, ..Batch::default() }
 }
 
 /// The rest of a reading.
@@ -73,6 +120,8 @@ async fn is_of_its_moment(filled: Vec<Batch>, steps: Vec<Step>, ground: &Ground)
     for step in steps {
         match step {
             Step::Commit(batch) => commit(&*engine, &mut model, batch).await,
+            Step::Border(near) => commit(&*engine, &mut model, batch_at(&last(&rows), near)).await,
+            Step::Crowd => commit(&*engine, &mut model, crowd_at(&last(&rows))).await,
             Step::Page => rows.extend(moment.next(&*engine).await.unwrap()),
         }
     }
@@ -159,6 +208,26 @@ async fn ends_by_itself_past_its_bound(ground: &Ground) {
     drop(moment);
     let late = engine.moment().await.err();
     assert!(matches!(late, Some(StoreError::Closed)), "{late:?}");
+}
+
+/// What has been taken of the rows handed over makes room for others: in all there are more than are kept.
+#[tokio::test]
+async fn a_reading_that_takes_what_is_kept_goes_on_past_the_bound() {
+    let name = |number: usize| key(format!("row {number:04}"));
+    let (engine, page) = (MemoryEngine::new(), PAGE_ROWS as usize);
+    let put = (0..page * 3).map(|number| (name(number), value(1, 1))).collect();
+    engine.commit(Batch { put, ..Batch::default() }).await.unwrap();
+    let (frontier, large) = (Arc::new(Frontier::default()), value(VALUE_BYTES_MAX, 1));
+    let count = KEPT_BYTES_MAX / VALUE_BYTES_MAX / 2 + 1;
+    let mut moment = frontier.begin().await.unwrap();
+    for first in [0, page, page * 2] {
+        let before = (first..first + count).map(|number| (name(number), Some(large.clone())));
+        frontier.writing(|| before.collect());
+        frontier.written();
+        let rows = moment.next(&engine).await.unwrap();
+        assert_eq!(rows.iter().filter(|(_, value)| *value == large).count(), count);
+        assert_eq!(rows.len(), page);
+    }
 }
 
 fn runtime() -> tokio::runtime::Runtime {
