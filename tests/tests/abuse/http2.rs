@@ -1,7 +1,10 @@
 //! Floods of HTTP/2 frames against the gRPC door, whose client never gets to say who it is. The HTTP door speaks
 //! HTTP/1.1 only. After each flood somebody else is served.
 
-use anyhow::{Result, ensure};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
 use fusionchat_tests::http2::{
     ENHANCE_YOUR_CALM, End, Http2, REFUSED_STREAM, call, flag, frame, kind, literal,
 };
@@ -206,6 +209,55 @@ fn fault_02_a_call_whose_body_does_not_come_is_given_up_alone() {
             .send(&frame(kind::HEADERS, flag::END_HEADERS | flag::END_STREAM, 3, &call(CALL)))
             .await?;
         http2.of_stream(3).await?;
+        Ok(())
+    });
+}
+
+/// The body of each call, and how much of it is sent before the next one has its turn.
+const BODY_BYTES: usize = 40_000;
+const TURN_BYTES: usize = 16_000;
+/// The room a connection has before the daemon gives it more.
+const ROOM_BYTES: usize = 65_535;
+/// What nobody should need.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[test]
+fn fault_26_as_many_calls_as_there_may_be_are_answered_with_their_bodies_in_turns() {
+    play(async |stage: &Stage| {
+        let limits = format!("patience_ms = {}\n", PATIENCE.as_millis());
+        let (_desk, mut http2) = hostile(stage, &limits).await?;
+        // One whole message of nothing that it may hold.
+        let mut body = vec![0xff; BODY_BYTES];
+        body[0] = 0;
+        body[1..5].copy_from_slice(&u32::try_from(BODY_BYTES - 5)?.to_be_bytes());
+        let mut turns = VecDeque::new();
+        for number in 0..STREAMS_MAX {
+            http2.send(&open(stream(number))).await?;
+            turns.push_back((stream(number), 0));
+        }
+        let (began, mut room, mut answered) = (Instant::now(), ROOM_BYTES, 0);
+        while answered < STREAMS_MAX {
+            while let Some((stream, from)) = turns.pop_front() {
+                let to = (from + TURN_BYTES).min(BODY_BYTES);
+                if room < to - from {
+                    turns.push_front((stream, from));
+                    break;
+                }
+                room -= to - from;
+                let last = if to == BODY_BYTES { flag::END_STREAM } else { 0 };
+                http2.send(&frame(kind::DATA, last, stream, &body[from..to])).await?;
+                if to < BODY_BYTES {
+                    turns.push_back((stream, to));
+                }
+            }
+            let next = http2.next().await?.context("it closed")?;
+            if next.kind == kind::WINDOW_UPDATE && next.stream == 0 {
+                room += usize::try_from(next.code())?;
+            }
+            answered += u32::from(next.kind == kind::HEADERS);
+        }
+        ensure!(began.elapsed() < PATIENCE, "it took {:?}", began.elapsed());
+        ensure!(turns.is_empty(), "{} were answered before they were sent", turns.len());
         Ok(())
     });
 }

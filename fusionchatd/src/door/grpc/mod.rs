@@ -70,6 +70,9 @@ use incoming::{CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX};
 const STREAMS_MAX: u32 = 128;
 /// The most calls of one connection that are worked on at once; the others wait for their turn.
 const CALLS_AT_ONCE: usize = 64;
+/// How much of a call's body may lie unread, as the protocol has it by itself. A connection has room for that of all its calls:
+/// else the bodies of those that wait for their turn fill it, and those whose turn it is wait for theirs.
+const UNREAD_BYTES_MAX: u32 = 64 * 1024;
 /// The most streams a client may reset before the daemon has taken them up.
 const PENDING_RESETS_MAX: usize = 20;
 /// The largest headers of a call, in bytes.
@@ -207,6 +210,8 @@ fn server(waits: Waits) -> Server {
     Server::builder()
         .max_concurrent_streams(STREAMS_MAX)
         .concurrency_limit_per_connection(CALLS_AT_ONCE)
+        .initial_stream_window_size(UNREAD_BYTES_MAX)
+        .initial_connection_window_size(UNREAD_BYTES_MAX * STREAMS_MAX)
         .http2_max_header_list_size(HEADER_BYTES_MAX)
         .http2_max_pending_accept_reset_streams(Some(PENDING_RESETS_MAX))
         .http2_max_local_error_reset_streams(Some(OWN_RESETS_MAX))
