@@ -66,7 +66,7 @@ impl fmt::Debug for RedbEngine {
 
 impl RedbEngine {
     /// Opens the data in `directory`, creating it if it is not there. That takes milliseconds, after a kill too: each
-    /// commit leaves what redb must know of its file, and of each 4 MiB one page of checksums is read.
+    /// commit leaves what redb must know of its file.
     ///
     /// # Errors
     /// `InUse`, `Unreadable` or `Corrupt`.

@@ -82,8 +82,9 @@ fn beginning(number: u32) -> [u8; BEGINNING] {
 #[derive(Debug)]
 pub(super) struct Pages {
     file: File,
-    /// All checksums, a thousandth of the file. Held for moments, never over what waits for the disk.
-    groups: RwLock<Vec<Group>>,
+    /// The checksums of the groups that were looked at; all of them are a thousandth of the file. Held for moments, never
+    /// over what waits for the disk.
+    groups: RwLock<Vec<Option<Group>>>,
 }
 
 /// The checksums of a group; zero for a page that was never written.
@@ -158,32 +159,41 @@ impl Pages {
         Ok(Self { file, groups: RwLock::default() })
     }
 
-    /// Opens a file of this layout and reads its checksums.
+    /// Opens a file of this layout.
     ///
     /// # Errors
     /// Those of the system.
     pub(super) fn open(file: File) -> io::Result<Self> {
         let pages = Self { file, groups: RwLock::default() };
-        let mut groups = Vec::new();
-        for number in 0..groups_of(pages.count()?) {
-            let mut bytes = vec![0; PAGE];
-            pages.file.read_exact_at(&mut bytes, place_of_sums(number))?;
-            let mut group = Group::new();
-            let (stored, _) = bytes.as_chunks::<SUM_BYTES>();
-            for (sum, stored) in group.sums.iter_mut().zip(stored) {
-                *sum = u32::from_be_bytes(*stored);
-            }
-            groups.push(group);
-        }
-        *pages.groups_mut() = groups;
+        let count = usize::try_from(groups_of(pages.count()?)).map_err(|_| unaligned())?;
+        pages.groups_mut().resize_with(count, || None);
         Ok(pages)
     }
 
-    fn groups(&self) -> RwLockReadGuard<'_, Vec<Group>> {
+    /// Reads the checksums of a group unless it was done before.
+    fn look_up(&self, group: usize) -> io::Result<()> {
+        if self.groups().get(group).is_none_or(Option::is_some) {
+            return Ok(());
+        }
+        let mut bytes = vec![0; PAGE];
+        self.file.read_exact_at(&mut bytes, place_of_sums(group as u64))?;
+        let mut read = Group::new();
+        let (stored, _) = bytes.as_chunks::<SUM_BYTES>();
+        for (sum, stored) in read.sums.iter_mut().zip(stored) {
+            *sum = u32::from_be_bytes(*stored);
+        }
+        // Somebody may have been quicker, and have changed them since.
+        if let Some(place) = self.groups_mut().get_mut(group) {
+            place.get_or_insert(read);
+        }
+        Ok(())
+    }
+
+    fn groups(&self) -> RwLockReadGuard<'_, Vec<Option<Group>>> {
         self.groups.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn groups_mut(&self) -> RwLockWriteGuard<'_, Vec<Group>> {
+    fn groups_mut(&self) -> RwLockWriteGuard<'_, Vec<Option<Group>>> {
         self.groups.write().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -240,7 +250,11 @@ impl Pages {
         self.file.read_exact_at(run, place)?;
         for (page, bytes) in (first..).zip(run.chunks(PAGE)) {
             let (group, slot) = slot_of(page);
-            let sum = self.groups().get(group).and_then(|group| group.sums.get(slot).copied());
+            self.look_up(group)?;
+            let sums = self.groups();
+            let group = sums.get(group).and_then(Option::as_ref);
+            let sum = group.and_then(|group| group.sums.get(slot).copied());
+            drop(sums);
             let is_sound = match sum {
                 Some(0) => bytes.iter().all(|byte| *byte == 0),
                 Some(sum) => sum == sum_of(page, bytes),
@@ -257,6 +271,7 @@ impl Pages {
     fn flush(&self) -> io::Result<()> {
         let mut sectors = Vec::new();
         for (group, number) in self.groups_mut().iter_mut().zip(0..) {
+            let Some(group) = group else { continue };
             let changed = std::mem::take(&mut group.changed);
             let all = group.sums.chunks(Group::SUMS_PER_SECTOR).zip(0_u8..);
             for (sums, sector) in all.filter(|(_, sector)| changed & (1 << sector) != 0) {
@@ -298,19 +313,20 @@ impl StorageBackend for Pages {
         let pages = len / PAGE_BYTES;
         let kept = pages.min(self.count()?);
         let count = usize::try_from(groups_of(pages)).map_err(|_| unaligned())?;
+        let (last, used) = slot_of(kept);
+        self.look_up(last)?;
         self.file.set_len((1 + pages + groups_of(pages)) * PAGE_BYTES)?;
         let mut groups = self.groups_mut();
         groups.truncate(usize::try_from(groups_of(kept)).map_err(|_| unaligned())?);
         // The pages behind those that are kept were never written, whatever was there before.
-        let (last, used) = slot_of(kept);
-        if let Some(group) = groups.get_mut(last) {
+        if let Some(Some(group)) = groups.get_mut(last) {
             for slot in used..SUMS {
                 if group.sums.get(slot).is_some_and(|sum| *sum != 0) {
                     group.set(slot, 0);
                 }
             }
         }
-        groups.resize_with(count, Group::new);
+        groups.resize_with(count, || Some(Group::new()));
         Ok(())
     }
 
@@ -328,7 +344,10 @@ impl StorageBackend for Pages {
             self.file.write_all_at(run, place)?;
             for (page, bytes) in (first..).zip(run.chunks(PAGE)) {
                 let (sum, (group, slot)) = (sum_of(page, bytes), slot_of(page));
-                self.groups_mut().get_mut(group).ok_or_else(unaligned)?.set(slot, sum);
+                self.look_up(group)?;
+                let mut groups = self.groups_mut();
+                let group = groups.get_mut(group).and_then(Option::as_mut);
+                group.ok_or_else(unaligned)?.set(slot, sum);
             }
             Ok(())
         })
