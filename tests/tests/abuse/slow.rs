@@ -18,13 +18,13 @@ const SHORT: &str = "patience_ms = 200\n";
 /// How long a dripping client listens between two bytes.
 const DRIP: Duration = Duration::from_millis(5);
 /// The patience with a reader, and for how many times as long somebody reads slowly.
-const PATIENCE: Duration = Duration::from_millis(800);
-const TIMES: u32 = 5;
-/// What such a reader takes at a time, how often, and how much its system keeps for it, in bytes: some 640 KB a second.
-/// The daemon hears of 64 KB that are taken, which is eight times within its patience; of a third of all that a system keeps by
+const PATIENCE: Duration = Duration::from_secs(2);
+const TIMES: u32 = 3;
+/// What such a reader takes at a time, how often, and how much its system keeps for it, in bytes: some 320 KB a second.
+/// The daemon hears of 64 KB that are taken, which is ten times within its patience; of a third of all that a system keeps by
 /// itself it would not hear in time.
 const SIP_BYTES: usize = 16 * 1024;
-const SIP: Duration = Duration::from_millis(25);
+const SIP: Duration = Duration::from_millis(50);
 const KEPT_BYTES: u32 = 64 * 1024;
 /// Messages of the greatest length, 40 KB, on one page: more than the systems of both keep between them.
 const LONG: usize = 190;
