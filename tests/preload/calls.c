@@ -47,10 +47,15 @@ static void handle(int signal, siginfo_t *info, void *given) {
     long done;
     if (info->si_syscall == SYS_statfs)
         done = tell_space(context);
-    else
+    else if (info->si_syscall == SYS_renameat2)
         done = renamed((int)ARGUMENT(context, 0), (const char *)ARGUMENT(context, 1),
                        (int)ARGUMENT(context, 2), (const char *)ARGUMENT(context, 3),
                        (unsigned)ARGUMENT(context, 4));
+    else {
+        /* Somebody else's filter trapped it. */
+        errno = ENOSYS;
+        done = -1;
+    }
     RESULT(context) = done ? -errno : 0;
     errno = before;
 }

@@ -1,6 +1,6 @@
-/* Stands between a program and the C library, by LD_PRELOAD, and does three things to the files
+/* Stands between a program and the C library, by LD_PRELOAD, and does four things to the files
  * below one folder: it records what happens to them, in order; it fails a write, a sync or a
- * change of names on demand; it kills the process at a named moment. The program itself has no switch for any of it.
+ * change of names on demand; it kills the process at a named moment, or holds it there. The program itself has no switch for any of it.
  * Used by the tests only; see docs/proofs.md.
  *
  * FUSION_DISK_ROOT     the folder, as realpath(3) gives it
@@ -163,7 +163,9 @@ static enum action turn(enum operation operation) {
     enum action action = (enum action)control->action;
     if (action == HOLD) {
         control->fired++;
-        while (control->action == HOLD) usleep(1000);
+        /* Until it is let go, or whoever would do that is gone. */
+        pid_t parent = getppid();
+        while (control->action == HOLD && getppid() == parent) usleep(1000);
         return NOTHING;
     }
     if (!control->sticky) control->action = NOTHING;

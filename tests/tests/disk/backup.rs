@@ -29,7 +29,7 @@ const MEANWHILE: usize = 60;
 const LONG: usize = 9_000;
 /// So many of them, in four bytes a character, are more than waits on the way to somebody who takes no more.
 const LONGEST: usize = 90;
-/// The part of it during which the daemon is killed.
+/// The change of its file during which the daemon is killed: the first one empties it.
 const TAKEN: u64 = 3;
 
 /// The other engine.

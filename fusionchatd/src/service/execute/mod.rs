@@ -42,7 +42,7 @@ pub const GROUP_COMMANDS_MAX: usize = 64;
 pub const CHUNK_COMMANDS_MAX: usize = 16;
 /// The most text of a group, in bytes.
 pub const GROUP_BYTES_MAX: usize = 256 * 1024;
-/// How often a group is decided again after its commit failed.
+/// After how many commits that met a conflict a command is refused.
 pub const GROUP_ATTEMPTS_MAX: usize = 5;
 /// The most commands of one organization that may wait; more are refused as `overloaded`.
 pub const WAITING_MAX: usize = 1024;

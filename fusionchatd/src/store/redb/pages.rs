@@ -314,7 +314,9 @@ impl StorageBackend for Pages {
         let kept = pages.min(self.count()?);
         let count = usize::try_from(groups_of(pages)).map_err(|_| unaligned())?;
         let (last, used) = slot_of(kept);
-        self.look_up(last)?;
+        if used > 0 {
+            self.look_up(last)?;
+        }
         self.file.set_len((1 + pages + groups_of(pages)) * PAGE_BYTES)?;
         let mut groups = self.groups_mut();
         groups.truncate(usize::try_from(groups_of(kept)).map_err(|_| unaligned())?);
