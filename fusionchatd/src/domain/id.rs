@@ -93,7 +93,7 @@ pub struct NotAClientId;
 
 impl fmt::Display for ClientId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        Uuid::from_bytes(self.0).simple().fmt(f)
     }
 }
 

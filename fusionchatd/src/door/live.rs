@@ -4,6 +4,7 @@
 
 mod frame;
 mod guard;
+mod hello;
 mod socket;
 mod wire;
 

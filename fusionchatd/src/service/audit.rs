@@ -189,7 +189,7 @@ async fn named(rows: &Rows<'_>, entry: Entry) -> Result<EntryView, Error> {
     );
     let other = if about_user { entry.subject } else { entry.other };
     Ok(EntryView {
-        actor_name: view::actor_name(rows, &entry.actor).await?,
+        actor_name: view::actor_name(rows, None, &entry.actor).await?,
         number: number.or(entry.number.filter(|_| entry.kind == EntryKind::ConversationStarted)),
         other_name: rows.user_label(other.map(UserId)).await?,
         entry,

@@ -157,6 +157,11 @@ impl Channel {
         self.bell.notify_waiters();
     }
 
+    /// The last position published here; 0 if nothing was yet.
+    pub(super) fn position(&self) -> u64 {
+        self.lock().position
+    }
+
     /// The changes after `position` without a gap, or none if they are no longer all here.
     pub(super) fn recent_after(&self, position: u64, limit: usize) -> Option<Vec<Arc<Change>>> {
         let recent = &self.lock().recent;

@@ -232,7 +232,7 @@ impl Service {
         };
         let mut page = MessagePage { messages: Vec::new(), notes: Vec::new(), more };
         for message in found {
-            page.messages.push(view::message(&rows, message).await?);
+            page.messages.push(view::message(&rows, None, message).await?);
         }
         for note in notes {
             page.notes.push(view::note(&rows, note).await?);
@@ -283,7 +283,7 @@ impl Service {
         let message = rows.message(id, seq).await?.ok_or_else(Error::not_found)?;
         let header = rows.conversation(id).await?.ok_or_else(Error::not_found)?;
         Ok(Posted {
-            message: view::message(&rows, message).await?,
+            message: view::message(&rows, None, message).await?,
             conversation: view::conversation(&rows, header).await?,
         })
     }

@@ -70,8 +70,6 @@ mod settle_test;
 #[cfg(test)]
 mod stream_test;
 #[cfg(test)]
-mod subscribe_test;
-#[cfg(test)]
 mod timer_test;
 #[cfg(test)]
 mod user_test;

@@ -41,6 +41,7 @@ fn visitor_hears(watcher: &mut VisitorWatcher) -> Vec<String> {
     let mut heard = Vec::new();
     while let Some(signal) = unconstrained(watcher.next()).now_or_never() {
         match signal.expect("a signal") {
+            VisitorSignal::Message(change) => heard.extend(change.message.as_ref().map(line)),
             VisitorSignal::Messages(views) => heard.extend(views.iter().map(line)),
             VisitorSignal::Status(_) => {}
             VisitorSignal::Ephemeral(signal) => heard.push(of(&signal)),
@@ -204,7 +205,7 @@ async fn the_journal_comes_first_to_whoever_waits() {
             asked.rig.say(&asked.guest, "and?").await;
             asked.answer().await.say("It").await.expect("told");
             let signal = for_visitor.await.expect("a signal");
-            assert!(matches!(signal, VisitorSignal::Messages(_)), "{seq}: {signal:?}");
+            assert!(matches!(signal, VisitorSignal::Message(_)), "{seq}: {signal:?}");
             let signal = for_staff.await.expect("a signal");
             assert!(matches!(signal, Signal::Change(_)), "{seq}: {signal:?}");
         }
@@ -306,7 +307,9 @@ async fn a_part_that_was_shed_ends_the_parts() {
     }
     let mut next = async || match visitor.next().await.expect("a signal") {
         VisitorSignal::Ephemeral(signal) => signal,
-        other @ (VisitorSignal::Messages(_) | VisitorSignal::Status(_)) => panic!("{other:?}"),
+        other @ (VisitorSignal::Message(_)
+        | VisitorSignal::Messages(_)
+        | VisitorSignal::Status(_)) => panic!("{other:?}"),
     };
     let first = next().await;
     let second = next().await;

@@ -1,20 +1,25 @@
 //! Rows with the names a reader needs, resolved once for every door: a conversation with its inbox's name, a
 //! message with its sender's. Names are looked up when they are shown and never stand in the journal.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
 
 use crate::domain::conversation::Conversation;
 use crate::domain::entry::{ActorKind, ActorRef, Entry, EntryKind};
 use crate::domain::escalation::Escalation;
 use crate::domain::event::{Content, Event};
-use crate::domain::id::{EscalationId, OrganizationId, UserId};
+use crate::domain::id::{ConversationId, EscalationId, OrganizationId, UserId};
 use crate::domain::message::{Message, Note, SenderType};
 use crate::domain::user::User;
 use crate::store::{Key, table};
 
 use super::error::Error;
 use super::rows::Rows;
+
+/// How many views of conversations a reader far behind keeps, but for those of its last page.
+const MET_MAX: usize = 256;
 
 /// A conversation and the names in it.
 #[derive(Clone, Debug)]
@@ -33,6 +38,19 @@ pub struct ConversationView {
     pub previous: Option<u64>,
     /// The live escalation.
     pub escalation: Option<EscalationView>,
+}
+
+impl ConversationView {
+    /// The name of a user whom the conversation names.
+    fn name_of(&self, user: UserId) -> Option<&str> {
+        let header = &self.header;
+        let named = [
+            (Some(header.visitor), &self.visitor_name),
+            (header.assignee, &self.assignee_name),
+            (header.last_agent, &self.preferred_name),
+        ];
+        named.into_iter().find_map(|(id, name)| (id == Some(user)).then_some(name.as_str()))
+    }
 }
 
 /// An escalation and who asked for it.
@@ -90,6 +108,8 @@ pub struct Change {
     pub escalation: Option<EscalationView>,
     /// The user it changed.
     pub user: Option<User>,
+    /// The message as a door writes it to visitors: made for the first of their tabs, written to all.
+    pub frame: OnceLock<Bytes>,
 }
 
 /// The names of a conversation.
@@ -127,20 +147,36 @@ pub(super) async fn escalation(
     escalation: Escalation,
     number: u64,
 ) -> Result<EscalationView, Error> {
-    let by_name = actor_name(rows, &escalation.by).await?;
+    let by_name = actor_name(rows, None, &escalation.by).await?;
     let to_name = rows.user_label(escalation.to).await?;
     Ok(EscalationView { escalation, number, by_name, to_name })
 }
 
-/// The names of a message.
-pub(super) async fn message(rows: &Rows<'_>, mut message: Message) -> Result<MessageView, Error> {
-    let sender_name = rows.user_label(message.sender).await?;
+/// The name of a user, whom the conversation may name already.
+async fn label(
+    rows: &Rows<'_>,
+    within: Option<&ConversationView>,
+    user: Option<UserId>,
+) -> Result<String, Error> {
+    match user.and_then(|user| within?.name_of(user)) {
+        Some(name) => Ok(name.to_owned()),
+        None => rows.user_label(user).await,
+    }
+}
+
+/// The names of a message; `within` is its conversation, if that is at hand.
+pub(super) async fn message(
+    rows: &Rows<'_>,
+    within: Option<&ConversationView>,
+    mut message: Message,
+) -> Result<MessageView, Error> {
+    let sender_name = label(rows, within, message.sender).await?;
     if let Some(line) = &mut message.system {
         for (name, value) in &mut line.params {
             if name == "user" {
                 let user = value.parse::<UserId>().ok();
                 "name".clone_into(name);
-                *value = rows.user_label(user).await?;
+                *value = label(rows, within, user).await?;
             }
         }
     }
@@ -154,9 +190,15 @@ pub(super) async fn note(rows: &Rows<'_>, note: Note) -> Result<NoteView, Error>
 }
 
 /// The name of an actor.
-pub(super) async fn actor_name(rows: &Rows<'_>, actor: &ActorRef) -> Result<String, Error> {
+pub(super) async fn actor_name(
+    rows: &Rows<'_>,
+    within: Option<&ConversationView>,
+    actor: &ActorRef,
+) -> Result<String, Error> {
     match actor.kind {
-        ActorKind::Visitor | ActorKind::Agent | ActorKind::Key => rows.user_label(actor.user).await,
+        ActorKind::Visitor | ActorKind::Agent | ActorKind::Key => {
+            label(rows, within, actor.user).await
+        }
         ActorKind::Assistant | ActorKind::Operator | ActorKind::System => Ok(String::new()),
     }
 }
@@ -193,38 +235,68 @@ pub(super) async fn of_event(rows: &Rows<'_>, event: &Event) -> Result<Change, E
     assemble(rows, event.entry.clone(), parts).await
 }
 
-/// The changes that entries of the journal were, with their rows as they are now.
+/// The views that a reader far behind has met on earlier pages: it meets most of them again on the next.
+#[derive(Debug, Default)]
+pub(super) struct Met(HashMap<ConversationId, Arc<ConversationView>>);
+
+impl Met {
+    /// The view for an entry, unless the entry may have changed it since.
+    fn of(&self, entry: &Entry) -> Option<&Arc<ConversationView>> {
+        let view = self.0.get(&entry.conversation?)?;
+        (entry.position <= view.header.position).then_some(view)
+    }
+
+    /// Forgets what changes have made stale. One outside of conversations may have changed any name.
+    pub(super) fn forget(&mut self, changes: &[Arc<Change>]) {
+        for change in changes {
+            match change.entry.conversation {
+                Some(id) => drop(self.0.remove(&id)),
+                None => self.0.clear(),
+            }
+        }
+    }
+}
+
+/// The changes that entries of the journal were, with their rows as they are now or were when their conversation was met.
 pub(super) async fn of_entries(
     rows: &mut Rows<'_>,
     entries: Vec<Entry>,
+    met: &mut Met,
 ) -> Result<Vec<Change>, Error> {
-    let keys = entries.iter().flat_map(|entry| keys_of(rows.organization(), entry)).collect();
+    if met.0.len() > MET_MAX {
+        met.0.clear();
+    }
+    let keys = entries.iter().flat_map(|entry| keys_of(rows.organization(), entry, met)).collect();
     rows.load(keys).await?;
+    let new = entries.iter().filter(|it| met.of(it).is_none()).filter_map(|it| it.conversation);
     let mut headers = Vec::new();
-    for id in entries.iter().filter_map(|it| it.conversation).collect::<BTreeSet<_>>() {
+    for id in new.collect::<BTreeSet<_>>() {
+        met.0.remove(&id);
         headers.extend(rows.conversation(id).await?);
     }
     let around = headers.iter().flat_map(|it| keys_around(rows.organization(), it)).collect();
     rows.load(around).await?;
-    // Each as it is now, so the same for all its entries.
-    let mut conversations = BTreeMap::new();
     for header in headers {
-        conversations.insert(header.id, Arc::new(conversation(rows, header).await?));
+        met.0.insert(header.id, Arc::new(conversation(rows, header).await?));
     }
     let mut changes = Vec::with_capacity(entries.len());
     for entry in entries {
-        let view = entry.conversation.and_then(|id| conversations.get(&id)).cloned();
+        let view = entry.conversation.and_then(|id| met.0.get(&id)).cloned();
         changes.push(of_entry(rows, entry, view).await?);
     }
     Ok(changes)
 }
 
-/// The rows that an entry names.
-fn keys_of(organization: OrganizationId, entry: &Entry) -> Vec<Key> {
+/// The rows that an entry names, but for those whose view was met.
+fn keys_of(organization: OrganizationId, entry: &Entry, met: &Met) -> Vec<Key> {
+    let view = met.of(entry);
+    let actor = entry.actor.user.filter(|it| view.is_none_or(|view| view.name_of(*it).is_none()));
     let mut keys: Vec<Key> =
-        entry.actor.user.map(|user| table::user(organization, user)).into_iter().collect();
+        actor.map(|user| table::user(organization, user)).into_iter().collect();
     if let Some(id) = entry.conversation {
-        keys.push(table::conversation(organization, id));
+        if view.is_none() {
+            keys.push(table::conversation(organization, id));
+        }
         keys.extend(entry.seq.map(|seq| table::message(organization, id, seq)));
         if entry.kind == EntryKind::NoteAdded {
             keys.push(table::note(organization, id, entry.position));
@@ -327,11 +399,11 @@ async fn assemble(rows: &Rows<'_>, entry: Entry, parts: Parts) -> Result<Change,
         | EntryKind::ConversationDeleted
         | EntryKind::Linked => None,
     };
+    let within = parts.conversation.as_deref();
     Ok(Change {
-        actor_name: actor_name(rows, &entry.actor).await?,
-        conversation: parts.conversation,
+        actor_name: actor_name(rows, within, &entry.actor).await?,
         message: match parts.message {
-            Some(row) => Some(message(rows, row).await?),
+            Some(row) => Some(message(rows, within, row).await?),
             None => None,
         },
         note: match parts.note {
@@ -343,6 +415,8 @@ async fn assemble(rows: &Rows<'_>, entry: Entry, parts: Parts) -> Result<Change,
             None => None,
         },
         user,
+        frame: OnceLock::new(),
+        conversation: parts.conversation,
         entry,
     })
 }

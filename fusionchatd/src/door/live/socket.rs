@@ -3,14 +3,16 @@
 //! visitor's frames are done one after another, each answered before the next is read: a client
 //! that does not wait is slowed, not buffered.
 
-use std::pin::Pin;
-use std::sync::Arc;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, OnceLock};
 
+use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
+use tokio_util::sync::WaitForCancellationFuture;
 
-use crate::domain::id::{ConversationId, InboxId};
+use crate::domain::id::ConversationId;
 use crate::domain::name;
 use crate::domain::turn::awaits_assistant;
 use crate::door::http::call::parse_client_id;
@@ -19,14 +21,14 @@ use crate::door::http::wire::conversation::VisitorConversation;
 use crate::door::http::wire::message::MessageJson;
 use crate::door::http::{Door, Peer, problem};
 use crate::door::status::{self, CLOSE_RESTART, CLOSE_SESSION_ENDED};
-use crate::service::Service;
 use crate::service::error::Error;
 use crate::service::status::Connected;
 use crate::service::subscribe::{VisitorSignal, VisitorWatcher};
 use crate::service::view::{ConversationView, MessageView};
-use crate::service::visitor::{Guest, Welcome, assistant_word};
+use crate::service::visitor::Guest;
 
-use super::frame::{self, Act, FromVisitor, InboxFrame, ToVisitor};
+use super::frame::{self, Act, FromVisitor, ToVisitor};
+use super::hello::{admit, look, resumed, say_welcome};
 use super::wire::{End, POLICY, Wire, end_of_hello};
 
 /// How many messages a client without a cursor gets.
@@ -144,8 +146,11 @@ impl Visitor {
     }
 
     async fn converse(&mut self, wire: &mut Wire) -> End {
+        let stop = self.door.stop.clone();
+        // One for all steps: to be told of it anew at each would take a lock that all sockets share.
+        let mut stopped = pin!(stop.cancelled());
         loop {
-            if let Err(end) = self.step(wire).await {
+            if let Err(end) = self.step(wire, stopped.as_mut()).await {
                 return end;
             }
         }
@@ -153,13 +158,17 @@ impl Visitor {
 
     /// Waits for one thing and does it. What is waited for may be dropped at any time; what is done
     /// may not.
-    async fn step(&mut self, wire: &mut Wire) -> Result<(), End> {
+    async fn step(
+        &mut self,
+        wire: &mut Wire,
+        stopped: Pin<&mut WaitForCancellationFuture<'_>>,
+    ) -> Result<(), End> {
         if self.replay_to.is_some_and(|last| self.seq >= last) {
             self.replay_to = None;
             Box::pin(wire.send(&ToVisitor::Live { last_seq: self.seq })).await?;
         }
         let came = tokio::select! {
-            () = self.door.stop.cancelled() => Came::Stop,
+            () = stopped => Came::Stop,
             text = wire.read() => Came::Frame(text?),
             signal = self.watcher.next() => Came::Signal(signal),
             _ = self.grants.changed() => Came::Rights,
@@ -307,9 +316,13 @@ impl Visitor {
     /// Tells the visitor what has happened.
     async fn tell(&mut self, wire: &mut Wire, signal: VisitorSignal) -> Result<(), End> {
         match signal {
+            VisitorSignal::Message(change) => match &change.message {
+                Some(view) => self.tell_message(wire, view, Some(&change.frame)).await,
+                None => Ok(()),
+            },
             VisitorSignal::Messages(views) => {
                 for view in &views {
-                    self.tell_message(wire, view).await?;
+                    self.tell_message(wire, view, None).await?;
                 }
                 Ok(())
             }
@@ -324,7 +337,13 @@ impl Visitor {
         }
     }
 
-    async fn tell_message(&mut self, wire: &mut Wire, view: &MessageView) -> Result<(), End> {
+    /// Shows a message; what is written is `made` already, or is made now and kept there.
+    async fn tell_message(
+        &mut self,
+        wire: &mut Wire,
+        view: &MessageView,
+        made: Option<&OnceLock<Bytes>>,
+    ) -> Result<(), End> {
         let conversation = view.message.conversation;
         if self.conversation.is_some_and(|known| known != conversation) {
             // Another tab has begun a new one: what was to be replayed is history.
@@ -333,9 +352,14 @@ impl Visitor {
         }
         self.conversation = Some(conversation);
         let settings = self.door.service.settings();
-        let public_url = &settings.public_url;
-        let message = MessageJson::new(view, public_url, Audience::Visitor);
-        wire.send(&ToVisitor::Message(message)).await?;
+        let frame = || {
+            let public_url = &settings.public_url;
+            ToVisitor::Message(MessageJson::new(view, public_url, Audience::Visitor))
+        };
+        match made {
+            Some(made) => wire.send_made(made, frame).await?,
+            None => wire.send(&frame()).await?,
+        }
         self.seq = view.message.seq;
         Ok(())
     }
@@ -376,72 +400,6 @@ enum Came {
     Signal(Result<VisitorSignal, Error>),
     Rights,
     Tick,
-}
-
-async fn admit(
-    service: &Arc<Service>,
-    inbox: &str,
-    origin: &str,
-    session: Option<&str>,
-) -> Result<Welcome, Error> {
-    let inbox = inbox.parse::<InboxId>().map_err(|_| Error::not_found())?;
-    let welcome = service.welcome(inbox, origin, session).await?;
-    // A session made this moment has said no hello before; counting it would only fill the map.
-    if session.is_some() {
-        service.limiter().hello(welcome.guest.claims.session.0)?;
-    }
-    Ok(welcome)
-}
-
-/// Reads what the welcome says. A session that was continued is checked once more, now that its end
-/// would wake us.
-async fn look(
-    service: &Arc<Service>,
-    guest: &Guest,
-    continued: bool,
-) -> Result<(Option<ConversationView>, bool), Error> {
-    if continued {
-        service.check_visitor(&guest.claims).await?;
-    }
-    let conversation = service.current_conversation(&guest.actor()).await?;
-    Ok((conversation, service.is_staffed_for(&guest.actor()).await?))
-}
-
-/// Where a client goes on, if its cursor is one of this conversation.
-fn resumed(
-    service: &Service,
-    conversation: Option<&ConversationView>,
-    resume: &serde_json::Value,
-) -> Option<u64> {
-    let header = &conversation?.header;
-    let (conversation, epoch, seq) = frame::cursor(resume)?;
-    let known = conversation == header.id && epoch == service.epoch() && seq <= header.last_seq;
-    known.then_some(seq)
-}
-
-async fn say_welcome(
-    wire: &mut Wire,
-    service: &Service,
-    welcome: &Welcome,
-    conversation: Option<&ConversationView>,
-    staffed: bool,
-) -> Result<(), End> {
-    let inbox = InboxFrame {
-        id: welcome.inbox.id.to_string(),
-        name: &welcome.inbox.name,
-        locale: &welcome.inbox.locale,
-        assistant: assistant_word(welcome.inbox.assistant),
-        staffed,
-    };
-    wire.send(&ToVisitor::Welcome {
-        session: &welcome.token,
-        expires_at: welcome.guest.claims.expires_at,
-        epoch: service.epoch().to_string(),
-        organization: &welcome.organization.name,
-        inbox,
-        conversation: conversation.map(VisitorConversation::from),
-    })
-    .await
 }
 
 async fn send_error(wire: &mut Wire, error: &Error, id: Option<&str>) -> Result<(), End> {

@@ -2,6 +2,7 @@
 //! most one frame waits to be written: whoever sends waits for it.
 
 use std::future::poll_fn;
+use std::sync::OnceLock;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -58,6 +59,9 @@ const TOO_LARGE: End = End::Close(1009, "a message has at most 64 KiB");
 /// A reader that does not read.
 const TOO_SLOW: End =
     End::Close(crate::door::status::CLOSE_SLOW, "read faster, come back with resume");
+
+/// A frame that cannot be written down.
+const INTERNAL: End = End::Close(1011, "internal");
 
 /// The origin or inbox may not be used.
 const REFUSED: End = End::Close(CLOSE_REFUSED, "origin or inbox refused");
@@ -148,20 +152,33 @@ impl Wire {
 
     /// Writes a frame, or gives up on a reader that does not take it.
     pub(super) async fn send(&mut self, frame: &ToVisitor<'_>) -> Result<(), End> {
-        let Ok(text) = serde_json::to_string(frame) else {
-            return Err(End::Close(1011, "internal"));
+        self.write(Message::Text(text_of(frame)?)).await
+    }
+
+    /// Writes a frame that many sockets write; whoever comes first makes it for all.
+    pub(super) async fn send_made<'a>(
+        &mut self,
+        made: &OnceLock<Bytes>,
+        frame: impl FnOnce() -> ToVisitor<'a>,
+    ) -> Result<(), End> {
+        let text = match made.get() {
+            Some(made) => Utf8Bytes::try_from(made.clone()).map_err(|_| INTERNAL)?,
+            None => {
+                let text = text_of(&frame())?;
+                // Another socket may have come first, with the same.
+                let _ = made.set(text.clone().into());
+                text
+            }
         };
-        self.write(Message::text(text)).await
+        self.write(Message::Text(text)).await
     }
 
     /// Writes a frame if the other end takes it at once; false if not. Nobody is slow because of what may be left out.
     pub(super) async fn offer(&mut self, frame: &ToVisitor<'_>) -> Result<bool, End> {
-        let Ok(text) = serde_json::to_string(frame) else {
-            return Err(End::Close(1011, "internal"));
-        };
+        let text = text_of(frame)?;
         let ready = poll_fn(|context| Poll::Ready(self.poll_room(context))).await;
         if ready.map_err(|_| End::Gone)? {
-            let written = self.socket.start_send_unpin(Message::text(text));
+            let written = self.socket.start_send_unpin(Message::Text(text));
             written.map_err(|_| End::Gone)?;
             self.owing = true;
             return Ok(true);
@@ -217,6 +234,10 @@ impl Wire {
         // A reader that does not even take this has been told enough.
         let _ = tokio::time::timeout(self.close_timeout, goodbye).await;
     }
+}
+
+fn text_of(frame: &ToVisitor<'_>) -> Result<Utf8Bytes, End> {
+    serde_json::to_string(frame).map(Utf8Bytes::from).map_err(|_| INTERNAL)
 }
 
 /// How a socket ends after an error of the library.

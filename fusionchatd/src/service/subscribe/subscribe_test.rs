@@ -10,13 +10,15 @@ use uuid::Uuid;
 use crate::domain::conversation::REOPEN_MS;
 use crate::domain::entry::EntryKind;
 use crate::domain::id::ConversationId;
+use crate::service::Service;
+use crate::service::ephemeral::Ephemeral;
+use crate::service::rig::{Desk, Rig, code, fresh, serve};
+use crate::service::subscribe::{
+    Cursor, Signal, Subscribed, VisitorSignal, VisitorWatcher, Watcher,
+};
+use crate::service::user::EditUser;
+use crate::service::view::{Change, MessageView};
 use crate::store::Engine as _;
-
-use super::Service;
-use super::ephemeral::Ephemeral;
-use super::rig::{Desk, Rig, code, fresh};
-use super::subscribe::{Cursor, Signal, Subscribed, VisitorSignal, VisitorWatcher, Watcher};
-use super::view::Change;
 
 const SOON: Duration = Duration::from_secs(60);
 
@@ -169,7 +171,8 @@ async fn a_write_at_any_step_of_a_reading_is_heard() {
         }
         rig.say(&guest, "more").await;
         let heard = timeout(SOON, next).await.unwrap_or_else(|_| panic!("asleep after {steps}"));
-        assert!(matches!(heard.expect("a signal"), VisitorSignal::Messages(_)));
+        let heard = heard.expect("a signal");
+        assert!(matches!(heard, VisitorSignal::Messages(_) | VisitorSignal::Message(_)));
     }
 }
 
@@ -236,7 +239,7 @@ async fn a_visitor_hears_messages_before_what_they_changed() {
     while heard.len() < 2 {
         match watcher.next().await.expect("a signal") {
             VisitorSignal::Messages(messages) => {
-                let shown = |it: &super::view::MessageView| {
+                let shown = |it: &MessageView| {
                     let code = it.message.system.as_ref().map(|it| it.code.clone());
                     code.unwrap_or_else(|| it.message.content.clone())
                 };
@@ -245,7 +248,7 @@ async fn a_visitor_hears_messages_before_what_they_changed() {
             VisitorSignal::Status(view) => {
                 heard.push(format!("{} {}", view.assignee_name, view.header.staff_mark));
             }
-            VisitorSignal::Ephemeral(_) => {}
+            VisitorSignal::Message(_) | VisitorSignal::Ephemeral(_) => {}
         }
     }
     assert_eq!(heard, ["hello, claimed, hi", "A 3"]);
@@ -398,10 +401,9 @@ async fn live_tabs_are_told_without_reading_the_store() {
     rig.gate.close().await.expect("closed");
     for tab in &mut tabs {
         let heard = timeout(SOON, tab.next()).await.expect("heard").expect("without the store");
-        let VisitorSignal::Messages(messages) = heard else { panic!("{heard:?}") };
-        let told: Vec<_> =
-            messages.iter().map(|it| (it.message.seq, it.message.content.as_str())).collect();
-        assert_eq!(told, [(2, "two")]);
+        let VisitorSignal::Message(change) = heard else { panic!("{heard:?}") };
+        let told = change.message.as_ref().map(|it| (it.message.seq, it.message.content.as_str()));
+        assert_eq!(told, Some((2, "two")));
     }
     // Whoever was not there at that moment has to read.
     let mut late = rig.service.watch_visitor(&guest.actor(), None, 0).expect("watching");
@@ -424,4 +426,44 @@ async fn a_tab_that_was_busy_does_not_miss_a_new_conversation() {
     let heard = timeout(SOON, tab.next()).await.expect("heard").expect("a signal");
     let VisitorSignal::Messages(messages) = heard else { panic!("{heard:?}") };
     assert_eq!(messages[0].message.conversation, new);
+}
+
+#[tokio::test]
+async fn who_reads_on_from_far_behind_is_never_shown_a_conversation_as_it_was_before() {
+    let rig = Rig::new().await;
+    let guest = rig.guest().await;
+    let (id, _) = rig.say(&guest, "hello").await;
+    rig.service.wish_for_person(&guest.actor(), None, None).await.expect("wished");
+    let text = id.to_string();
+    rig.service.claim(&rig.desk.a, None, &text, None, false).await.expect("claimed");
+    for n in 0..450 {
+        note(&rig.service, &rig.desk, id, format!("note {n}")).await;
+    }
+    let start = Cursor { epoch: rig.service.epoch(), position: 0 };
+    let mut watcher = live(watch(&rig.service, &rig.desk, Some(start)).await);
+    let behind = rig.journal().await.len();
+    let mut names = Vec::new();
+    // A page lies ready and the next is being read when names and headers change.
+    for number in 0..behind + 3 {
+        if number == 50 {
+            let edit = EditUser { name: Some("Anna".to_owned()), ..EditUser::default() };
+            rig.service.edit_user(&rig.desk.admin, None, "A", edit).await.expect("renamed");
+            rig.say(&guest, "still there?").await;
+        }
+        if number == 250 {
+            // On disk, but nobody here has heard of it yet.
+            let other = serve(&rig.gate, &rig.now, rig.service.settings().limits.clone()).await;
+            let said = other.guest_message(&guest, fresh(), "hello?".to_owned(), None).await;
+            said.expect("said");
+        }
+        let change = timeout(SOON, change(&mut watcher)).await.expect("heard");
+        assert_eq!(change.entry.position, number as u64 + 1);
+        if let Some(view) = &change.conversation {
+            assert!(view.header.position >= change.entry.position, "{:?}", change.entry);
+            names.push((number, view.assignee_name.clone()));
+        }
+    }
+    assert!(names.iter().any(|(_, name)| name == "A"));
+    let late = names.iter().filter(|(number, _)| *number >= 350);
+    assert!(late.clone().all(|(_, name)| name == "Anna"), "{:?}", late.collect::<Vec<_>>());
 }

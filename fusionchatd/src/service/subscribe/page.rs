@@ -1,0 +1,152 @@
+//! How much is read at once for a reader, and a page ahead of one who is far behind.
+
+use std::sync::Arc;
+
+use tokio::task::JoinSet;
+
+use crate::domain::id::OrganizationId;
+use crate::service::Service;
+use crate::service::channel::{Channel, text_bytes};
+use crate::service::error::Error;
+use crate::service::hub::Seat;
+use crate::service::rows::Rows;
+use crate::service::view::{self, Change, Met};
+
+/// How many entries are read at once.
+pub(super) const READ_AT_ONCE: u32 = 100;
+/// How much text a reader keeps that it has not handed out, in bytes, and as much again of the page read ahead; a
+/// single message is always kept.
+const KEPT_BYTES_MAX: usize = 64 * 1024;
+
+/// Reads the journal on for one reader: the next page while it hands out the last.
+#[derive(Debug, Default)]
+pub(super) struct Ahead {
+    page: Page,
+    met: Met,
+    /// The position published when `met` was last looked through.
+    published: u64,
+    /// At most one page, which is forgotten with the reader.
+    reading: JoinSet<Result<Read, Error>>,
+}
+
+/// A page that was read.
+#[derive(Debug)]
+struct Read {
+    changes: Vec<Arc<Change>>,
+    /// Whether there may be more behind it.
+    more: bool,
+    page: Page,
+    met: Met,
+}
+
+impl Ahead {
+    /// The changes after `position`. Safe to drop and call again.
+    pub(super) async fn after(
+        &mut self,
+        position: u64,
+        seat: &Seat,
+        organization: OrganizationId,
+    ) -> Result<Vec<Arc<Change>>, Error> {
+        let read = match self.reading.join_next().await {
+            Some(read) => read.map_err(Error::internal)??,
+            None => self.read(position, seat, organization).await?,
+        };
+        self.page = read.page;
+        if let Some(last) = read.changes.last().filter(|_| read.more) {
+            self.met = read.met;
+            let next = self.read(last.entry.position, seat, organization);
+            self.reading.spawn(next);
+        }
+        Ok(read.changes)
+    }
+
+    fn read(
+        &mut self,
+        position: u64,
+        seat: &Seat,
+        organization: OrganizationId,
+    ) -> impl Future<Output = Result<Read, Error>> + use<> {
+        self.forget_stale(seat.channel());
+        let met = std::mem::take(&mut self.met);
+        read(Arc::clone(seat.service()), organization, position, self.page, met)
+    }
+
+    /// Forgets the views that have changed since they were met.
+    fn forget_stale(&mut self, channel: &Channel) {
+        let published = channel.position();
+        if published == self.published {
+            return;
+        }
+        match channel.recent_after(self.published, usize::MAX) {
+            Some(changes) => self.met.forget(&changes),
+            None => self.met = Met::default(),
+        }
+        self.published = published;
+    }
+}
+
+async fn read(
+    service: Arc<Service>,
+    organization: OrganizationId,
+    position: u64,
+    mut page: Page,
+    mut met: Met,
+) -> Result<Read, Error> {
+    let mut rows = Rows::new(service.engine.as_ref(), organization);
+    let entries = rows.entries(position + 1, page.0).await?;
+    let full = entries.len() >= page.0 as usize;
+    let changes = view::of_entries(&mut rows, entries, &mut met).await?;
+    let kept = page.keep(changes.iter().map(text_bytes));
+    let more = full || kept < changes.len();
+    let changes = changes.into_iter().take(kept).map(Arc::new).collect();
+    Ok(Read { changes, more, page, met })
+}
+
+/// How many rows are read at once: fewer where their texts are long.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Page(pub(super) u32);
+
+impl Default for Page {
+    fn default() -> Self {
+        Self(READ_AT_ONCE)
+    }
+}
+
+impl Page {
+    /// How many of texts that were read are kept, at least one; what is left is read again when there is room for it.
+    pub(super) fn keep(&mut self, lengths: impl ExactSizeIterator<Item = usize>) -> usize {
+        let read = lengths.len();
+        let sums = lengths.scan(0, |sum: &mut usize, length| {
+            *sum += length;
+            Some(*sum)
+        });
+        let kept = sums.take_while(|sum| *sum <= KEPT_BYTES_MAX).count().max(1);
+        let fitting = u32::try_from(kept).unwrap_or(READ_AT_ONCE);
+        self.0 = if kept < read { fitting } else { self.0.saturating_mul(2).min(READ_AT_ONCE) };
+        kept
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fault_28_a_reader_keeps_little_that_it_has_not_handed_out() {
+        for (lengths, kept, next) in [
+            (vec![], 1, 100),
+            (vec![300; 100], 100, 100),
+            (vec![40_000; 100], 1, 1),
+            (vec![20_000; 100], 3, 3),
+            (vec![1_000_000, 1], 1, 1),
+            (vec![1_000_000], 1, 100),
+        ] {
+            let mut page = Page::default();
+            assert_eq!(page.keep(lengths.iter().copied()), kept, "{lengths:?}");
+            assert_eq!(page.0, next, "{lengths:?}");
+        }
+        let mut page = Page(3);
+        page.keep([300; 3].into_iter());
+        assert_eq!(page.0, 6, "more again once they are short");
+    }
+}
