@@ -30,7 +30,9 @@ use super::settle::Settling;
 const AT_ONCE: usize = 1_024;
 /// How many of one organization: a model that hangs holds up its own organization only.
 const AT_ONCE_EACH: usize = 32;
-/// How many entries are read at once.
+/// How many entries are read at first, as there are seldom more: so few are read without another thread.
+const READ_FIRST: u32 = 16;
+/// How many are read at once after that.
 const READ_AT_ONCE: u32 = 200;
 /// How often a thought is thought again when the conversation has moved on meanwhile. Another entry is then on its
 /// way, so giving up strands nothing.
@@ -170,15 +172,16 @@ impl Worker {
             self.progress.insert(organization, progress);
         }
         let Some(progress) = self.progress.get_mut(&organization) else { return Ok(()) };
+        let mut limit = READ_FIRST;
         loop {
             let own = self.waiting.range((organization, 0)..=(organization, u64::MAX));
             if own.count() >= WAITING_EACH || self.waiting.len() >= WAITING_MAX {
                 self.behind.insert(organization);
                 return Ok(());
             }
-            let entries =
-                self.service.entries_after(organization, progress.read, READ_AT_ONCE).await?;
+            let entries = self.service.entries_after(organization, progress.read, limit).await?;
             let Some(last) = entries.last().map(|entry| entry.position) else { return Ok(()) };
+            let more = entries.len() >= limit as usize;
             for entry in &entries {
                 let moved = self.busy.iter().filter(|(conversation, (of, _))| {
                     *of == organization && entry.conversation.is_none_or(|it| it == **conversation)
@@ -195,6 +198,11 @@ impl Worker {
                 }
             }
             progress.read = last;
+            // Whatever comes from here on is told again.
+            if !more {
+                return Ok(());
+            }
+            limit = READ_AT_ONCE;
         }
     }
 

@@ -2,6 +2,7 @@
 //! most one frame waits to be written: whoever sends waits for it.
 
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::OnceLock;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -204,7 +205,13 @@ impl Wire {
     }
 
     async fn write(&mut self, message: Message) -> Result<(), End> {
-        match tokio::time::timeout(self.write_timeout, self.socket.send(message)).await {
+        let mut sending = pin!(self.socket.send(message));
+        // Nearly every frame is taken at once, and needs no timer.
+        let sent = match futures::poll!(sending.as_mut()) {
+            Poll::Ready(sent) => Ok(sent),
+            Poll::Pending => tokio::time::timeout(self.write_timeout, sending).await,
+        };
+        match sent {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(End::Gone),
             Err(_) => Err(TOO_SLOW),
