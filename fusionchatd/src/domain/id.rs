@@ -62,6 +62,15 @@ id!(
     /// A message or a note.
     MessageId
 );
+
+impl MessageId {
+    /// The id of the message or note that the entry at `position` left. It follows from both, so that no row need keep it;
+    /// those of format 1 have ids of their own.
+    pub fn of(conversation: ConversationId, position: u64) -> Self {
+        Self(Uuid::from_u128(conversation.0.as_u128() ^ u128::from(position)))
+    }
+}
+
 id!(
     /// An escalation.
     EscalationId

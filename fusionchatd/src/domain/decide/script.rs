@@ -122,9 +122,9 @@ impl<'a> Script<'a> {
     /// Posts a message and returns its number.
     pub(super) fn say(&mut self, conversation: &mut Conversation, said: &Said<'_>) -> u64 {
         let seq = conversation.last_seq + 1;
-        let id = self.id();
         let mut entry = self.entry(EntryKind::MessagePosted);
-        entry.subject = Some(id);
+        let id = MessageId::of(conversation.id, entry.position);
+        entry.subject = Some(id.0);
         entry.other = said.sender.map(|user| user.0);
         entry.seq = Some(seq);
         entry.code = said.sender_type.code();
@@ -140,7 +140,7 @@ impl<'a> Script<'a> {
             SenderType::System => None,
         };
         let message = Message {
-            id: MessageId(id),
+            id,
             conversation: conversation.id,
             seq,
             sender_type: said.sender_type,
@@ -228,9 +228,7 @@ impl<'a> Script<'a> {
             | EntryKind::AbsenceTimed => return None,
         };
         Some(Message {
-            id: MessageId(Uuid::from_u128(
-                u128::from_be_bytes(*conversation.bytes()) ^ u128::from(entry.position),
-            )),
+            id: MessageId::of(conversation, entry.position),
             conversation,
             seq: entry.seq.unwrap_or(0),
             sender_type: SenderType::System,

@@ -204,13 +204,13 @@ pub(super) fn write_note(
 ) -> Result<u64, Rejection> {
     check_content(content)?;
     check_notes(conversation)?;
-    let id = script.id();
     let mut entry = script.entry(EntryKind::NoteAdded);
-    entry.subject = Some(id);
+    let id = MessageId::of(conversation.id, entry.position);
+    entry.subject = Some(id.0);
     entry.other = author.map(|it| it.0);
     let position = entry.position;
     let note = Note {
-        id: MessageId(id),
+        id,
         conversation: conversation.id,
         author,
         content: content.to_owned(),
