@@ -13,7 +13,8 @@ use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, Progres
 use crate::init::STORE;
 use crate::store::StoreError;
 use crate::store::check::check;
-use crate::store::open::{DiskEngine, OpenOptions, open};
+use crate::store::open::{DiskEngine, Format, OpenOptions, SCHEMA, open_to_look};
+use crate::store::record::Migration;
 use crate::store::rewrite::{Rewritten, Step, UNFINISHED, data_of, remove_leftovers, rewrite};
 use crate::store::walk::Amount;
 
@@ -95,7 +96,7 @@ async fn check_store(store: &Path) -> anyhow::Result<()> {
     let url = data_of(store)?.url(store);
     let options = OpenOptions { verify: true, ..OpenOptions::default() };
     let bar = Bar::new("checking");
-    let engine = open(&url, &options).await?;
+    let (engine, format) = open_to_look(&url, &options).await?;
     let found = check(engine.as_ref(), |amount| bar.at("read", amount)).await;
     let engine_name = engine.stats().engine;
     engine.close().await?;
@@ -109,6 +110,11 @@ async fn check_store(store: &Path) -> anyhow::Result<()> {
         found.entries,
         found.conversations
     );
+    if let Format::Older(from) | Format::Midway(Migration { from, .. }) = format {
+        text.push_str(&format!(
+            "There are rows of format {from}: the next start of the daemon brings them to {SCHEMA}.\n"
+        ));
+    }
     found.told.iter().for_each(|fault| text.push_str(&format!("  {fault}\n")));
     say(&text)?;
     let path = store.to_path_buf();

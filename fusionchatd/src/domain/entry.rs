@@ -245,6 +245,7 @@ pub struct Entry {
     /// The reason of an escalation or a flag, the locale of a start, the tags with a comma between them, what of an
     /// inbox was changed.
     pub detail: Option<String>,
-    /// A keyed digest of the content, if there is any.
-    pub digest: Option<[u8; 32]>,
+    /// The first half of a keyed digest of the content, if there is any: with 128 bits no other content can be made to
+    /// fit.
+    pub digest: Option<[u8; 16]>,
 }

@@ -463,8 +463,8 @@ async fn newest(
     let mut headers = Vec::new();
     for range in &ranges {
         let count = u32::try_from(limit).unwrap_or(PAGE_MAX);
-        for (_, value) in rows.scan(range, Direction::Backward, count).await? {
-            let id = ConversationId(Pointer::decode(&value)?.subject);
+        for (key, value) in rows.scan(range, Direction::Backward, count).await? {
+            let id = ConversationId(Pointer::decode(&key, &value)?.subject);
             headers.extend(rows.conversation(id).await?);
         }
     }

@@ -31,7 +31,7 @@ pub(super) async fn erase_some(rows: &mut Rows<'_>, id: ConversationId) -> Resul
                 return Ok(false);
             }
             room -= 1;
-            if let Ok(escalation) = Pointer::decode(&value) {
+            if let Ok(escalation) = Pointer::decode(&key, &value) {
                 let id = EscalationId(escalation.subject);
                 rows.delete(table::escalation(organization, id));
             }

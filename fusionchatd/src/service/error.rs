@@ -274,6 +274,7 @@ impl From<StoreError> for Error {
             | StoreError::Unreadable { .. }
             | StoreError::Unconfirmed { .. }
             | StoreError::NewerSchema { .. }
+            | StoreError::Unmigrated { .. }
             | StoreError::Corrupt { .. }
             | StoreError::OtherEngine { .. }
             | StoreError::BadUrl { .. } => Self::internal(error),

@@ -238,8 +238,8 @@ impl Service {
             };
             range = table::after(&range, last);
             let mut unsettled = Vec::new();
-            for (_, value) in page {
-                let found = ConversationId(Pointer::decode(&value)?.subject);
+            for (key, value) in page {
+                let found = ConversationId(Pointer::decode(&key, &value)?.subject);
                 let header = rows.conversation(found).await?;
                 let found = header.filter(|it| {
                     inboxes.get(&it.inbox).is_some_and(|inbox| is_unsettled(it, inbox))

@@ -64,6 +64,8 @@ mod inbox_test;
 #[cfg(test)]
 mod label_test;
 #[cfg(test)]
+mod migration_test;
+#[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod settle_test;
@@ -295,7 +297,7 @@ async fn daemon_row(engine: &dyn Engine) -> Result<Daemon, Error> {
     let key = table::daemon();
     let mut values = engine.get(std::slice::from_ref(&key)).await?;
     if let Some(bytes) = values.pop().flatten() {
-        return Ok(Daemon::decode(&bytes)?);
+        return Ok(Daemon::decode(&key, &bytes)?);
     }
     let daemon = Daemon { epoch: Uuid::now_v7(), secret: token::random_bytes()? };
     let batch = Batch {

@@ -96,7 +96,7 @@ impl<'e> Rows<'e> {
     /// A row of any kind.
     pub async fn row<R: Record>(&self, key: &Key) -> Result<Option<R>, Error> {
         let value = self.value(key).await?;
-        Ok(value.map(|bytes| R::decode(&bytes)).transpose()?)
+        Ok(value.map(|bytes| R::decode(key, &bytes)).transpose()?)
     }
 
     /// Keys and bytes of a range, the layer included.
@@ -136,7 +136,8 @@ impl<'e> Rows<'e> {
         limit: u32,
     ) -> Result<Vec<(Key, R)>, Error> {
         let found = self.scan(range, direction, limit).await?;
-        found.into_iter().map(|(key, value)| Ok((key, R::decode(&value)?))).collect()
+        let read = |(key, value): (Key, Value)| R::decode(&key, &value).map(|row| (key, row));
+        Ok(found.into_iter().map(read).collect::<Result<_, _>>()?)
     }
 
     /// Writes a row into the layer.
@@ -207,8 +208,9 @@ impl<'e> Rows<'e> {
 
     /// The head of the journal, with the bytes it was read from.
     pub async fn head(&self) -> Result<(Option<Value>, Head), Error> {
-        let value = self.value(&table::head(self.organization)).await?;
-        let head = value.as_ref().map(|bytes| Head::decode(bytes)).transpose()?;
+        let key = table::head(self.organization);
+        let value = self.value(&key).await?;
+        let head = value.as_ref().map(|bytes| Head::decode(&key, bytes)).transpose()?;
         let first = crate::domain::conversation::FIRST_NUMBER;
         Ok((value, head.unwrap_or(Head { position: 0, floor: 0, time: 0, next_number: first })))
     }

@@ -256,8 +256,8 @@ async fn count_lane(rows: &Rows<'_>, reach: &Reach, lane: Lane, most: u32) -> Re
             count += u32::try_from(page.len()).unwrap_or(PAGE_MAX);
             continue;
         };
-        for (_, value) in page {
-            let id = ConversationId(Pointer::decode(&value)?.subject);
+        for (key, value) in page {
+            let id = ConversationId(Pointer::decode(&key, &value)?.subject);
             let header = rows.conversation(id).await?;
             count += u32::from(header.is_some_and(|it| reach.has(it.inbox)));
         }

@@ -141,8 +141,8 @@ impl Service {
                     break;
                 };
                 range = table::after(&range, last);
-                for (_, value) in found {
-                    let id = ConversationId(Pointer::decode(&value)?.subject);
+                for (key, value) in found {
+                    let id = ConversationId(Pointer::decode(&key, &value)?.subject);
                     let header = rows.conversation(id).await?;
                     let Some(header) = header.filter(|it| reach.has(it.inbox)) else { continue };
                     if waiting.len() >= limit as usize {

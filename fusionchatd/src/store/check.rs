@@ -3,23 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::article::Article;
 use crate::domain::conversation::Conversation;
 use crate::domain::entry::{Entry, EntryKind};
-use crate::domain::escalation::Escalation;
 use crate::domain::id::{ConversationId, OrganizationId};
-use crate::domain::inbox::Inbox;
-use crate::domain::key::Key as ApiKey;
 use crate::domain::lane::Lane;
-use crate::domain::message::{Message, Note};
-use crate::domain::organization::Organization;
-use crate::domain::session::Session;
 use crate::domain::timer::TimerKind;
-use crate::domain::user::User;
+use crate::store::migrate::PROGRESS_KEY;
 use crate::store::open::SCHEMA_KEY;
-use crate::store::record::{
-    Daemon, Done, Head, Number, PasswordHash, Pointer, Record, RecordError,
-};
+use crate::store::record::{Head, Pointer, Record, row};
 use crate::store::table::{self, Table};
 use crate::store::walk::{Amount, Walk};
 use crate::store::{Engine, Key, Range, StoreError};
@@ -82,7 +73,7 @@ pub async fn check(engine: &dyn Engine, mut told: impl FnMut(Amount)) -> Result<
         }
         for (key, value) in rows {
             // One that cannot be read has been told above.
-            if let (Some(id), Ok(head)) = (id_at(&key, 1), Head::decode(&value)) {
+            if let (Some(id), Ok(head)) = (table::id_at(&key, 1), Head::decode(&key, &value)) {
                 check_organization(engine, OrganizationId(id), &head, &mut found).await?;
             }
         }
@@ -91,46 +82,11 @@ pub async fn check(engine: &dyn Engine, mut told: impl FnMut(Amount)) -> Result<
 
 /// Whether a row is of the kind that its table holds.
 fn decode(key: &Key, value: &[u8]) -> Result<(), String> {
-    if key.as_ref() == SCHEMA_KEY {
+    if [&SCHEMA_KEY[..], &PROGRESS_KEY].contains(&key.as_ref()) {
         return Ok(());
     }
     let table = Table::of(key).ok_or("it belongs to no table")?;
-    let decoded = match table {
-        Table::Head => Head::decode(value).map(drop),
-        Table::Entry => Entry::decode(value).map(drop),
-        Table::Organization => Organization::decode(value).map(drop),
-        Table::User => User::decode(value).map(drop),
-        Table::Password => PasswordHash::decode(value).map(drop),
-        Table::Inbox => Inbox::decode(value).map(drop),
-        Table::ApiKey => ApiKey::decode(value).map(drop),
-        Table::Session => Session::decode(value).map(drop),
-        Table::Conversation => Conversation::decode(value).map(drop),
-        Table::Message => Message::decode(value).map(drop),
-        Table::Note => Note::decode(value).map(drop),
-        Table::Escalation => Escalation::decode(value).map(drop),
-        Table::Done => Done::decode(value).map(drop),
-        Table::Article => Article::decode(value).map(drop),
-        Table::Daemon => Daemon::decode(value).map(drop),
-        Table::Timer | Table::WorkerCursor | Table::ModelTokens => Number::decode(value).map(drop),
-        Table::OrganizationName
-        | Table::UserName
-        | Table::SignIn
-        | Table::InboxName
-        | Table::InboxOrganization
-        | Table::ApiKeySecret
-        | Table::SessionToken
-        | Table::ConversationNumber
-        | Table::ConversationStatus
-        | Table::ConversationAssignee
-        | Table::VisitorConversation
-        | Table::ArticlePath
-        | Table::StaffSession
-        | Table::ArticleOrganization
-        | Table::Invite
-        | Table::UserInvite
-        | Table::ConversationEscalation => Pointer::decode(value).map(drop),
-    };
-    decoded.map_err(|error: RecordError| format!("{table:?}: {error}"))
+    row::renew(table, key, value).map(drop).map_err(|error| format!("{table:?}: {error}"))
 }
 
 /// What replaying a journal gives.
@@ -179,11 +135,7 @@ async fn replay(
                 found.fault(format!("journal {journal}: no entry at position {position}"));
                 return Ok(None);
             }
-            match Entry::decode(&value) {
-                Ok(entry) if entry.position != position => {
-                    let (says, journal) = (entry.position, organization.0);
-                    found.fault(format!("journal {journal}: entry {position} says it is {says}"));
-                }
+            match Entry::decode(&key, &value) {
                 Ok(entry) => replayed.apply(organization, &entry, found),
                 Err(_) => whole = false,
             }
@@ -238,7 +190,7 @@ async fn check_messages(
             break;
         }
         for (key, _) in rows {
-            let Some(id) = id_at(&key, 17).map(ConversationId) else { continue };
+            let Some(id) = table::id_at(&key, 17).map(ConversationId) else { continue };
             if ending.contains(&id) {
                 continue;
             }
@@ -246,7 +198,7 @@ async fn check_messages(
             *count += 1;
             if key != table::message(organization, id, *count) {
                 found.fault(format!("conversation {}: no message with seq {count}", id.0));
-                *count = seq_of(&key).unwrap_or(*count);
+                *count = table::last_number(&key).unwrap_or(*count);
             }
         }
     }
@@ -298,13 +250,13 @@ async fn check_headers(
         if rows.is_empty() {
             break;
         }
-        for (_, value) in rows {
+        for (key, value) in rows {
             headers += 1;
-            let Ok(mut header) = Conversation::decode(&value) else { continue };
+            let Ok(mut header) = Conversation::decode(&key, &value) else { continue };
             let id = header.id;
             let place = table::by_lane(organization, Lane::of(&header), header.rank);
             let pointer = engine.get(std::slice::from_ref(&place)).await?.pop().flatten();
-            let pointer = pointer.and_then(|it| Pointer::decode(&it).ok());
+            let pointer = pointer.and_then(|it| Pointer::decode(&place, &it).ok());
             if pointer.is_none_or(|it| it.subject != id.0) {
                 found.fault(format!("conversation {}: not in the list of its status", id.0));
             }
@@ -337,16 +289,6 @@ async fn check_headers(
         ));
     }
     Ok(())
-}
-
-/// The id that begins at this byte of a key.
-fn id_at(key: &[u8], at: usize) -> Option<uuid::Uuid> {
-    uuid::Uuid::from_slice(key.get(at..at + 16)?).ok()
-}
-
-/// The seq at the end of a message's key.
-fn seq_of(key: &[u8]) -> Option<u64> {
-    key.last_chunk::<8>().map(|bytes| u64::from_be_bytes(*bytes))
 }
 
 fn hex(key: &[u8]) -> String {

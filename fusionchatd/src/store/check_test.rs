@@ -56,7 +56,6 @@ async fn each_kind_of_damage_is_told() {
     let cases = [
         (vec![head(3), entry(1), entry(3)], "no entry at position 2"),
         (vec![head(3), entry(1), entry(2)], "ends at 2, its head says 3"),
-        (vec![head(1), (entry(1).0, entry(2).1)], "entry 1 says it is 2"),
         (vec![head(1), (entry(1).0, Value::from_static(b"\x02\x01junk"))], "Entry: "),
         (vec![(Key::from_static(b"\x7Fkey"), Value::new())], "belongs to no table"),
         (vec![(table::daemon(), head(1).1)], "expected a row of kind 4, found 1"),

@@ -6,6 +6,7 @@
 //! - [`sled`]: the default engine on disk, and the only place that knows how to use it safely.
 //! - [`redb`]: the other engine on disk.
 //! - [`moment`]: all rows as they were at one moment, read while commits go on.
+//! - [`migrate`]: rows of an older format, brought to this program's.
 //! - [`walk`], [`check`], [`rewrite`], [`restore`]: all rows, one after another: read, judged, copied into a new directory, or
 //!   taken from a backup.
 //! - [`disk`]: what both have in common: the lock, the queue, the groups, the one writer.
@@ -29,6 +30,9 @@ pub mod disk;
 #[cfg(test)]
 mod kill_test;
 pub mod memory;
+pub mod migrate;
+#[cfg(test)]
+mod migrate_test;
 #[cfg(test)]
 mod model_test;
 pub mod moment;
@@ -306,6 +310,19 @@ pub enum StoreError {
         found: u32,
         /// The newest this program knows: [`open::SCHEMA`], or of the layout of redb's file.
         known: u32,
+    },
+    /// Rows of an older format could not all be brought to this program's.
+    #[error(
+        "the data is on its way from format {from} to {to} and came no further; \
+         start fusionchatd again once that is mended, and it goes on from there"
+    )]
+    Unmigrated {
+        /// The format it had.
+        from: u32,
+        /// The one it is to have.
+        to: u32,
+        /// What came between.
+        source: Box<StoreError>,
     },
     /// The data does not pass its checks.
     #[error(

@@ -1,5 +1,5 @@
-//! Opens a store by URL and checks that this program understands what it holds. It must not read
-//! any row but the format number.
+//! Opens a store by URL, checks that this program understands what it holds, and has older rows brought up. It must not
+//! read any row but those that say their format.
 
 use std::fmt;
 use std::path::Path;
@@ -9,13 +9,15 @@ use crate::store::disk::files;
 use crate::store::disk::lock::DirectoryLock;
 use crate::store::disk::space::{self, DiskProbe};
 use crate::store::memory::MemoryEngine;
+use crate::store::migrate::{self, PROGRESS_KEY};
+use crate::store::record::{Migration, Record as _};
 use crate::store::redb::RedbEngine;
 use crate::store::sled::SledEngine;
-use crate::store::{Batch, Direction, Engine, Key, Range, StoreError};
+use crate::store::{Batch, Direction, Engine, Key, Range, StoreError, Value};
 
 /// The format of the data this program writes. Raised only together with a step that brings older
 /// data up to it.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// The row that holds the format number, four bytes big-endian.
 pub const SCHEMA_KEY: [u8; 1] = [0x00];
@@ -118,20 +120,53 @@ impl fmt::Debug for OpenOptions {
     }
 }
 
-/// Opens the store that `url` names, `memory:`, `sled:PATH` or `redb:PATH`, creating it if it is not there.
+/// Which format the rows of a store have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// There are none.
+    New,
+    /// This program's.
+    Own,
+    /// An older one, this.
+    Older(u32),
+    /// A migration has brought some of them up, and ended before the others.
+    Midway(Migration),
+}
+
+/// Opens the store that `url` names, `memory:`, `sled:PATH` or `redb:PATH`, creating it if it is not there. Rows of an
+/// older format are brought to this program's.
 ///
 /// # Errors
 /// `BadUrl`; on disk `InUse`, `OtherEngine`, `Unreadable` or `Corrupt`; `NewerSchema` if a newer program wrote
-/// the data; any error of writing the first row of a new store.
+/// the data; `Unmigrated` if older rows cannot be written anew; any error of writing the first row of a new store.
 pub async fn open(url: &str, options: &OpenOptions) -> Result<Arc<dyn Engine>, StoreError> {
-    let engine = open_bare(url, options).await?;
-    let place = url.split_once(':').map_or(url, |(_, path)| path);
-    if let Err(error) = check_schema(engine.as_ref(), Path::new(place)).await {
+    let (engine, format) = open_to_look(url, options).await?;
+    if let Err(error) = bring_up(engine.as_ref(), format).await {
         // The refusal is the news; that closing worked or not adds nothing to it.
         let _ = engine.close().await;
         return Err(error);
     }
     Ok(engine)
+}
+
+/// Opens a store as [`open`] does, but leaves its rows as they are.
+///
+/// # Errors
+/// Those of [`open`], but for those of writing.
+pub async fn open_to_look(
+    url: &str,
+    options: &OpenOptions,
+) -> Result<(Arc<dyn Engine>, Format), StoreError> {
+    let engine = open_bare(url, options).await?;
+    let place = url.split_once(':').map_or(url, |(_, path)| path);
+    match format_of(engine.as_ref(), Path::new(place)).await {
+        Ok(format) => Ok((engine, format)),
+        Err(error) => {
+            // The refusal is the news here too.
+            let _ = engine.close().await;
+            Err(error)
+        }
+    }
 }
 
 /// Opens the engine alone: no row is read or written.
@@ -169,40 +204,50 @@ pub(super) async fn open_locked(
     })
 }
 
-pub(super) async fn check_schema(engine: &dyn Engine, place: &Path) -> Result<(), StoreError> {
-    let key = Key::from_static(&SCHEMA_KEY);
-    let rows = engine.get(std::slice::from_ref(&key)).await?;
-    let Some(row) = rows.into_iter().flatten().next() else {
-        return create_schema(engine, key, place).await;
-    };
+/// Which format the rows have; refuses one that this program does not know.
+pub(super) async fn format_of(engine: &dyn Engine, place: &Path) -> Result<Format, StoreError> {
     let corrupt = |detail: String| StoreError::Corrupt { path: place.to_path_buf(), detail };
-    let bytes = <[u8; 4]>::try_from(row.as_ref())
-        .map_err(|_| corrupt(format!("the format number has {} bytes, not 4", row.len())))?;
-    match u32::from_be_bytes(bytes) {
-        SCHEMA => Ok(()),
-        found if found > SCHEMA => Err(StoreError::NewerSchema { found, known: SCHEMA }),
-        found => Err(corrupt(format!("there never was a format {found}"))),
+    let keys = [Key::from_static(&SCHEMA_KEY), Key::from_static(&PROGRESS_KEY)];
+    let mut rows = engine.get(&keys).await?.into_iter();
+    let (number, progress) = (rows.next().flatten(), rows.next().flatten());
+    let Some(number) = number else {
+        let any = engine.scan(&Range::prefix(&[]), Direction::Forward, 1).await?;
+        let none = any.is_empty().then_some(Format::New);
+        return none.ok_or_else(|| corrupt("it holds rows but no format number".to_owned()));
+    };
+    let bytes = <[u8; 4]>::try_from(number.as_ref())
+        .map_err(|_| corrupt(format!("the format number has {} bytes, not 4", number.len())))?;
+    match (u32::from_be_bytes(bytes), progress) {
+        (0, _) => Err(corrupt("there never was a format 0".to_owned())),
+        (SCHEMA, None) => Ok(Format::Own),
+        (SCHEMA, Some(progress)) => Migration::decode(&PROGRESS_KEY, &progress)
+            .map(Format::Midway)
+            .map_err(|fault| corrupt(fault.to_string())),
+        (found, _) if found > SCHEMA => Err(StoreError::NewerSchema { found, known: SCHEMA }),
+        (found, _) => Ok(Format::Older(found)),
     }
 }
 
-async fn create_schema(engine: &dyn Engine, key: Key, place: &Path) -> Result<(), StoreError> {
-    if !engine.scan(&Range::prefix(&[]), Direction::Forward, 1).await?.is_empty() {
-        let detail = "it holds rows but no format number".to_owned();
-        return Err(StoreError::Corrupt { path: place.to_path_buf(), detail });
+/// Gives a new store its format number, and older rows this program's format.
+pub(super) async fn bring_up(engine: &dyn Engine, format: Format) -> Result<(), StoreError> {
+    match format {
+        Format::New => {
+            let (key, number) = (Key::from_static(&SCHEMA_KEY), SCHEMA.to_be_bytes());
+            let put = vec![(key.clone(), Value::copy_from_slice(&number))];
+            engine.commit(Batch { expect: vec![(key, None)], put, delete: Vec::new() }).await
+        }
+        Format::Own => Ok(()),
+        Format::Older(found) => {
+            let progress = migrate::begin(engine, found).await?;
+            migrate::go_on(engine, progress).await
+        }
+        Format::Midway(progress) => migrate::go_on(engine, progress).await,
     }
-    let row = SCHEMA.to_be_bytes().to_vec().into();
-    engine
-        .commit(Batch {
-            expect: vec![(key.clone(), None)],
-            put: vec![(key, row)],
-            delete: Vec::new(),
-        })
-        .await
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{OpenOptions, SCHEMA, SCHEMA_KEY, check_schema, open, url_of};
+    use super::{OpenOptions, SCHEMA, SCHEMA_KEY, format_of, open, url_of};
     use crate::store::memory::MemoryEngine;
     use crate::store::{Batch, Engine, StoreError};
 
@@ -248,7 +293,7 @@ mod tests {
             let engine = MemoryEngine::new();
             let put = vec![(key.to_vec().into(), value.to_vec().into())];
             engine.commit(Batch { put, ..Batch::default() }).await.unwrap();
-            let refused = check_schema(&engine, "place".as_ref()).await;
+            let refused = format_of(&engine, "place".as_ref()).await;
             let text = refused.as_ref().err().map(ToString::to_string).unwrap_or_default();
             assert!(matches!(refused, Err(StoreError::Corrupt { .. })), "{refused:?}");
             assert!(text.contains("restore the latest backup"), "{text}");

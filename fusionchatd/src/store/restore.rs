@@ -7,12 +7,13 @@ use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use fusionchat_backup::{Fault, Head, Reader, Row};
+use fusionchat_backup::{Fault, Head, Reader};
 use uuid::Uuid;
 
 use crate::store::check::{Found, check};
 use crate::store::disk::files::{self, sync_directory, unreadable};
-use crate::store::open::{DiskEngine, OpenOptions, SCHEMA, check_schema, open_locked};
+use crate::store::migrate::renewed;
+use crate::store::open::{DiskEngine, OpenOptions, SCHEMA, format_of, open_locked};
 use crate::store::record::{Daemon, Record as _};
 use crate::store::rewrite::{Sum, confirm, reads_back, remove};
 use crate::store::walk::Amount;
@@ -242,7 +243,9 @@ async fn write(
     let mut sum = Sum::default();
     while let Some(rows) = reader.next_rows().map_err(bad)? {
         let at = reader.at();
-        let rows: Option<Vec<_>> = rows.into_iter().map(|row| revived(row, plan.epoch)).collect();
+        let rows = rows.into_iter().map(|(key, value)| (Key::from(key), Value::from(value)));
+        let rows = rows.filter_map(renewed).map(|row| revived(row, plan.epoch));
+        let rows: Option<Vec<_>> = rows.collect();
         let what = "the daemon's own row cannot be read";
         let put = rows.ok_or_else(|| bad(Fault::Damaged { at, what }))?;
         sum.add(&put);
@@ -254,12 +257,11 @@ async fn write(
 }
 
 /// A row as it is stored: the daemon's own begins another life. `None` if that one cannot be read.
-fn revived((key, value): Row, epoch: Uuid) -> Option<(Key, Value)> {
-    let (key, value) = (Key::from(key), Value::from(value));
+fn revived((key, value): (Key, Value), epoch: Uuid) -> Option<(Key, Value)> {
     if key != table::daemon() {
         return Some((key, value));
     }
-    let daemon = Daemon::decode(&value).ok()?;
+    let daemon = Daemon::decode(&key, &value).ok()?;
     Some((key, Daemon { epoch, ..daemon }.encode()))
 }
 
@@ -271,7 +273,7 @@ async fn judge(
     written: Sum,
     told: &mut impl FnMut(Step),
 ) -> Result<Found, RestoreError> {
-    check_schema(engine, half).await?;
+    format_of(engine, half).await?;
     if !reads_back(engine, written, |amount| told(Step::ReadBack(amount))).await? {
         let detail = "what was written does not read back".to_owned();
         return Err(StoreError::Corrupt { path: half.to_path_buf(), detail }.into());

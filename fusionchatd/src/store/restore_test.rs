@@ -145,7 +145,7 @@ async fn bad_files_leave_nothing() {
         (whole[..whole.len() - 1].to_vec(), "ends early"),
         (whole[..300_000].to_vec(), "ends early"),
         (changed, "fails its checksum"),
-        (backup(&newer, &rows(OLD)), "fusionchatd 9.9.9 and has rows of format 2"),
+        (backup(&newer, &rows(OLD)), "fusionchatd 9.9.9 and has rows of format 3"),
         (backup(&other, &rows(OLD)), "rocks"),
         (backup(&head(), &no_daemon), "own row cannot be read"),
         (backup(&head(), &odd_rows(OLD)[1..]), "no format number"),

@@ -1,7 +1,7 @@
-//! Copies the live rows of a store into a new directory, of the same engine or another, and puts it in the old one's
-//! place. At every moment the store's own name is that of a whole store: the new one takes it in one exchange of two
-//! directories, after it has been read back. What an interrupted run leaves under [`UNFINISHED`] is removed by the next.
-//! Only for a store that no daemon has open.
+//! Copies the live rows of a store into a new directory, of the same engine or another, in this program's format, and puts
+//! it in the old one's place. At every moment the store's own name is that of a whole store: the new one takes it in one
+//! exchange of two directories, after it has been read back. What an interrupted run leaves under [`UNFINISHED`] is removed
+//! by the next. Only for a store that no daemon has open.
 
 use std::fs;
 use std::io;
@@ -12,7 +12,8 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use crate::store::disk::files::{self, unreadable};
-use crate::store::open::{DiskEngine, OpenOptions, check_schema, open_locked};
+use crate::store::migrate::renewed;
+use crate::store::open::{DiskEngine, OpenOptions, format_of, open_locked};
 use crate::store::redb::RedbEngine;
 use crate::store::walk::{Amount, Walk};
 use crate::store::{Batch, Engine, Key, Range, StoreError, Value};
@@ -82,7 +83,7 @@ pub async fn rewrite(
     remove(&half)?;
     let before = files::bytes_on_disk(store);
     let old = open_locked(from, store, Arc::clone(&lock), options).await?;
-    check_schema(old.as_ref(), store).await?;
+    format_of(old.as_ref(), store).await?;
     let half_lock = files::claim(&half)?;
     let new = open_locked(to, &half, Arc::clone(&half_lock), options).await?;
     let copied = copy(old.as_ref(), new.as_ref(), &mut told).await;
@@ -226,6 +227,7 @@ async fn copy(
             if rows.is_empty() {
                 break;
             }
+            let rows: Vec<_> = rows.into_iter().filter_map(renewed).collect();
             sum.add(&rows);
             bytes += rows.iter().map(row_bytes).sum::<usize>();
             stretch.extend(rows);

@@ -146,6 +146,16 @@ fn key(table: Table, parts: &[&[u8]]) -> Key {
     bytes.freeze()
 }
 
+/// The id that begins at this byte of a key.
+pub fn id_at(key: &[u8], at: usize) -> Option<Uuid> {
+    Uuid::from_slice(key.get(at..at + 16)?).ok()
+}
+
+/// The number at the end of a key: an entry's or note's position, a message's seq.
+pub fn last_number(key: &[u8]) -> Option<u64> {
+    key.last_chunk().map(|bytes| u64::from_be_bytes(*bytes))
+}
+
 /// All rows of `table` whose keys continue with `parts`.
 fn range(table: Table, parts: &[&[u8]]) -> Range {
     Range::prefix(&key(table, parts))

@@ -80,14 +80,14 @@ impl Rows {
         let organization = organization.to_vec();
         let is = |table: Table| key[0] == table as u8;
         if is(Table::Head) {
-            self.heads.insert(organization, Head::decode(value)?);
+            self.heads.insert(organization, Head::decode(key, value)?);
         } else if is(Table::Entry) {
-            self.entries.entry(organization).or_default().push(Entry::decode(value)?);
+            self.entries.entry(organization).or_default().push(Entry::decode(key, value)?);
         } else if is(Table::Conversation) {
-            let row = Conversation::decode(value)?;
+            let row = Conversation::decode(key, value)?;
             self.conversations.insert((organization, row.id), row);
         } else if is(Table::Message) {
-            let row = Message::decode(value)?;
+            let row = Message::decode(key, value)?;
             self.messages.entry((organization, row.conversation)).or_default().push(row);
         }
         Ok(())

@@ -323,7 +323,8 @@ impl Disk {
     /// The end of the journal whose worker's cursor this is, as a cursor.
     fn head_of(&self, key: &Key) -> Option<Bytes> {
         let organization = OrganizationId(uuid::Uuid::from_slice(key.get(1..17)?).ok()?);
-        let head = Head::decode(&self.row(&table::head(organization))?).ok()?;
+        let key = table::head(organization);
+        let head = Head::decode(&key, &self.row(&key)?).ok()?;
         Some(Number(head.position).encode())
     }
 }

@@ -92,31 +92,31 @@ impl Ledger {
         }
         let mut touched = BTreeSet::new();
         let mut answers = Vec::new();
-        for (_, value) in self.own(batch, Table::Entry) {
-            let entry = Entry::decode(value)?;
+        for (key, value) in self.own(batch, Table::Entry) {
+            let entry = Entry::decode(key, value)?;
             self.take_entry(&entry, &mut touched, &mut answers)
                 .with_context(|| format!("{entry:?}"))?;
             self.entries.push(entry);
         }
-        for (_, value) in self.own(batch, Table::Message) {
-            self.take_message(Message::decode(value)?, &mut touched)?;
+        for (key, value) in self.own(batch, Table::Message) {
+            self.take_message(Message::decode(key, value)?, &mut touched)?;
         }
-        for (_, value) in self.own(batch, Table::Note) {
-            let note = Note::decode(value)?;
+        for (key, value) in self.own(batch, Table::Note) {
+            let note = Note::decode(key, value)?;
             let Some(id) = note.client_id else { continue };
             let before = self.notes.insert(id, note.position);
             ensure!(before.is_none(), "a note is doubled: {note:?}, first at {before:?}");
         }
-        for (_, value) in self.own(batch, Table::Conversation) {
-            let stored = Conversation::decode(value)?;
+        for (key, value) in self.own(batch, Table::Conversation) {
+            let stored = Conversation::decode(key, value)?;
             let told = self.conversations.get_mut(&stored.id).context("a row without entries")?;
             touched.insert(stored.id);
             told.stored = Some(stored);
         }
         self.take_lists(batch, &mut touched)?;
         self.take_staff(batch)?;
-        if let Some((_, value)) = self.own(batch, Table::Head).next() {
-            let head = Head::decode(value)?.position;
+        if let Some((key, value)) = self.own(batch, Table::Head).next() {
+            let head = Head::decode(key, value)?.position;
             ensure!(
                 head == self.position(),
                 "the head says {head}, the journal {}",
@@ -250,11 +250,11 @@ impl Ledger {
         }
         for (key, value) in &batch.put {
             if is_of(key, Table::Timer) {
-                self.timers.insert(key.clone(), Number::decode(value)?.0);
+                self.timers.insert(key.clone(), Number::decode(key, value)?.0);
             }
         }
         for (key, value) in self.own(batch, Table::ConversationStatus) {
-            let id = ConversationId(Pointer::decode(value)?.subject);
+            let id = ConversationId(Pointer::decode(key, value)?.subject);
             let before = self.lanes.insert(key.clone(), id);
             ensure!(before.is_none_or(|it| it == id), "two conversations in one place of a list");
             let told = self.conversations.get_mut(&id).context("a place of no conversation")?;
@@ -262,15 +262,15 @@ impl Ledger {
             touched.insert(id);
         }
         for (key, value) in self.own(batch, Table::ConversationAssignee) {
-            let id = ConversationId(Pointer::decode(value)?.subject);
+            let id = ConversationId(Pointer::decode(key, value)?.subject);
             self.held_lists.insert(key.clone(), id);
         }
         Ok(())
     }
 
     fn take_staff(&mut self, batch: &Batch) -> Result<()> {
-        for (_, value) in self.own(batch, Table::User) {
-            let user = User::decode(value)?;
+        for (key, value) in self.own(batch, Table::User) {
+            let user = User::decode(key, value)?;
             if !user.is_staff() {
                 continue;
             }
@@ -352,8 +352,8 @@ impl Ledger {
 
     /// A worker's cursor never passes work that is not done.
     fn check_cursor(&mut self, batch: &Batch) -> Result<()> {
-        let Some((_, value)) = self.own(batch, Table::WorkerCursor).next() else { return Ok(()) };
-        let cursor = Number::decode(value)?.0;
+        let Some((key, value)) = self.own(batch, Table::WorkerCursor).next() else { return Ok(()) };
+        let cursor = Number::decode(key, value)?.0;
         ensure!(cursor <= self.position(), "the cursor is past the journal");
         ensure!(cursor >= self.cursor, "the cursor went back from {} to {cursor}", self.cursor);
         self.cursor = cursor;

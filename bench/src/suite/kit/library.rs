@@ -162,8 +162,9 @@ async fn shop(service: &Arc<Service>, engine: &Loose, number: usize, shape: Shap
 }
 
 async fn head(engine: &Loose, organization: OrganizationId) -> Result<u64> {
-    let row = engine.get(&[table::head(organization)]).await?.pop().flatten();
-    Ok(Head::decode(&row.context("a journal has a head")?)?.position)
+    let key = table::head(organization);
+    let row = engine.get(std::slice::from_ref(&key)).await?.pop().flatten();
+    Ok(Head::decode(&key, &row.context("a journal has a head")?)?.position)
 }
 
 /// A message of [`MESSAGE_BYTES`].

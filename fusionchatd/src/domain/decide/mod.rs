@@ -32,6 +32,7 @@ use uuid::Uuid;
 use super::actor::Actor;
 use super::command::Command;
 use super::conversation::Conversation;
+use super::entry::{Entry, EntryKind};
 use super::event::Event;
 use super::facts::{Facts, Moment};
 use super::id::ClientId;
@@ -55,6 +56,17 @@ pub struct Refs {
     pub subject: Option<Uuid>,
     /// Whether the article was created (1), changed (2) or left as it was (3).
     pub outcome: u32,
+}
+
+impl Refs {
+    /// What a command did that left this entry, if the entry says all of it: a message or a note.
+    pub fn of(entry: &Entry) -> Option<Self> {
+        let refs = Self { conversation: Some(entry.conversation?.0), ..Self::default() };
+        let posted = entry.kind == EntryKind::MessagePosted;
+        let noted = entry.kind == EntryKind::NoteAdded;
+        let refs = Self { seq: entry.seq, position: noted.then_some(entry.position), ..refs };
+        (posted || noted).then_some(refs)
+    }
 }
 
 /// What happens, and what to answer.

@@ -24,7 +24,8 @@ use crate::domain::event::{Content, Event};
 use crate::domain::facts::{IDS_PER_COMMAND, Moment};
 use crate::domain::id::{ClientId, ConversationId, OrganizationId, UserId};
 use crate::domain::rejection::Rejection;
-use crate::store::record::Done;
+use crate::store::record::{Did, Done};
+use crate::store::table;
 
 use super::Service;
 use super::error::{Error, Kind};
@@ -153,6 +154,8 @@ impl Service {
             Err(rejection) => return Err(self.explain(rows, rejection).await?),
         };
         let Decision { events, refs } = decision;
+        let whole = events.iter().find(|event| Refs::of(&event.entry) == Some(refs));
+        let did = whole.map_or(Did::These(refs), |event| Did::Entry(event.entry.position));
         let mut changes = Vec::with_capacity(events.len());
         for mut event in events {
             event.entry.digest = self.content_digest(&event);
@@ -163,7 +166,7 @@ impl Service {
             note_effects(&event, known, decided, rows).await?;
         }
         if let Some(key) = done_key {
-            rows.put(key, &Done { digest: job.digest, refs });
+            rows.put(key, &Done::new(job.digest, did));
         }
         Ok(Answer { refs, repeated: false, changes })
     }
@@ -188,8 +191,9 @@ impl Service {
     }
 
     /// What the journal keeps of a content: nobody can read it back, but anybody with the key can prove it.
-    fn content_digest(&self, event: &Event) -> Option<[u8; 32]> {
-        self.keyed("content", event.content.text()?.as_bytes()).ok()
+    fn content_digest(&self, event: &Event) -> Option<[u8; 16]> {
+        let digest = self.keyed("content", event.content.text()?.as_bytes()).ok()?;
+        digest.first_chunk().copied()
     }
 
     fn publish(&self, organization: OrganizationId, decided: &Decided) {
@@ -267,10 +271,17 @@ async fn note_effects(
 }
 
 async fn repeat(rows: &Rows<'_>, done: &Done, job: &Job) -> Result<Answer, Error> {
-    if done.digest == job.digest {
-        return Ok(Answer { refs: done.refs, repeated: true, changes: Vec::new() });
+    let refs = match done.did {
+        Did::These(refs) => refs,
+        Did::Entry(position) => {
+            let entry = rows.row(&table::entry(rows.organization(), position)).await?;
+            let refs = entry.as_ref().and_then(Refs::of);
+            refs.ok_or_else(|| Error::internal(anyhow::anyhow!("no entry of a done command")))?
+        }
+    };
+    if done.is_of(&job.digest) {
+        return Ok(Answer { refs, repeated: true, changes: Vec::new() });
     }
-    let refs = &done.refs;
     let header = match refs.conversation {
         Some(id) => rows.conversation(ConversationId(id)).await?,
         None => None,

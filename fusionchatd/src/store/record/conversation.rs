@@ -11,17 +11,14 @@ use crate::domain::message::{Message, Note, SenderType, Source, SystemLine};
 use crate::domain::priority::Priority;
 
 use super::journal::{StoredActor, load_actor, store_actor};
-use super::{Record, id, maybe, uuid};
+use super::{Record, id, key_id, key_number, maybe, uuid};
 
 #[derive(Clone, PartialEq, ProstMessage)]
 /// The stored form.
 pub struct StoredConversation {
-    #[prost(bytes = "vec", tag = "1")]
-    id: Vec<u8>,
+    // 1 and 3 were the conversation's id and the organization's.
     #[prost(uint64, tag = "2")]
     number: u64,
-    #[prost(bytes = "vec", tag = "3")]
-    organization: Vec<u8>,
     #[prost(bytes = "vec", tag = "4")]
     inbox: Vec<u8>,
     #[prost(bytes = "vec", tag = "5")]
@@ -108,13 +105,12 @@ pub struct StoredConversation {
 
 impl Record for Conversation {
     const KIND: u8 = 32;
+    const VERSION: u8 = 2;
     type Stored = StoredConversation;
 
     fn store(&self) -> StoredConversation {
         StoredConversation {
-            id: id(&self.id.0),
             number: self.number,
-            organization: id(&self.organization.0),
             inbox: id(&self.inbox.0),
             visitor: id(&self.visitor.0),
             status: self.status as u32,
@@ -159,12 +155,12 @@ impl Record for Conversation {
         }
     }
 
-    fn load(it: StoredConversation) -> Result<Self, &'static str> {
+    fn load(key: &[u8], it: StoredConversation) -> Result<Self, &'static str> {
         let user = |bytes: Option<&Vec<u8>>| maybe(bytes).map(|it| it.map(UserId));
         Ok(Self {
-            id: ConversationId(uuid(&it.id)?),
+            id: ConversationId(key_id(key, 17)?),
             number: it.number,
-            organization: OrganizationId(uuid(&it.organization)?),
+            organization: OrganizationId(key_id(key, 1)?),
             inbox: InboxId(uuid(&it.inbox)?),
             visitor: UserId(uuid(&it.visitor)?),
             status: Status::from_code(it.status).ok_or("unknown status")?,
@@ -253,12 +249,10 @@ pub(super) struct StoredParam {
 #[derive(Clone, PartialEq, ProstMessage)]
 /// The stored form.
 pub struct StoredMessage {
-    #[prost(bytes = "vec", tag = "1")]
-    id: Vec<u8>,
-    #[prost(bytes = "vec", tag = "2")]
-    conversation: Vec<u8>,
-    #[prost(uint64, tag = "3")]
-    seq: u64,
+    /// Where it is not [`MessageId::of`] the rest: such ids were made up before version 2.
+    #[prost(bytes = "vec", optional, tag = "1")]
+    id: Option<Vec<u8>>,
+    // 2 and 3 were the conversation and the seq.
     #[prost(uint32, tag = "4")]
     sender_type: u32,
     #[prost(bytes = "vec", optional, tag = "5")]
@@ -289,8 +283,23 @@ fn client_id(bytes: Option<&Vec<u8>>) -> Result<Option<ClientId>, &'static str> 
         .transpose()
 }
 
+/// The id to store, if it is not the one that follows from the rest of the row.
+fn own_id(it: MessageId, conversation: ConversationId, position: u64) -> Option<Vec<u8>> {
+    (it != MessageId::of(conversation, position)).then(|| id(&it.0))
+}
+
+fn message_id(
+    stored: Option<&Vec<u8>>,
+    conversation: ConversationId,
+    position: u64,
+) -> Result<MessageId, &'static str> {
+    let stored = maybe(stored)?.map(MessageId);
+    Ok(stored.unwrap_or_else(|| MessageId::of(conversation, position)))
+}
+
 impl Record for Message {
     const KIND: u8 = 33;
+    const VERSION: u8 = 2;
     type Stored = StoredMessage;
 
     fn store(&self) -> StoredMessage {
@@ -299,9 +308,7 @@ impl Record for Message {
             value: value.clone(),
         };
         StoredMessage {
-            id: id(&self.id.0),
-            conversation: id(&self.conversation.0),
-            seq: self.seq,
+            id: own_id(self.id, self.conversation, self.position),
             sender_type: self.sender_type.code(),
             sender: self.sender.map(|it| id(&it.0)),
             content: self.content.clone(),
@@ -316,12 +323,13 @@ impl Record for Message {
         }
     }
 
-    fn load(it: StoredMessage) -> Result<Self, &'static str> {
+    fn load(key: &[u8], it: StoredMessage) -> Result<Self, &'static str> {
+        let conversation = ConversationId(key_id(key, 17)?);
         let params: Vec<_> = it.params.into_iter().map(|it| (it.name, it.value)).collect();
         Ok(Self {
-            id: MessageId(uuid(&it.id)?),
-            conversation: ConversationId(uuid(&it.conversation)?),
-            seq: it.seq,
+            id: message_id(it.id.as_ref(), conversation, it.position)?,
+            conversation,
+            seq: key_number(key)?,
             sender_type: SenderType::from_code(it.sender_type).ok_or("unknown sender type")?,
             sender: maybe(it.sender.as_ref())?.map(UserId),
             content: it.content,
@@ -343,10 +351,10 @@ impl Record for Message {
 #[derive(Clone, PartialEq, ProstMessage)]
 /// The stored form.
 pub struct StoredNote {
-    #[prost(bytes = "vec", tag = "1")]
-    id: Vec<u8>,
-    #[prost(bytes = "vec", tag = "2")]
-    conversation: Vec<u8>,
+    /// Where it is not [`MessageId::of`] the rest: such ids were made up before version 2.
+    #[prost(bytes = "vec", optional, tag = "1")]
+    id: Option<Vec<u8>>,
+    // 2 was the conversation, and 7 the position.
     #[prost(bytes = "vec", tag = "3")]
     author: Vec<u8>,
     #[prost(string, tag = "4")]
@@ -355,38 +363,36 @@ pub struct StoredNote {
     client_id: Option<Vec<u8>>,
     #[prost(int64, tag = "6")]
     created_at: i64,
-    #[prost(uint64, tag = "7")]
-    position: u64,
     #[prost(message, repeated, tag = "8")]
     sources: Vec<StoredSource>,
 }
 
 impl Record for Note {
     const KIND: u8 = 34;
+    const VERSION: u8 = 2;
     type Stored = StoredNote;
 
     fn store(&self) -> StoredNote {
         StoredNote {
-            id: id(&self.id.0),
-            conversation: id(&self.conversation.0),
+            id: own_id(self.id, self.conversation, self.position),
             author: self.author.map(|it| id(&it.0)).unwrap_or_default(),
             content: self.content.clone(),
             client_id: self.client_id.map(|it| it.0.to_vec()),
             created_at: self.created_at,
-            position: self.position,
             sources: self.sources.iter().map(store_source).collect(),
         }
     }
 
-    fn load(it: StoredNote) -> Result<Self, &'static str> {
+    fn load(key: &[u8], it: StoredNote) -> Result<Self, &'static str> {
+        let (conversation, position) = (ConversationId(key_id(key, 17)?), key_number(key)?);
         Ok(Self {
-            id: MessageId(uuid(&it.id)?),
-            conversation: ConversationId(uuid(&it.conversation)?),
+            id: message_id(it.id.as_ref(), conversation, position)?,
+            conversation,
             author: maybe(Some(&it.author).filter(|it| !it.is_empty()))?.map(UserId),
             content: it.content,
             client_id: client_id(it.client_id.as_ref())?,
             created_at: it.created_at,
-            position: it.position,
+            position,
             sources: it.sources.into_iter().map(load_source).collect::<Result<_, _>>()?,
         })
     }
@@ -436,7 +442,7 @@ impl Record for Escalation {
         }
     }
 
-    fn load(it: StoredEscalation) -> Result<Self, &'static str> {
+    fn load(_: &[u8], it: StoredEscalation) -> Result<Self, &'static str> {
         let outcome = |code| match code {
             0 => Ok(Outcome::Claimed),
             1 => Ok(Outcome::Returned),

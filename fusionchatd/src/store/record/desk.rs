@@ -10,7 +10,7 @@ use crate::domain::organization::Organization;
 use crate::domain::session::Session;
 use crate::domain::user::{Absence, Availability, Cut, Role, User};
 
-use super::{Record, id, maybe, uuid};
+use super::{Record, id, key_id, maybe, uuid};
 
 #[derive(Clone, PartialEq, Message)]
 /// The stored form.
@@ -38,7 +38,7 @@ impl Record for Organization {
         }
     }
 
-    fn load(it: StoredOrganization) -> Result<Self, &'static str> {
+    fn load(_: &[u8], it: StoredOrganization) -> Result<Self, &'static str> {
         Ok(Self {
             id: OrganizationId(uuid(&it.id)?),
             name: it.name,
@@ -51,10 +51,7 @@ impl Record for Organization {
 #[derive(Clone, PartialEq, Message)]
 /// The stored form.
 pub struct StoredUser {
-    #[prost(bytes = "vec", tag = "1")]
-    id: Vec<u8>,
-    #[prost(bytes = "vec", tag = "2")]
-    organization: Vec<u8>,
+    // 1 and 2 were the ids of the user and the organization.
     #[prost(string, optional, tag = "3")]
     external_id: Option<String>,
     #[prost(string, optional, tag = "4")]
@@ -109,12 +106,11 @@ fn load_cut(it: &StoredCut) -> Cut {
 
 impl Record for User {
     const KIND: u8 = 17;
+    const VERSION: u8 = 2;
     type Stored = StoredUser;
 
     fn store(&self) -> StoredUser {
         StoredUser {
-            id: id(&self.id.0),
-            organization: id(&self.organization.0),
             external_id: self.external_id.clone(),
             email: self.email.clone(),
             name: self.name.clone(),
@@ -133,10 +129,10 @@ impl Record for User {
         }
     }
 
-    fn load(it: StoredUser) -> Result<Self, &'static str> {
+    fn load(key: &[u8], it: StoredUser) -> Result<Self, &'static str> {
         Ok(Self {
-            id: UserId(uuid(&it.id)?),
-            organization: OrganizationId(uuid(&it.organization)?),
+            id: UserId(key_id(key, 17)?),
+            organization: OrganizationId(key_id(key, 1)?),
             external_id: it.external_id,
             email: it.email,
             name: it.name,
@@ -199,7 +195,7 @@ impl Record for Inbox {
         }
     }
 
-    fn load(it: StoredInbox) -> Result<Self, &'static str> {
+    fn load(_: &[u8], it: StoredInbox) -> Result<Self, &'static str> {
         Ok(Self {
             id: InboxId(uuid(&it.id)?),
             organization: OrganizationId(uuid(&it.organization)?),
@@ -267,7 +263,7 @@ impl Record for Key {
         }
     }
 
-    fn load(it: StoredKey) -> Result<Self, &'static str> {
+    fn load(_: &[u8], it: StoredKey) -> Result<Self, &'static str> {
         Ok(Self {
             id: KeyId(uuid(&it.id)?),
             organization: OrganizationId(uuid(&it.organization)?),
@@ -321,7 +317,7 @@ impl Record for Session {
         }
     }
 
-    fn load(it: StoredSession) -> Result<Self, &'static str> {
+    fn load(_: &[u8], it: StoredSession) -> Result<Self, &'static str> {
         Ok(Self {
             id: SessionId(uuid(&it.id)?),
             user: UserId(uuid(&it.user)?),
@@ -376,7 +372,7 @@ impl Record for Article {
         }
     }
 
-    fn load(it: StoredArticle) -> Result<Self, &'static str> {
+    fn load(_: &[u8], it: StoredArticle) -> Result<Self, &'static str> {
         Ok(Self {
             id: ArticleId(uuid(&it.id)?),
             organization: OrganizationId(uuid(&it.organization)?),

@@ -5,9 +5,10 @@ use prost::Message;
 use crate::domain::Time;
 use crate::domain::decide::Refs;
 use crate::domain::entry::{ActorKind, ActorRef, Entry, EntryKind};
-use crate::domain::id::{ConversationId, KeyId, OrganizationId, SessionId, UserId};
+use crate::domain::id::{ConversationId, KeyId, MessageId, OrganizationId, SessionId, UserId};
+use crate::store::Key;
 
-use super::{Record, hash, id, maybe, uuid};
+use super::{Record, hash, id, key_number, maybe, start, uuid};
 
 /// The end of a journal: what the next commit is decided on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +49,7 @@ impl Record for Head {
         }
     }
 
-    fn load(it: StoredHead) -> Result<Self, &'static str> {
+    fn load(_: &[u8], it: StoredHead) -> Result<Self, &'static str> {
         Ok(Self {
             position: it.position,
             floor: it.floor,
@@ -97,8 +98,7 @@ pub(super) fn load_actor(actor: Option<StoredActor>) -> Result<ActorRef, &'stati
 #[derive(Clone, PartialEq, Message)]
 /// The stored form.
 pub struct StoredEntry {
-    #[prost(uint64, tag = "1")]
-    position: u64,
+    // 1 was the position.
     #[prost(int64, tag = "2")]
     time: i64,
     #[prost(message, optional, tag = "3")]
@@ -123,46 +123,69 @@ pub struct StoredEntry {
     detail: Option<String>,
     #[prost(bytes = "vec", optional, tag = "13")]
     digest: Option<Vec<u8>>,
+    /// Which ids are not stored since others say them: [`OTHER_ACTS`], [`SUBJECT_FOLLOWS`].
+    #[prost(uint32, tag = "14")]
+    implied: u32,
+}
+
+/// The other id is the acting user's.
+const OTHER_ACTS: u32 = 1;
+/// The subject is the message or note that this entry left.
+const SUBJECT_FOLLOWS: u32 = 2;
+
+/// What follows from the rest of an entry.
+fn implied(entry: &Entry) -> u32 {
+    let own = entry.conversation.map(|it| MessageId::of(it, entry.position).0);
+    let acts = entry.other.is_some() && entry.other == entry.actor.user.map(|it| it.0);
+    let follows = entry.subject.is_some() && entry.subject == own;
+    u32::from(acts) * OTHER_ACTS + u32::from(follows) * SUBJECT_FOLLOWS
 }
 
 impl Record for Entry {
     const KIND: u8 = 2;
+    const VERSION: u8 = 2;
     type Stored = StoredEntry;
 
     fn store(&self) -> StoredEntry {
+        let implied = implied(self);
         StoredEntry {
-            position: self.position,
             time: self.time,
             actor: Some(store_actor(&self.actor)),
             kind: self.kind as u32,
             conversation: self.conversation.map(|it| id(&it.0)),
-            subject: self.subject.as_ref().map(id),
-            other: self.other.as_ref().map(id),
+            subject: self.subject.as_ref().filter(|_| implied & SUBJECT_FOLLOWS == 0).map(id),
+            other: self.other.as_ref().filter(|_| implied & OTHER_ACTS == 0).map(id),
             seq: self.seq,
             number: self.number,
             code: self.code,
             due: self.due,
             detail: self.detail.clone(),
             digest: self.digest.map(|it| it.to_vec()),
+            implied,
         }
     }
 
-    fn load(it: StoredEntry) -> Result<Self, &'static str> {
+    fn load(key: &[u8], it: StoredEntry) -> Result<Self, &'static str> {
+        let (position, actor) = (key_number(key)?, load_actor(it.actor)?);
+        let conversation = maybe(it.conversation.as_ref())?.map(ConversationId);
+        let own = conversation.map(|it| MessageId::of(it, position).0);
         let kind = EntryKind::ALL.into_iter().find(|kind| *kind as u32 == it.kind);
         Ok(Self {
-            position: it.position,
+            position,
             time: it.time,
-            actor: load_actor(it.actor)?,
+            actor,
             kind: kind.ok_or("unknown entry kind")?,
-            conversation: maybe(it.conversation.as_ref())?.map(ConversationId),
-            subject: maybe(it.subject.as_ref())?,
-            other: maybe(it.other.as_ref())?,
+            conversation,
+            subject: maybe(it.subject.as_ref())?
+                .or(own.filter(|_| it.implied & SUBJECT_FOLLOWS != 0)),
+            other: maybe(it.other.as_ref())?
+                .or(actor.user.filter(|_| it.implied & OTHER_ACTS != 0).map(|it| it.0)),
             seq: it.seq,
             number: it.number,
             code: it.code,
             due: it.due,
             detail: it.detail,
-            digest: it.digest.map(|it| hash(&it)).transpose()?,
+            digest: it.digest.map(|it| start(&it)).transpose()?,
         })
     }
 }
@@ -170,10 +193,32 @@ impl Record for Entry {
 /// What a sender's command did, kept so that a repeat gets the same answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Done {
-    /// The digest of the command's body.
-    pub digest: [u8; 32],
+    digest: [u8; 8],
     /// What it did.
-    pub refs: Refs,
+    pub did: Did,
+}
+
+/// What a command did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Did {
+    /// What [`Refs::of`] the entry at this position says. A journal that is ever cut must not lose such an entry.
+    Entry(u64),
+    /// This.
+    These(Refs),
+}
+
+impl Done {
+    /// Of a command's whole digest.
+    pub fn new(digest: [u8; 32], did: Did) -> Self {
+        let [a, b, c, d, e, f, g, h, ..] = digest;
+        Self { digest: [a, b, c, d, e, f, g, h], did }
+    }
+
+    /// Whether a command of this digest is the one that was done. Eight bytes are kept: they are held only against what
+    /// the same sender sends under the same id, so that one who looks for two commands that agree deceives nobody else.
+    pub fn is_of(&self, digest: &[u8; 32]) -> bool {
+        digest.starts_with(&self.digest)
+    }
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -191,34 +236,74 @@ pub struct StoredDone {
     subject: Option<Vec<u8>>,
     #[prost(uint32, tag = "6")]
     outcome: u32,
+    #[prost(uint64, optional, tag = "7")]
+    entry: Option<u64>,
 }
 
 impl Record for Done {
     const KIND: u8 = 3;
+    const VERSION: u8 = 2;
     type Stored = StoredDone;
 
     fn store(&self) -> StoredDone {
+        let (entry, refs) = match self.did {
+            Did::Entry(position) => (Some(position), Refs::default()),
+            Did::These(refs) => (None, refs),
+        };
         StoredDone {
             digest: self.digest.to_vec(),
-            conversation: self.refs.conversation.as_ref().map(id),
-            seq: self.refs.seq,
-            position: self.refs.position,
-            subject: self.refs.subject.as_ref().map(id),
-            outcome: self.refs.outcome,
+            conversation: refs.conversation.as_ref().map(id),
+            seq: refs.seq,
+            position: refs.position,
+            subject: refs.subject.as_ref().map(id),
+            outcome: refs.outcome,
+            entry,
         }
     }
 
-    fn load(it: StoredDone) -> Result<Self, &'static str> {
-        Ok(Self {
-            digest: hash(&it.digest)?,
-            refs: Refs {
+    fn load(_: &[u8], it: StoredDone) -> Result<Self, &'static str> {
+        let did = match it.entry {
+            Some(position) => Did::Entry(position),
+            None => Did::These(Refs {
                 conversation: maybe(it.conversation.as_ref())?,
                 seq: it.seq,
                 position: it.position,
                 subject: maybe(it.subject.as_ref())?,
                 outcome: it.outcome,
-            },
-        })
+            }),
+        };
+        Ok(Self { digest: start(&it.digest)?, did })
+    }
+}
+
+/// How far the rows have been brought to this program's format.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Migration {
+    /// The format they had.
+    pub from: u32,
+    /// The key that comes next.
+    pub next: Key,
+}
+
+#[derive(Clone, PartialEq, Message)]
+/// The stored form.
+pub struct StoredMigration {
+    #[prost(uint32, tag = "1")]
+    from: u32,
+    #[prost(bytes = "bytes", tag = "2")]
+    next: Key,
+}
+
+impl Record for Migration {
+    const KIND: u8 = 8;
+    type Stored = StoredMigration;
+
+    fn store(&self) -> StoredMigration {
+        StoredMigration { from: self.from, next: self.next.clone() }
+    }
+
+    fn load(_: &[u8], it: StoredMigration) -> Result<Self, &'static str> {
+        Ok(Self { from: it.from, next: it.next })
     }
 }
 
@@ -261,7 +346,7 @@ impl Record for Daemon {
         StoredDaemon { epoch: id(&self.epoch), secret: self.secret.to_vec() }
     }
 
-    fn load(it: StoredDaemon) -> Result<Self, &'static str> {
+    fn load(_: &[u8], it: StoredDaemon) -> Result<Self, &'static str> {
         Ok(Self { epoch: uuid(&it.epoch)?, secret: hash(&it.secret)? })
     }
 }
@@ -314,7 +399,7 @@ impl Record for Pointer {
         }
     }
 
-    fn load(it: StoredPointer) -> Result<Self, &'static str> {
+    fn load(_: &[u8], it: StoredPointer) -> Result<Self, &'static str> {
         Ok(Self {
             organization: OrganizationId(uuid(&it.organization)?),
             subject: uuid(&it.subject)?,
@@ -342,7 +427,7 @@ impl Record for Number {
         StoredNumber { number: self.0 }
     }
 
-    fn load(it: StoredNumber) -> Result<Self, &'static str> {
+    fn load(_: &[u8], it: StoredNumber) -> Result<Self, &'static str> {
         Ok(Self(it.number))
     }
 }
@@ -373,7 +458,7 @@ impl Record for PasswordHash {
         StoredPasswordHash { phc: self.0.clone() }
     }
 
-    fn load(it: StoredPasswordHash) -> Result<Self, &'static str> {
+    fn load(_: &[u8], it: StoredPasswordHash) -> Result<Self, &'static str> {
         Ok(Self(it.phc))
     }
 }

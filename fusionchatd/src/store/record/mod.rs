@@ -1,8 +1,13 @@
 //! How rows are written: one byte of kind, one of version, then a protobuf message of this module. The messages
-//! are the store's own, never the wire's. Golden bytes of every version ever released stay in `golden_test`.
+//! are the store's own, never the wire's. Golden bytes of every version ever released stay in
+//! `golden_test` and the files beside it.
 
 mod conversation;
 mod desk;
+#[cfg(test)]
+pub(crate) mod first_test;
+#[cfg(test)]
+mod golden_chat_test;
 #[cfg(test)]
 mod golden_test;
 mod journal;
@@ -10,11 +15,14 @@ mod journal;
 mod record_prop_test;
 #[cfg(test)]
 mod record_test;
+pub mod row;
 
 use prost::Message;
 use uuid::Uuid;
 
-pub use journal::{Daemon, Done, Head, Number, PasswordHash, Pointer};
+use super::table;
+
+pub use journal::{Daemon, Did, Done, Head, Migration, Number, PasswordHash, Pointer};
 
 /// A row that cannot be read: written by a newer daemon, or damaged.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -58,8 +66,8 @@ pub trait Record: Sized {
 
     /// The message to store.
     fn store(&self) -> Self::Stored;
-    /// The value a stored message says.
-    fn load(stored: Self::Stored) -> Result<Self, &'static str>;
+    /// The value a stored message says under this key. What the key says is not stored once more.
+    fn load(key: &[u8], stored: Self::Stored) -> Result<Self, &'static str>;
 
     /// The row's bytes.
     fn encode(&self) -> bytes::Bytes {
@@ -70,8 +78,8 @@ pub trait Record: Sized {
         bytes.freeze()
     }
 
-    /// Reads a row's bytes.
-    fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
+    /// Reads a row.
+    fn decode(key: &[u8], bytes: &[u8]) -> Result<Self, RecordError> {
         let damaged = |what: String| RecordError::Damaged { kind: Self::KIND, what };
         let [kind, version, rest @ ..] = bytes else {
             return Err(damaged("too short".to_owned()));
@@ -87,7 +95,7 @@ pub trait Record: Sized {
             return Err(RecordError::Version { kind, found, known });
         }
         let stored = Self::Stored::decode(rest).map_err(|error| damaged(error.to_string()))?;
-        Self::load(stored).map_err(|what| damaged(what.to_owned()))
+        Self::load(key, stored).map_err(|what| damaged(what.to_owned()))
     }
 }
 
@@ -104,6 +112,21 @@ fn uuid(bytes: &[u8]) -> Result<Uuid, &'static str> {
 /// The id of stored bytes, if there are any.
 fn maybe(bytes: Option<&Vec<u8>>) -> Result<Option<Uuid>, &'static str> {
     bytes.map(|it| uuid(it)).transpose()
+}
+
+/// The id at this byte of a row's key.
+fn key_id(key: &[u8], at: usize) -> Result<Uuid, &'static str> {
+    table::id_at(key, at).ok_or("its key is too short")
+}
+
+/// The number at the end of a row's key.
+fn key_number(key: &[u8]) -> Result<u64, &'static str> {
+    table::last_number(key).ok_or("its key is too short")
+}
+
+/// The first bytes of a digest: older versions have more of them.
+fn start<const BYTES: usize>(digest: &[u8]) -> Result<[u8; BYTES], &'static str> {
+    digest.first_chunk().copied().ok_or("a digest is too short")
 }
 
 /// The 32 bytes of a hash.

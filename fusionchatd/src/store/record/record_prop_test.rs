@@ -15,15 +15,16 @@ use crate::domain::organization::Organization;
 use crate::domain::session::Session;
 use crate::domain::user::User;
 
-use super::golden_test::conversation;
-use super::{Daemon, Done, Head, Number, PasswordHash, Pointer, Record, RecordError};
+use super::golden_chat_test::conversation;
+use super::{Daemon, Done, Head, Migration, Number, PasswordHash, Pointer, Record, RecordError};
 
 /// What is read writes itself, and is read again as the same.
 fn settles<R: Record>(bytes: &[u8]) -> Result<(), TestCaseError> {
-    match R::decode(bytes) {
+    let key = [7; 41];
+    match R::decode(&key, bytes) {
         Ok(row) => {
             let written = row.encode();
-            prop_assert_eq!(R::decode(&written).map(|it| it.encode()), Ok(written));
+            prop_assert_eq!(R::decode(&key, &written).map(|it| it.encode()), Ok(written));
             prop_assert_eq!(bytes[0], R::KIND);
         }
         Err(RecordError::Kind { expected, found }) => {
@@ -39,13 +40,15 @@ fn settles<R: Record>(bytes: &[u8]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-/// The same of every kind there is, and of the bytes as the newest version of each.
+/// The same of every kind there is, and of the bytes as each of its versions.
 macro_rules! every_kind {
     ($bytes:expr; $($kind:ty),+ $(,)?) => {{
         let bytes: &[u8] = $bytes;
         $(
             settles::<$kind>(bytes)?;
-            settles::<$kind>(&[&[<$kind>::KIND, <$kind>::VERSION], bytes].concat())?;
+            for version in 1..=<$kind>::VERSION {
+                settles::<$kind>(&[&[<$kind>::KIND, version], bytes].concat())?;
+            }
             if let Some((_, rest)) = bytes.split_first() {
                 settles::<$kind>(&[&[<$kind>::KIND], rest].concat())?;
             }
@@ -55,8 +58,8 @@ macro_rules! every_kind {
 
 fn all(bytes: &[u8]) -> Result<(), TestCaseError> {
     every_kind!(
-        bytes; Head, Entry, Done, Daemon, Pointer, Number, PasswordHash, Organization, User, Inbox,
-        Key, Session, Article, Conversation, Message, Note, Escalation,
+        bytes; Head, Entry, Done, Daemon, Pointer, Number, PasswordHash, Migration,
+        Organization, User, Inbox, Key, Session, Article, Conversation, Message, Note, Escalation,
     );
     Ok(())
 }

@@ -96,9 +96,9 @@ async fn fault_59_older_binary_refuses_newer_data() {
 
     for _ in 0..2 {
         let refused = open(&url(directory.path()), &options()).await.err().unwrap();
-        assert!(matches!(refused, StoreError::NewerSchema { found: 42, known: 1 }), "{refused:?}");
+        assert!(matches!(refused, StoreError::NewerSchema { found: 43, known: 2 }), "{refused:?}");
         let text = refused.to_string();
-        assert!(text.contains("format 42") && text.contains("up to 1"), "{text}");
+        assert!(text.contains("format 43") && text.contains("up to 2"), "{text}");
     }
 }
 
