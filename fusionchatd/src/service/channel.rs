@@ -4,15 +4,16 @@
 
 use std::collections::VecDeque;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use bytes::Bytes;
 use tokio::sync::Notify;
 
 use crate::domain::entry::EntryKind;
 use crate::domain::id::UserId;
 
 use super::ephemeral::Ephemeral;
-use super::view::Change;
+use super::view::{Change, MessageView};
 
 /// How many recent changes an audience keeps.
 const RECENT_MAX: usize = 512;
@@ -20,6 +21,21 @@ const RECENT_MAX: usize = 512;
 const RECENT_BYTES_MAX: usize = 1024 * 1024;
 /// How many signals a reader may have before it before the oldest are dropped.
 const SIGNALS_MAX: usize = 64;
+
+/// A message on its way to a visitor's tabs.
+#[derive(Debug)]
+pub struct Post {
+    /// The message.
+    pub view: MessageView,
+    /// What is written of it: made for the first tab, written to all.
+    pub frame: OnceLock<Bytes>,
+}
+
+impl Post {
+    fn new(view: MessageView) -> Self {
+        Self { view, frame: OnceLock::new() }
+    }
+}
 
 /// What a reader finds.
 #[derive(Debug)]
@@ -58,6 +74,7 @@ struct State {
 #[derive(Debug)]
 struct Latest {
     change: Arc<Change>,
+    post: Option<Arc<Post>>,
     /// The position published before it: who has read up to there misses nothing.
     before: u64,
     /// How many readers have not taken it.
@@ -129,7 +146,8 @@ impl Channel {
         let single = theirs.next().filter(|_| theirs.next().is_none()).cloned();
         let mut state = self.lock();
         let (before, left) = (state.position, state.signals.readers);
-        state.latest = single.map(|change| Latest { change, before, left });
+        let post = |change: &Change| change.message.clone().map(Post::new).map(Arc::new);
+        state.latest = single.map(|change| Latest { post: post(&change), change, before, left });
         state.position = last.entry.position.max(state.position);
         drop(state);
         self.bell.notify_waiters();
@@ -137,18 +155,22 @@ impl Channel {
 
     /// The one change that came with `position`, if nothing has come since and the reader has read everything before.
     /// Each reader takes it once.
-    pub(super) fn latest(&self, read_to: Option<u64>, position: u64) -> Option<Arc<Change>> {
+    pub(super) fn latest(
+        &self,
+        read_to: Option<u64>,
+        position: u64,
+    ) -> Option<(Arc<Change>, Option<Arc<Post>>)> {
         let mut state = self.lock();
         if state.position != position {
             return None;
         }
         let latest = state.latest.as_mut().filter(|latest| Some(latest.before) == read_to)?;
         latest.left = latest.left.saturating_sub(1);
-        let change = Arc::clone(&latest.change);
+        let told = (Arc::clone(&latest.change), latest.post.clone());
         if latest.left == 0 {
             state.latest = None;
         }
-        Some(change)
+        Some(told)
     }
 
     /// Says what is never stored to those who are there.

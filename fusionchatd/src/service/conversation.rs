@@ -235,7 +235,7 @@ impl Service {
             page.messages.push(view::message(&rows, None, message).await?);
         }
         for note in notes {
-            page.notes.push(view::note(&rows, note).await?);
+            page.notes.push(view::note(&rows, None, note).await?);
         }
         Ok(page)
     }
@@ -302,7 +302,7 @@ impl Service {
         let rows = self.rows(actor);
         let position = answer.refs.position.ok_or_else(Error::not_found)?;
         let note = rows.note(header.id, position).await?.ok_or_else(Error::not_found)?;
-        Ok((view::note(&rows, note).await?, self.shown(actor, header.id).await?))
+        Ok((view::note(&rows, None, note).await?, self.shown(actor, header.id).await?))
     }
 
     /// Takes a conversation for the actor, or gives it to another member of staff.

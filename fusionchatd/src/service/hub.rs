@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 use crate::domain::id::{OrganizationId, UserId};
 
 use super::Service;
-use super::channel::{Channel, Heard, Next};
+use super::channel::{Channel, Heard, Next, Post};
 use super::ephemeral::Ephemeral;
 use super::view::Change;
 
@@ -62,7 +62,11 @@ impl Seat {
     }
 
     /// The one change that was published last, if it is all that came between `read_to` and `position`.
-    pub(super) fn latest(&self, read_to: Option<u64>, position: u64) -> Option<Arc<Change>> {
+    pub(super) fn latest(
+        &self,
+        read_to: Option<u64>,
+        position: u64,
+    ) -> Option<(Arc<Change>, Option<Arc<Post>>)> {
         self.channel.latest(read_to, position)
     }
 

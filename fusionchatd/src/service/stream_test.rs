@@ -41,7 +41,7 @@ fn visitor_hears(watcher: &mut VisitorWatcher) -> Vec<String> {
     let mut heard = Vec::new();
     while let Some(signal) = unconstrained(watcher.next()).now_or_never() {
         match signal.expect("a signal") {
-            VisitorSignal::Message(change) => heard.extend(change.message.as_ref().map(line)),
+            VisitorSignal::Message(post) => heard.push(line(&post.view)),
             VisitorSignal::Messages(views) => heard.extend(views.iter().map(line)),
             VisitorSignal::Status(_) => {}
             VisitorSignal::Ephemeral(signal) => heard.push(of(&signal)),

@@ -206,7 +206,7 @@ impl Service {
         let Some(ended) = ended else { return Ok(None) };
         let rows = self.rows(actor);
         let ended = rows.escalation(EscalationId(ended)).await?.ok_or_else(Error::not_found)?;
-        Ok(Some(view::escalation(&rows, ended, number).await?))
+        Ok(Some(view::escalation(&rows, None, ended, number).await?))
     }
 }
 

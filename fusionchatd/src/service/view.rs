@@ -2,9 +2,7 @@
 //! message with its sender's. Names are looked up when they are shown and never stand in the journal.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, OnceLock};
-
-use bytes::Bytes;
+use std::sync::Arc;
 
 use crate::domain::conversation::Conversation;
 use crate::domain::entry::{ActorKind, ActorRef, Entry, EntryKind};
@@ -108,8 +106,6 @@ pub struct Change {
     pub escalation: Option<EscalationView>,
     /// The user it changed.
     pub user: Option<User>,
-    /// The message as a door writes it to visitors: made for the first of their tabs, written to all.
-    pub frame: OnceLock<Bytes>,
 }
 
 /// The names of a conversation.
@@ -123,7 +119,7 @@ pub(super) async fn conversation(
         None => None,
     };
     let escalation = match live {
-        Some(live) => Some(escalation(rows, live, header.number).await?),
+        Some(live) => Some(escalation(rows, None, live, header.number).await?),
         None => None,
     };
     let previous = match header.previous {
@@ -144,11 +140,12 @@ pub(super) async fn conversation(
 /// The name of who asked for a person.
 pub(super) async fn escalation(
     rows: &Rows<'_>,
+    within: Option<&ConversationView>,
     escalation: Escalation,
     number: u64,
 ) -> Result<EscalationView, Error> {
-    let by_name = actor_name(rows, None, &escalation.by).await?;
-    let to_name = rows.user_label(escalation.to).await?;
+    let by_name = actor_name(rows, within, &escalation.by).await?;
+    let to_name = label(rows, within, escalation.to).await?;
     Ok(EscalationView { escalation, number, by_name, to_name })
 }
 
@@ -184,8 +181,12 @@ pub(super) async fn message(
 }
 
 /// The name of a note's author.
-pub(super) async fn note(rows: &Rows<'_>, note: Note) -> Result<NoteView, Error> {
-    let author_name = rows.user_label(note.author).await?;
+pub(super) async fn note(
+    rows: &Rows<'_>,
+    within: Option<&ConversationView>,
+    note: Note,
+) -> Result<NoteView, Error> {
+    let author_name = label(rows, within, note.author).await?;
     Ok(NoteView { note, author_name })
 }
 
@@ -246,7 +247,7 @@ impl Met {
         (entry.position <= view.header.position).then_some(view)
     }
 
-    /// Forgets what changes have made stale. One outside of conversations may have changed any name.
+    /// Forgets what changes have made stale. Any outside of conversations counts as one that changed a name.
     pub(super) fn forget(&mut self, changes: &[Arc<Change>]) {
         for change in changes {
             match change.entry.conversation {
@@ -407,15 +408,14 @@ async fn assemble(rows: &Rows<'_>, entry: Entry, parts: Parts) -> Result<Change,
             None => None,
         },
         note: match parts.note {
-            Some(row) => Some(note(rows, row).await?),
+            Some(row) => Some(note(rows, within, row).await?),
             None => None,
         },
         escalation: match parts.escalation {
-            Some(row) => Some(escalation(rows, row, number).await?),
+            Some(row) => Some(escalation(rows, within, row, number).await?),
             None => None,
         },
         user,
-        frame: OnceLock::new(),
         conversation: parts.conversation,
         entry,
     })

@@ -66,6 +66,9 @@ impl Tab {
         let arrived = std::mem::take(&mut *locked(&self.arrived));
         for signal in arrived {
             match signal {
+                VisitorSignal::Message(post) => {
+                    self.take(&post.view, ledger).with_context(|| format!("{post:?}"))?;
+                }
                 VisitorSignal::Messages(messages) => {
                     for message in messages {
                         self.take(&message, ledger).with_context(|| format!("{message:?}"))?;

@@ -147,7 +147,7 @@ impl Visitor {
 
     async fn converse(&mut self, wire: &mut Wire) -> End {
         let stop = self.door.stop.clone();
-        // One for all steps: to be told of it anew at each would take a lock that all sockets share.
+        // One for all steps: to come and to go takes a lock that all sockets share.
         let mut stopped = pin!(stop.cancelled());
         loop {
             if let Err(end) = self.step(wire, stopped.as_mut()).await {
@@ -316,10 +316,9 @@ impl Visitor {
     /// Tells the visitor what has happened.
     async fn tell(&mut self, wire: &mut Wire, signal: VisitorSignal) -> Result<(), End> {
         match signal {
-            VisitorSignal::Message(change) => match &change.message {
-                Some(view) => self.tell_message(wire, view, Some(&change.frame)).await,
-                None => Ok(()),
-            },
+            VisitorSignal::Message(post) => {
+                self.tell_message(wire, &post.view, Some(&post.frame)).await
+            }
             VisitorSignal::Messages(views) => {
                 for view in &views {
                     self.tell_message(wire, view, None).await?;
@@ -337,7 +336,7 @@ impl Visitor {
         }
     }
 
-    /// Shows a message; what is written is `made` already, or is made now and kept there.
+    /// Shows a message. What is written to many is `made` already, or is made now for all of them.
     async fn tell_message(
         &mut self,
         wire: &mut Wire,

@@ -2,7 +2,6 @@
 //! most one frame waits to be written: whoever sends waits for it.
 
 use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::OnceLock;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -205,13 +204,7 @@ impl Wire {
     }
 
     async fn write(&mut self, message: Message) -> Result<(), End> {
-        let mut sending = pin!(self.socket.send(message));
-        // Nearly every frame is taken at once, and needs no timer.
-        let sent = match futures::poll!(sending.as_mut()) {
-            Poll::Ready(sent) => Ok(sent),
-            Poll::Pending => tokio::time::timeout(self.write_timeout, sending).await,
-        };
-        match sent {
+        match tokio::time::timeout(self.write_timeout, self.socket.send(message)).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(End::Gone),
             Err(_) => Err(TOO_SLOW),

@@ -27,6 +27,7 @@ use super::view::Change;
 use super::{Service, require};
 use page::{Ahead, READ_AT_ONCE};
 
+pub use super::channel::Post;
 pub use visitor::{VisitorSignal, VisitorWatcher};
 
 /// A place in a journal.
@@ -61,7 +62,8 @@ pub struct Watcher {
     begun: Option<Arc<Ephemeral>>,
     position: u64,
     pending: VecDeque<Arc<Change>>,
-    ahead: Ahead,
+    /// While it is far behind.
+    ahead: Option<Box<Ahead>>,
     told: VecDeque<Arc<Ephemeral>>,
 }
 
@@ -114,7 +116,7 @@ impl Service {
             begun: None,
             position,
             pending: VecDeque::new(),
-            ahead: Ahead::default(),
+            ahead: None,
             told: VecDeque::new(),
         })))
     }
@@ -225,10 +227,13 @@ impl Watcher {
         let recent = self.seat.channel().recent_after(self.position, READ_AT_ONCE as usize);
         let changes = match recent {
             Some(recent) => {
-                self.ahead = Ahead::default();
+                self.ahead = None;
                 recent
             }
-            None => self.ahead.after(self.position, &self.seat, self.actor.organization).await?,
+            None => {
+                let ahead = self.ahead.get_or_insert_default();
+                ahead.next_page(self.position, &self.seat, self.actor.organization).await?
+            }
         };
         self.pending.extend(changes);
         Ok(())

@@ -14,24 +14,26 @@ use crate::service::view::{self, Change, Met};
 
 /// How many entries are read at once.
 pub(super) const READ_AT_ONCE: u32 = 100;
-/// How much text a reader keeps that it has not handed out, in bytes, and as much again of the page read ahead; a
-/// single message is always kept.
-const KEPT_BYTES_MAX: usize = 64 * 1024;
+/// How much text of a page is kept, in bytes, so that with the page read ahead a reader keeps no more than 64 KiB that it
+/// has not handed out; a single message is always kept.
+const KEPT_BYTES_MAX: usize = 32 * 1024;
 
-/// Reads the journal on for one reader: the next page while it hands out the last.
+/// Reads the journal on for one reader far behind: the next page while it hands out the last.
 #[derive(Debug, Default)]
 pub(super) struct Ahead {
     page: Page,
     met: Met,
-    /// The position published when `met` was last looked through.
+    /// The position published when all that was met or read was last looked through.
     published: u64,
     /// At most one page, which is forgotten with the reader.
-    reading: JoinSet<Result<Read, Error>>,
+    reading: JoinSet<Result<Loaded, Error>>,
 }
 
 /// A page that was read.
 #[derive(Debug)]
-struct Read {
+struct Loaded {
+    /// Where it begins.
+    after: u64,
     changes: Vec<Arc<Change>>,
     /// Whether there may be more behind it.
     more: bool,
@@ -41,37 +43,42 @@ struct Read {
 
 impl Ahead {
     /// The changes after `position`. Safe to drop and call again.
-    pub(super) async fn after(
+    pub(super) async fn next_page(
         &mut self,
         position: u64,
         seat: &Seat,
         organization: OrganizationId,
     ) -> Result<Vec<Arc<Change>>, Error> {
-        let read = match self.reading.join_next().await {
-            Some(read) => read.map_err(Error::internal)??,
-            None => self.read(position, seat, organization).await?,
+        self.forget_stale(seat.channel());
+        let ready = self.reading.join_next().await.transpose().map_err(Error::internal)?;
+        // An empty one says only that there was nothing then.
+        let ready = ready.transpose()?.filter(|it| it.after == position && !it.changes.is_empty());
+        let loaded = match ready {
+            Some(loaded) => loaded,
+            None => self.load(position, seat, organization).await?,
         };
-        self.page = read.page;
-        if let Some(last) = read.changes.last().filter(|_| read.more) {
-            self.met = read.met;
-            let next = self.read(last.entry.position, seat, organization);
+        self.page = loaded.page;
+        if let Some(last) = loaded.changes.last().filter(|_| loaded.more) {
+            self.met = loaded.met;
+            let next = self.load(last.entry.position, seat, organization);
             self.reading.spawn(next);
         }
-        Ok(read.changes)
+        Ok(loaded.changes)
     }
 
-    fn read(
+    fn load(
         &mut self,
         position: u64,
         seat: &Seat,
         organization: OrganizationId,
-    ) -> impl Future<Output = Result<Read, Error>> + use<> {
+    ) -> impl Future<Output = Result<Loaded, Error>> + use<> {
         self.forget_stale(seat.channel());
         let met = std::mem::take(&mut self.met);
-        read(Arc::clone(seat.service()), organization, position, self.page, met)
+        load(Arc::clone(seat.service()), organization, position, self.page, met)
     }
 
-    /// Forgets the views that have changed since they were met.
+    /// Forgets the views that have changed since they were met, and everything if the changes are no longer at hand: what
+    /// they took back must not come from here.
     fn forget_stale(&mut self, channel: &Channel) {
         let published = channel.position();
         if published == self.published {
@@ -79,27 +86,27 @@ impl Ahead {
         }
         match channel.recent_after(self.published, usize::MAX) {
             Some(changes) => self.met.forget(&changes),
-            None => self.met = Met::default(),
+            None => *self = Self { page: self.page, ..Self::default() },
         }
         self.published = published;
     }
 }
 
-async fn read(
+async fn load(
     service: Arc<Service>,
     organization: OrganizationId,
-    position: u64,
+    after: u64,
     mut page: Page,
     mut met: Met,
-) -> Result<Read, Error> {
+) -> Result<Loaded, Error> {
     let mut rows = Rows::new(service.engine.as_ref(), organization);
-    let entries = rows.entries(position + 1, page.0).await?;
+    let entries = rows.entries(after + 1, page.0).await?;
     let full = entries.len() >= page.0 as usize;
     let changes = view::of_entries(&mut rows, entries, &mut met).await?;
     let kept = page.keep(changes.iter().map(text_bytes));
     let more = full || kept < changes.len();
     let changes = changes.into_iter().take(kept).map(Arc::new).collect();
-    Ok(Read { changes, more, page, met })
+    Ok(Loaded { after, changes, more, page, met })
 }
 
 /// How many rows are read at once: fewer where their texts are long.
@@ -137,7 +144,7 @@ mod tests {
             (vec![], 1, 100),
             (vec![300; 100], 100, 100),
             (vec![40_000; 100], 1, 1),
-            (vec![20_000; 100], 3, 3),
+            (vec![10_000; 100], 3, 3),
             (vec![1_000_000, 1], 1, 1),
             (vec![1_000_000], 1, 100),
         ] {

@@ -8,21 +8,21 @@ use crate::domain::conversation::Conversation;
 use crate::domain::id::{ConversationId, InboxId, OrganizationId, UserId};
 use crate::domain::turn::awaits_assistant;
 use crate::service::Service;
-use crate::service::channel::Heard;
+use crate::service::channel::{Heard, Post};
 use crate::service::ephemeral::{Ephemeral, Part};
 use crate::service::error::Error;
 use crate::service::hub::{Seat, Topic};
 use crate::service::rows::Rows;
 use crate::service::stream::Following;
-use crate::service::view::{self, Change, ConversationView, MessageView};
+use crate::service::view::{self, ConversationView, MessageView};
 
 use super::page::{Page, READ_AT_ONCE};
 
 /// What a visitor's socket hears.
 #[derive(Clone, Debug)]
 pub enum VisitorSignal {
-    /// A change with the next message or system line, told to all the visitor's tabs.
-    Message(Arc<Change>),
+    /// The next message or system line, told to all the visitor's tabs.
+    Message(Arc<Post>),
     /// Messages and system lines that were read, by seq.
     Messages(Vec<MessageView>),
     /// The conversation's header after something visible changed.
@@ -65,12 +65,13 @@ impl Shown {
     /// Whether the view shows the same.
     fn is(&self, view: &ConversationView) -> bool {
         let header = &view.header;
-        self.conversation == header.id
-            && self.status == header.status
-            && self.handler == header.handler
-            && self.assignee == view.assignee_name
-            && self.staff_mark == header.staff_mark
-            && self.visitor_mark == header.visitor_mark
+        let Self { conversation, status, handler, assignee, staff_mark, visitor_mark } = self;
+        *conversation == header.id
+            && *status == header.status
+            && *handler == header.handler
+            && *assignee == view.assignee_name
+            && *staff_mark == header.staff_mark
+            && *visitor_mark == header.visitor_mark
     }
 }
 
@@ -168,20 +169,20 @@ impl VisitorWatcher {
     /// Takes the change that was published last, if it is all that came since this reader read on; false if the rows must
     /// be read.
     fn follow(&mut self, position: u64) -> bool {
-        let Some(change) = self.seat.latest(self.read_to, position) else { return false };
+        let Some((change, post)) = self.seat.latest(self.read_to, position) else { return false };
         let Some(view) = &change.conversation else { return false };
         let header = &view.header;
         if self.conversation != Some(header.id) || self.inbox != header.inbox {
             return false;
         }
-        let next = change.message.as_ref().filter(|it| it.message.seq == self.seq + 1);
+        let next = post.filter(|it| it.view.message.seq == self.seq + 1);
         if header.last_seq != self.seq + u64::from(next.is_some()) {
             return false;
         }
         self.saw(header);
-        if let Some(message) = next {
-            self.seq = message.message.seq;
-            self.pending.push_back(VisitorSignal::Message(Arc::clone(&change)));
+        if let Some(post) = next {
+            self.seq = post.view.message.seq;
+            self.pending.push_back(VisitorSignal::Message(post));
         }
         self.show(view);
         true
