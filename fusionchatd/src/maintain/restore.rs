@@ -61,6 +61,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let bar = Bar::new("opening");
     let restored = restore(plan, &options, |step| match step {
         Step::Restored(amount, at) => bar.at_byte("restored", amount, at, file_bytes),
+        Step::Compacting => bar.0.set_message("making it smaller"),
         Step::ReadBack(amount) => bar.at("read back", amount),
         Step::Checked(amount) => bar.at("checked", amount),
         Step::Whole => bar.0.set_message("putting it in place"),
@@ -112,6 +113,7 @@ impl Lines {
         self.last = Some(now);
         let (name, rows, at) = match step {
             Step::Restored(amount, at) => ("restored", amount.rows, at),
+            Step::Compacting => ("compacting", 0, self.file_bytes),
             Step::ReadBack(amount) => ("readBack", amount.rows, self.file_bytes),
             Step::Checked(amount) => ("checked", amount.rows, self.file_bytes),
             Step::Whole => ("placing", 0, self.file_bytes),

@@ -39,6 +39,9 @@ pub mod moment;
 #[cfg(test)]
 mod moment_test;
 pub mod open;
+mod pack;
+#[cfg(test)]
+mod pack_test;
 pub mod record;
 pub mod redb;
 pub mod restore;
@@ -100,15 +103,7 @@ impl Batch {
 
         let mut batch_bytes = 0;
         for (key, value_bytes) in expected.chain(put).chain(deleted) {
-            if is_reserved(key) {
-                return Err(StoreError::KeyReserved);
-            }
-            if key.len() > KEY_BYTES_MAX {
-                return Err(StoreError::KeyTooLarge { bytes: key.len(), max: KEY_BYTES_MAX });
-            }
-            if value_bytes > VALUE_BYTES_MAX {
-                return Err(StoreError::ValueTooLarge { bytes: value_bytes, max: VALUE_BYTES_MAX });
-            }
+            check_row(key, value_bytes)?;
             batch_bytes += key.len() + value_bytes;
         }
         if batch_bytes > BATCH_BYTES_MAX {
@@ -116,6 +111,20 @@ impl Batch {
         }
         Ok(batch_bytes)
     }
+}
+
+/// Checks the limits of one row.
+fn check_row(key: &[u8], value_bytes: usize) -> Result<(), StoreError> {
+    if is_reserved(key) {
+        return Err(StoreError::KeyReserved);
+    }
+    if key.len() > KEY_BYTES_MAX {
+        return Err(StoreError::KeyTooLarge { bytes: key.len(), max: KEY_BYTES_MAX });
+    }
+    if value_bytes > VALUE_BYTES_MAX {
+        return Err(StoreError::ValueTooLarge { bytes: value_bytes, max: VALUE_BYTES_MAX });
+    }
+    Ok(())
 }
 
 /// Whether no caller may use this key: the empty one, and those of [`RESERVED_PREFIX`].
@@ -199,6 +208,15 @@ pub trait Engine: Send + Sync + 'static {
     /// `Conflict` if an expectation does not hold; `DiskFull` below the reserve; a limit of
     /// [`Batch::check`]; `Failed` for good once a write went wrong; `Closed` after [`Self::close`].
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>>;
+
+    /// Writes rows that sort behind every row there is, as tightly as the engine can, for a new store that nobody reads or
+    /// writes yet. They are whole and on disk only once a commit after them is, which also says whether the disk is full.
+    ///
+    /// # Errors
+    /// Those of a commit. What is in the store then is of no use.
+    fn append(&self, rows: Vec<(Key, Value)>) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.commit(Batch { put: rows, ..Batch::default() })
+    }
 
     /// Begins to read every row as it is at this moment, one such reading at a time. Commits do not wait for it, but for
     /// the page it is reading.

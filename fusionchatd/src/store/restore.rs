@@ -14,10 +14,11 @@ use crate::store::check::{Found, check};
 use crate::store::disk::files::{self, sync_directory, unreadable};
 use crate::store::migrate::renewed;
 use crate::store::open::{DiskEngine, OpenOptions, SCHEMA, format_of, open_locked};
+use crate::store::pack::{self, STRETCH_BYTES, row_bytes};
 use crate::store::record::{Daemon, Record as _};
 use crate::store::rewrite::{Sum, confirm, reads_back, remove};
 use crate::store::walk::Amount;
-use crate::store::{Batch, Engine, Key, StoreError, Value, table};
+use crate::store::{Engine, Key, StoreError, Value, table};
 
 /// The directory in the data directory where the store is made.
 pub const UNFINISHED: &str = "restore.unfinished";
@@ -47,6 +48,8 @@ pub struct Plan<'a> {
 pub enum Step {
     /// So much is written, and so many bytes of the file have been read.
     Restored(Amount, u64),
+    /// All is written; the store is about to be made as small as its engine can.
+    Compacting,
     /// So much has been read back.
     ReadBack(Amount),
     /// So much has been held against its journals.
@@ -227,6 +230,8 @@ async fn make(
     drop(new);
     let written = written?;
     closed?;
+    told(Step::Compacting);
+    pack::compact(engine, half).await?;
     let again = open_locked(engine, half, lock, options).await?;
     let found = judge(plan, again.as_ref(), half, written, told).await;
     again.close().await?;
@@ -240,7 +245,7 @@ async fn write(
     told: &mut impl FnMut(Step),
 ) -> Result<Sum, RestoreError> {
     let bad = |fault| RestoreError::File { path: plan.file.to_path_buf(), fault };
-    let mut sum = Sum::default();
+    let (mut sum, mut stretch, mut bytes) = (Sum::default(), Vec::new(), 0);
     while let Some(rows) = reader.next_rows().map_err(bad)? {
         let at = reader.at();
         let rows = rows.into_iter().map(|(key, value)| (Key::from(key), Value::from(value)));
@@ -249,10 +254,16 @@ async fn write(
         let what = "the daemon's own row cannot be read";
         let put = rows.ok_or_else(|| bad(Fault::Damaged { at, what }))?;
         sum.add(&put);
-        // A block of the file is of a size that makes a good batch.
-        new.commit(Batch { put, ..Batch::default() }).await?;
-        told(Step::Restored(sum.amount, at));
+        bytes += put.iter().map(row_bytes).sum::<usize>();
+        stretch.extend(put);
+        if bytes >= STRETCH_BYTES {
+            bytes = 0;
+            pack::fill(new, std::mem::take(&mut stretch)).await?;
+            told(Step::Restored(sum.amount, at));
+        }
     }
+    pack::fill(new, stretch).await?;
+    told(Step::Restored(sum.amount, reader.at()));
     Ok(sum)
 }
 

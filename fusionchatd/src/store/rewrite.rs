@@ -14,24 +14,15 @@ use rustix::io::Errno;
 use crate::store::disk::files::{self, unreadable};
 use crate::store::migrate::renewed;
 use crate::store::open::{DiskEngine, OpenOptions, format_of, open_locked};
-use crate::store::redb::RedbEngine;
+use crate::store::pack::{self, STRETCH_BYTES, row_bytes};
 use crate::store::walk::{Amount, Walk};
-use crate::store::{Batch, Engine, Key, Range, StoreError, Value};
+use crate::store::{Engine, Key, Range, StoreError, Value};
 
 /// The directory beside the store where the new one is made, and where the old one ends.
 pub const UNFINISHED: &str = "store.unfinished";
 
 /// What is said where the copy is another.
 const DIFFERS: &str = "the copy is not what was copied; the store itself is as it was";
-
-/// The most bytes of one batch of the copy, but for a single larger row.
-const BATCH_BYTES: usize = 256 * 1024;
-
-/// How much of the copy is in memory at once, in bytes, but for the last page read.
-const STRETCH_BYTES: usize = 2 * 1024 * 1024;
-/// So many rows of each five are written first.
-const PACK_FIRST: usize = 3;
-const PACK_OF: usize = 5;
 
 /// How far a rewrite has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,15 +81,14 @@ pub async fn rewrite(
     old.close().await?;
     new.close().await?;
     drop(new);
-    if copied.is_ok() {
-        told(Step::Compacting);
-    }
-    let compacted = match (&copied, to) {
-        (Ok(_), DiskEngine::Redb) => RedbEngine::compact(&half).await,
-        // sled packs its own segments, and there is nothing to make smaller of what failed.
-        (Ok(_), DiskEngine::Sled) | (Err(_), _) => Ok(()),
+    let copied = match copied {
+        Ok(copied) => {
+            told(Step::Compacting);
+            pack::compact(to, &half).await.map(|()| copied)
+        }
+        Err(error) => Err(error),
     };
-    let live = match compacted.and(copied) {
+    let live = match copied {
         Ok(copied) => {
             let again = open_locked(to, &half, Arc::clone(&half_lock), options).await?;
             let same = reads_back(again.as_ref(), copied, |amount| told(Step::ReadBack(amount)));
@@ -235,39 +225,9 @@ async fn copy(
         if stretch.is_empty() {
             return Ok(sum);
         }
-        pack(new, stretch).await?;
+        pack::fill(new, stretch).await?;
         told(Step::Copied(sum.amount));
     }
-}
-
-/// Writes a stretch of rows so that a tree's pages become full: in ascending order every page is split in its middle,
-/// and the half behind stays half empty. The rows left out at first fill it, and there is room for those that are a little
-/// larger.
-async fn pack(new: &dyn Engine, stretch: Vec<(Key, Value)>) -> Result<(), StoreError> {
-    let is_first = |number: usize| number % PACK_OF < PACK_FIRST;
-    let (first, rest): (Vec<_>, Vec<_>) =
-        stretch.into_iter().enumerate().partition(|(number, _)| is_first(*number));
-    for rows in [first, rest] {
-        let (mut put, mut bytes) = (Vec::new(), 0);
-        for (_, row) in rows {
-            let more = row_bytes(&row);
-            if bytes + more > BATCH_BYTES && !put.is_empty() {
-                let full = std::mem::take(&mut put);
-                new.commit(Batch { put: full, ..Batch::default() }).await?;
-                bytes = 0;
-            }
-            bytes += more;
-            put.push(row);
-        }
-        if !put.is_empty() {
-            new.commit(Batch { put, ..Batch::default() }).await?;
-        }
-    }
-    Ok(())
-}
-
-fn row_bytes((key, value): &(Key, Value)) -> usize {
-    key.len() + value.len()
 }
 
 /// Reads what was written as the next daemon will, and says whether it is what was to be written.

@@ -34,7 +34,7 @@ async fn filled(engine: DiskEngine) -> TempDir {
 }
 
 fn row_value(row: usize) -> crate::store::Value {
-    value(if row.is_multiple_of(15) { 300_000 } else { 300 }, row)
+    value(if row.is_multiple_of(7) { 300_000 } else { 300 }, row)
 }
 
 /// What a daemon would find: everything, whatever engine it is.

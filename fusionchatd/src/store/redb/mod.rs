@@ -8,12 +8,15 @@
 //! redb, and no commit here may be less than immediately durable.
 
 use std::fmt;
+use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::{self, JoinHandle};
 
-use ::redb::{Database, Durability, ReadOnlyTable, ReadableDatabase, TableDefinition};
+use ::redb::{
+    Database, Durability, ReadOnlyTable, ReadableDatabase, TableDefinition, WriteTransaction,
+};
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -186,6 +189,13 @@ impl Shared {
         })
     }
 
+    fn append(&self, stretch: &[(Key, Value)]) -> Result<(), StoreError> {
+        self.front.standing()?;
+        let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
+        let database = database.as_ref().ok_or(StoreError::Closed)?;
+        append(database, stretch).map_err(|error| self.error(error))
+    }
+
     fn checked(&self, key: &[u8], stored: &[u8]) -> Result<Value, StoreError> {
         row::open(key, stored).ok_or_else(|| self.corrupt("a row fails its checksum".to_owned()))
     }
@@ -226,12 +236,32 @@ impl Back for Writer {
     }
 }
 
-/// Writes a group in one transaction; it is on disk when this returns.
-fn write(database: &Database, group: Group<()>) -> Result<(), ::redb::Error> {
+fn begin(database: &Database) -> Result<WriteTransaction, ::redb::Error> {
     let mut writing = database.begin_write()?;
     writing.set_durability(Durability::Immediate)?;
     // Without it whoever opens the file after a kill reads all of it three times before the first answer.
     writing.set_quick_repair(true);
+    Ok(writing)
+}
+
+/// Writes rows behind all others. A cursor at the end fills page after page; single inserts would leave each half empty,
+/// since redb splits a page that is full in its middle.
+fn append(database: &Database, stretch: &[(Key, Value)]) -> Result<(), ::redb::Error> {
+    let writing = begin(database)?;
+    {
+        let mut rows = writing.open_table(ROWS)?;
+        let mut end = rows.upper_bound_mut(Bound::<&[u8]>::Unbounded)?;
+        for (key, value) in stretch {
+            end.insert_before(key.as_ref(), row::seal(key, value).as_slice())?;
+        }
+        end.close()?;
+    }
+    Ok(writing.commit()?)
+}
+
+/// Writes a group in one transaction; it is on disk when this returns.
+fn write(database: &Database, group: Group<()>) -> Result<(), ::redb::Error> {
+    let writing = begin(database)?;
     {
         let mut rows = writing.open_table(ROWS)?;
         for change in group.into_changes() {
@@ -273,6 +303,11 @@ impl Engine for RedbEngine {
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(self.shared.front.commit(batch))
+    }
+
+    fn append(&self, rows: Vec<(Key, Value)>) -> BoxFuture<'_, Result<(), StoreError>> {
+        let shared = Arc::clone(&self.shared);
+        Box::pin(aside(&self.shared, move || shared.append(&rows)))
     }
 
     fn moment(&self) -> BoxFuture<'_, Result<Moment, StoreError>> {

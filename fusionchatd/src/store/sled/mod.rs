@@ -4,6 +4,7 @@
 //!   reach.
 //! - `writer`: a group of commits as one batch of sled's, synced.
 //! - `rows`, `value`: values in the tree, large ones split over several rows.
+//! - `append`: many rows of a new store.
 //! - `view`: what readers see, which is only what is on disk.
 //!
 //! No code outside this folder may call sled, and nothing here may acknowledge before the sync.
@@ -24,6 +25,7 @@ use crate::store::moment::Moment;
 use crate::store::open::OpenOptions;
 use crate::store::{Batch, Direction, Engine, EngineStats, Key, Range, StoreError, Value};
 
+mod append;
 mod directory;
 mod rows;
 mod tip;
@@ -35,6 +37,7 @@ mod writer;
 mod sled_test;
 
 use directory::Opened;
+use value::INLINE_BYTES_MAX;
 use view::{Before, View};
 use writer::Writer;
 
@@ -246,6 +249,19 @@ impl Engine for SledEngine {
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(self.shared.front.commit(batch))
+    }
+
+    fn append(&self, rows: Vec<(Key, Value)>) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            let is_large = |(_, value): &(Key, Value)| value.len() > INLINE_BYTES_MAX;
+            let (large, small): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_large);
+            self.shared.read_aside(move |view| view.append(&small)).await?;
+            // The writer alone numbers the chunks of a value that is split.
+            for row in large {
+                self.commit(Batch { put: vec![row], ..Batch::default() }).await?;
+            }
+            Ok(())
+        })
     }
 
     fn moment(&self) -> BoxFuture<'_, Result<Moment, StoreError>> {

@@ -1,5 +1,5 @@
 //! The tree with values in place of raw rows: joins split values, hides their chunks and names the
-//! directory in every error. It must not write.
+//! directory in every error. It must not write but rows of a new store.
 
 use std::io;
 use std::path::Path;
@@ -32,6 +32,16 @@ impl Rows {
             Some(row) => self.join(&row).map(Some),
             None => Ok(None),
         }
+    }
+
+    /// Writes a row as it lies in the tree; it is on disk with the next group.
+    pub(super) fn put(&self, key: &[u8], row: Vec<u8>) -> Result<(), StoreError> {
+        self.db.insert(key, row).map(drop).map_err(|error| self.error(error))
+    }
+
+    /// Hands sled's buffers to the system.
+    pub(super) fn flush(&self) -> Result<(), StoreError> {
+        self.db.flush().map(drop).map_err(|error| self.error(error))
     }
 
     /// Steps through the rows from `start` to before `end`, from either end, but for those that `hidden` names: a

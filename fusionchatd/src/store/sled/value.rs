@@ -75,6 +75,14 @@ pub(super) fn decode(row: &[u8]) -> Option<Row<'_>> {
     }
 }
 
+/// The row of a value kept whole.
+pub(super) fn inline(value: &[u8]) -> Vec<u8> {
+    let mut row = Vec::with_capacity(1 + value.len());
+    row.push(INLINE);
+    row.extend_from_slice(value);
+    row
+}
+
 /// Adds a value to a batch, whole or split; `next_generation` is called only for a split one.
 pub(super) fn insert(
     batch: &mut Batch,
@@ -83,10 +91,7 @@ pub(super) fn insert(
     next_generation: impl FnOnce() -> u64,
 ) {
     if value.len() <= INLINE_BYTES_MAX {
-        let mut row = Vec::with_capacity(1 + value.len());
-        row.push(INLINE);
-        row.extend_from_slice(value);
-        batch.insert(key, row);
+        batch.insert(key, inline(value));
         return;
     }
     let generation = next_generation();

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::ops::Bound;
 
+use crate::store::sled::append::append;
 use crate::store::sled::rows::Rows;
 use crate::store::{Direction, Key, Range, StoreError, Value, is_reserved};
 
@@ -39,6 +40,11 @@ impl View {
                 }
             })
             .collect()
+    }
+
+    /// Writes rows of a new store that nobody reads yet.
+    pub(super) fn append(&self, stretch: &[(Key, Value)]) -> Result<(), StoreError> {
+        append(self.rows.as_ref().ok_or(StoreError::Closed)?, stretch)
     }
 
     pub(super) fn scan(
