@@ -13,7 +13,7 @@ use crate::store::open::SCHEMA_KEY;
 use crate::store::record::{Head, Pointer, Record, row};
 use crate::store::table::{self, Table};
 use crate::store::walk::{Amount, Walk};
-use crate::store::{Engine, Key, Range, StoreError};
+use crate::store::{Engine, Key, Range, StoreError, Value};
 
 /// How many faults are told; the rest are counted.
 const FAULTS_TOLD_MAX: usize = 20;
@@ -81,7 +81,7 @@ pub async fn check(engine: &dyn Engine, mut told: impl FnMut(Amount)) -> Result<
 }
 
 /// Whether a row is of the kind that its table holds.
-fn decode(key: &Key, value: &[u8]) -> Result<(), String> {
+fn decode(key: &Key, value: &Value) -> Result<(), String> {
     if [&SCHEMA_KEY[..], &PROGRESS_KEY].contains(&key.as_ref()) {
         return Ok(());
     }

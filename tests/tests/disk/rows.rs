@@ -72,7 +72,7 @@ async fn read(engine: &dyn Engine) -> Result<Rows> {
 }
 
 impl Rows {
-    fn take(&mut self, key: &[u8], value: &[u8]) -> Result<()> {
+    fn take(&mut self, key: &[u8], value: &Value) -> Result<()> {
         let Some((organization, _)) = key.get(1..).and_then(|rest| rest.split_at_checked(16))
         else {
             return Ok(());

@@ -1,5 +1,6 @@
 //! Rows of conversations, messages, notes and escalations.
 
+use bytes::Bytes;
 use prost::Message as ProstMessage;
 
 use crate::domain::conversation::{Conversation, Handler, Offer, Resolution, Status};
@@ -19,22 +20,22 @@ pub struct StoredConversation {
     // 1 and 3 were the conversation's id and the organization's.
     #[prost(uint64, tag = "2")]
     number: u64,
-    #[prost(bytes = "vec", tag = "4")]
-    inbox: Vec<u8>,
-    #[prost(bytes = "vec", tag = "5")]
-    visitor: Vec<u8>,
+    #[prost(bytes = "bytes", tag = "4")]
+    inbox: Bytes,
+    #[prost(bytes = "bytes", tag = "5")]
+    visitor: Bytes,
     #[prost(uint32, tag = "6")]
     status: u32,
     #[prost(uint32, tag = "7")]
     handler: u32,
-    #[prost(bytes = "vec", optional, tag = "8")]
-    assignee: Option<Vec<u8>>,
+    #[prost(bytes = "bytes", optional, tag = "8")]
+    assignee: Option<Bytes>,
     #[prost(int64, optional, tag = "9")]
     assigned_at: Option<i64>,
-    #[prost(bytes = "vec", optional, tag = "10")]
-    last_agent: Option<Vec<u8>>,
-    #[prost(bytes = "vec", repeated, tag = "11")]
-    participants: Vec<Vec<u8>>,
+    #[prost(bytes = "bytes", optional, tag = "10")]
+    last_agent: Option<Bytes>,
+    #[prost(bytes = "bytes", repeated, tag = "11")]
+    participants: Vec<Bytes>,
     #[prost(uint64, tag = "12")]
     turn: u64,
     #[prost(int64, optional, tag = "13")]
@@ -67,8 +68,8 @@ pub struct StoredConversation {
     unread: u64,
     #[prost(uint32, tag = "27")]
     clarifications: u32,
-    #[prost(bytes = "vec", optional, tag = "28")]
-    escalation: Option<Vec<u8>>,
+    #[prost(bytes = "bytes", optional, tag = "28")]
+    escalation: Option<Bytes>,
     #[prost(int64, optional, tag = "29")]
     assistant_due: Option<i64>,
     #[prost(int64, tag = "30")]
@@ -81,18 +82,18 @@ pub struct StoredConversation {
     rank: u64,
     #[prost(uint32, tag = "34")]
     line_sender: u32,
-    #[prost(bytes = "vec", optional, tag = "35")]
-    offered_to: Option<Vec<u8>>,
-    #[prost(bytes = "vec", optional, tag = "36")]
-    offered_by: Option<Vec<u8>>,
+    #[prost(bytes = "bytes", optional, tag = "35")]
+    offered_to: Option<Bytes>,
+    #[prost(bytes = "bytes", optional, tag = "36")]
+    offered_by: Option<Bytes>,
     #[prost(int64, optional, tag = "37")]
     offer_due: Option<i64>,
     #[prost(int64, optional, tag = "38")]
     silence_due: Option<i64>,
     #[prost(bool, tag = "39")]
     silence_noticed: bool,
-    #[prost(bytes = "vec", optional, tag = "40")]
-    previous: Option<Vec<u8>>,
+    #[prost(bytes = "bytes", optional, tag = "40")]
+    previous: Option<Bytes>,
     #[prost(string, repeated, tag = "41")]
     tags: Vec<String>,
     #[prost(uint32, tag = "42")]
@@ -156,7 +157,7 @@ impl Record for Conversation {
     }
 
     fn load(key: &[u8], it: StoredConversation) -> Result<Self, &'static str> {
-        let user = |bytes: Option<&Vec<u8>>| maybe(bytes).map(|it| it.map(UserId));
+        let user = |bytes: Option<&Bytes>| maybe(bytes).map(|it| it.map(UserId));
         Ok(Self {
             id: ConversationId(key_id(key, 17)?),
             number: it.number,
@@ -221,8 +222,8 @@ impl Record for Conversation {
 #[derive(Clone, PartialEq, ProstMessage)]
 /// The stored form.
 pub(super) struct StoredSource {
-    #[prost(bytes = "vec", tag = "1")]
-    article: Vec<u8>,
+    #[prost(bytes = "bytes", tag = "1")]
+    article: Bytes,
     #[prost(string, tag = "2")]
     title: String,
     #[prost(string, optional, tag = "3")]
@@ -250,13 +251,13 @@ pub(super) struct StoredParam {
 /// The stored form.
 pub struct StoredMessage {
     /// Where it is not [`MessageId::of`] the rest: such ids were made up before version 2.
-    #[prost(bytes = "vec", optional, tag = "1")]
-    id: Option<Vec<u8>>,
+    #[prost(bytes = "bytes", optional, tag = "1")]
+    id: Option<Bytes>,
     // 2 and 3 were the conversation and the seq.
     #[prost(uint32, tag = "4")]
     sender_type: u32,
-    #[prost(bytes = "vec", optional, tag = "5")]
-    sender: Option<Vec<u8>>,
+    #[prost(bytes = "bytes", optional, tag = "5")]
+    sender: Option<Bytes>,
     #[prost(string, tag = "6")]
     content: String,
     #[prost(message, repeated, tag = "7")]
@@ -265,8 +266,8 @@ pub struct StoredMessage {
     system: Option<String>,
     #[prost(message, repeated, tag = "9")]
     params: Vec<StoredParam>,
-    #[prost(bytes = "vec", optional, tag = "10")]
-    client_id: Option<Vec<u8>>,
+    #[prost(bytes = "bytes", optional, tag = "10")]
+    client_id: Option<Bytes>,
     #[prost(int64, tag = "11")]
     created_at: i64,
     #[prost(uint64, tag = "12")]
@@ -277,19 +278,19 @@ pub struct StoredMessage {
     flag: Option<String>,
 }
 
-fn client_id(bytes: Option<&Vec<u8>>) -> Result<Option<ClientId>, &'static str> {
+fn client_id(bytes: Option<&Bytes>) -> Result<Option<ClientId>, &'static str> {
     bytes
-        .map(|it| it.as_slice().try_into().map(ClientId).map_err(|_| "a client id is not 16 bytes"))
+        .map(|it| it.as_ref().try_into().map(ClientId).map_err(|_| "a client id is not 16 bytes"))
         .transpose()
 }
 
 /// The id to store, if it is not the one that follows from the rest of the row.
-fn own_id(it: MessageId, conversation: ConversationId, position: u64) -> Option<Vec<u8>> {
+fn own_id(it: MessageId, conversation: ConversationId, position: u64) -> Option<Bytes> {
     (it != MessageId::of(conversation, position)).then(|| id(&it.0))
 }
 
 fn message_id(
-    stored: Option<&Vec<u8>>,
+    stored: Option<&Bytes>,
     conversation: ConversationId,
     position: u64,
 ) -> Result<MessageId, &'static str> {
@@ -315,7 +316,7 @@ impl Record for Message {
             sources: self.sources.iter().map(store_source).collect(),
             system: self.system.as_ref().map(|it| it.code.clone()),
             params: self.system.iter().flat_map(|it| it.params.iter().map(param)).collect(),
-            client_id: self.client_id.map(|it| it.0.to_vec()),
+            client_id: self.client_id.map(|it| Bytes::copy_from_slice(&it.0)),
             created_at: self.created_at,
             position: self.position,
             retracted: self.retracted,
@@ -352,15 +353,15 @@ impl Record for Message {
 /// The stored form.
 pub struct StoredNote {
     /// Where it is not [`MessageId::of`] the rest: such ids were made up before version 2.
-    #[prost(bytes = "vec", optional, tag = "1")]
-    id: Option<Vec<u8>>,
+    #[prost(bytes = "bytes", optional, tag = "1")]
+    id: Option<Bytes>,
     // 2 was the conversation, and 7 the position.
-    #[prost(bytes = "vec", tag = "3")]
-    author: Vec<u8>,
+    #[prost(bytes = "bytes", tag = "3")]
+    author: Bytes,
     #[prost(string, tag = "4")]
     content: String,
-    #[prost(bytes = "vec", optional, tag = "5")]
-    client_id: Option<Vec<u8>>,
+    #[prost(bytes = "bytes", optional, tag = "5")]
+    client_id: Option<Bytes>,
     #[prost(int64, tag = "6")]
     created_at: i64,
     #[prost(message, repeated, tag = "8")]
@@ -377,7 +378,7 @@ impl Record for Note {
             id: own_id(self.id, self.conversation, self.position),
             author: self.author.map(|it| id(&it.0)).unwrap_or_default(),
             content: self.content.clone(),
-            client_id: self.client_id.map(|it| it.0.to_vec()),
+            client_id: self.client_id.map(|it| Bytes::copy_from_slice(&it.0)),
             created_at: self.created_at,
             sources: self.sources.iter().map(store_source).collect(),
         }
@@ -401,20 +402,20 @@ impl Record for Note {
 #[derive(Clone, PartialEq, ProstMessage)]
 /// The stored form.
 pub struct StoredEscalation {
-    #[prost(bytes = "vec", tag = "1")]
-    id: Vec<u8>,
-    #[prost(bytes = "vec", tag = "2")]
-    conversation: Vec<u8>,
+    #[prost(bytes = "bytes", tag = "1")]
+    id: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    conversation: Bytes,
     #[prost(string, tag = "3")]
     reason: String,
     #[prost(message, optional, tag = "4")]
     by: Option<StoredActor>,
-    #[prost(bytes = "vec", optional, tag = "5")]
-    to: Option<Vec<u8>>,
+    #[prost(bytes = "bytes", optional, tag = "5")]
+    to: Option<Bytes>,
     #[prost(int64, tag = "6")]
     created_at: i64,
-    #[prost(bytes = "vec", optional, tag = "7")]
-    claimed_by: Option<Vec<u8>>,
+    #[prost(bytes = "bytes", optional, tag = "7")]
+    claimed_by: Option<Bytes>,
     #[prost(int64, optional, tag = "8")]
     claimed_at: Option<i64>,
     #[prost(int64, optional, tag = "9")]

@@ -1,5 +1,6 @@
 //! Rows of organizations, users, inboxes, keys, sessions and articles.
 
+use bytes::Bytes;
 use prost::Message;
 
 use crate::domain::article::{Article, ArticleStatus};
@@ -15,8 +16,8 @@ use super::{Record, id, key_id, maybe, uuid};
 #[derive(Clone, PartialEq, Message)]
 /// The stored form.
 pub struct StoredOrganization {
-    #[prost(bytes = "vec", tag = "1")]
-    id: Vec<u8>,
+    #[prost(bytes = "bytes", tag = "1")]
+    id: Bytes,
     #[prost(string, tag = "2")]
     name: String,
     #[prost(int64, tag = "3")]
@@ -151,10 +152,10 @@ impl Record for User {
 #[derive(Clone, PartialEq, Message)]
 /// The stored form.
 pub struct StoredInbox {
-    #[prost(bytes = "vec", tag = "1")]
-    id: Vec<u8>,
-    #[prost(bytes = "vec", tag = "2")]
-    organization: Vec<u8>,
+    #[prost(bytes = "bytes", tag = "1")]
+    id: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    organization: Bytes,
     #[prost(string, tag = "3")]
     name: String,
     #[prost(string, repeated, tag = "4")]
@@ -165,8 +166,8 @@ pub struct StoredInbox {
     locale: String,
     #[prost(int64, tag = "7")]
     created_at: i64,
-    #[prost(bytes = "vec", repeated, tag = "8")]
-    members: Vec<Vec<u8>>,
+    #[prost(bytes = "bytes", repeated, tag = "8")]
+    members: Vec<Bytes>,
     #[prost(int64, optional, tag = "9")]
     abandon_ms: Option<i64>,
     #[prost(int64, optional, tag = "10")]
@@ -222,16 +223,16 @@ impl Record for Inbox {
 #[derive(Clone, PartialEq, Message)]
 /// The stored form.
 pub struct StoredKey {
-    #[prost(bytes = "vec", tag = "1")]
-    id: Vec<u8>,
-    #[prost(bytes = "vec", tag = "2")]
-    organization: Vec<u8>,
+    #[prost(bytes = "bytes", tag = "1")]
+    id: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    organization: Bytes,
     #[prost(string, tag = "3")]
     name: String,
     #[prost(string, repeated, tag = "4")]
     scopes: Vec<String>,
-    #[prost(bytes = "vec", optional, tag = "5")]
-    owner: Option<Vec<u8>>,
+    #[prost(bytes = "bytes", optional, tag = "5")]
+    owner: Option<Bytes>,
     #[prost(int64, tag = "6")]
     created_at: i64,
     #[prost(int64, optional, tag = "7")]
@@ -240,8 +241,8 @@ pub struct StoredKey {
     revoked_at: Option<i64>,
     #[prost(uint64, tag = "9")]
     position: u64,
-    #[prost(bytes = "vec", optional, tag = "10")]
-    parent: Option<Vec<u8>>,
+    #[prost(bytes = "bytes", optional, tag = "10")]
+    parent: Option<Bytes>,
 }
 
 impl Record for Key {
@@ -282,12 +283,12 @@ impl Record for Key {
 #[derive(Clone, PartialEq, Message)]
 /// The stored form.
 pub struct StoredSession {
-    #[prost(bytes = "vec", tag = "1")]
-    id: Vec<u8>,
-    #[prost(bytes = "vec", tag = "2")]
-    user: Vec<u8>,
-    #[prost(bytes = "vec", optional, tag = "3")]
-    inbox: Option<Vec<u8>>,
+    #[prost(bytes = "bytes", tag = "1")]
+    id: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    user: Bytes,
+    #[prost(bytes = "bytes", optional, tag = "3")]
+    inbox: Option<Bytes>,
     #[prost(string, optional, tag = "4")]
     origin: Option<String>,
     #[prost(int64, tag = "5")]
@@ -334,12 +335,12 @@ impl Record for Session {
 #[derive(Clone, PartialEq, Message)]
 /// The stored form.
 pub struct StoredArticle {
-    #[prost(bytes = "vec", tag = "1")]
-    id: Vec<u8>,
-    #[prost(bytes = "vec", tag = "2")]
-    organization: Vec<u8>,
-    #[prost(bytes = "vec", repeated, tag = "3")]
-    inboxes: Vec<Vec<u8>>,
+    #[prost(bytes = "bytes", tag = "1")]
+    id: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    organization: Bytes,
+    #[prost(bytes = "bytes", repeated, tag = "3")]
+    inboxes: Vec<Bytes>,
     #[prost(uint32, tag = "4")]
     status: u32,
     #[prost(string, tag = "5")]

@@ -17,7 +17,7 @@ use super::{Did, Done, Record};
 
 /// A row of today as version 1 of its kind had it, if there is a newer one: the same fields, in another order. What was cut
 /// off a digest is zeroes, and a `Done` must not say that an entry says it.
-pub(crate) fn first_version(key: &[u8], value: &[u8]) -> Option<Value> {
+pub(crate) fn first_version(key: &[u8], value: &Value) -> Option<Value> {
     let table = Table::of(key)?;
     let (row, fields) = if table == Table::Entry {
         let entry = Entry::decode(key, value).ok()?;

@@ -1,6 +1,7 @@
 //! The bytes of every record in its newest version. Once released they stay readable for ever: never change a literal, add
 //! one for a new version, and keep the old one in a file such as `first_test`.
 
+use bytes::Bytes;
 use std::fmt::Write as _;
 
 use uuid::Uuid;
@@ -50,7 +51,7 @@ pub(super) fn golden_under<R: Record + PartialEq>(key: &[u8], record: &R, bytes:
 
 /// Bytes of any version.
 pub(super) fn reads<R: Record + PartialEq>(key: &[u8], record: &R, bytes: &str) {
-    let bytes = unhex(&bytes.replace(char::is_whitespace, ""));
+    let bytes = Bytes::from(unhex(&bytes.replace(char::is_whitespace, "")));
     let read = R::decode(key, &bytes);
     assert!(read.is_ok_and(|it| it == *record), "kind {} version {}", R::KIND, bytes[1]);
 }

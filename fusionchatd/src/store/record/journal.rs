@@ -1,5 +1,6 @@
 //! Rows of the journal itself: heads, entries, what commands did, and the daemon's own row.
 
+use bytes::Bytes;
 use prost::Message;
 
 use crate::domain::Time;
@@ -64,10 +65,10 @@ impl Record for Head {
 pub(super) struct StoredActor {
     #[prost(uint32, tag = "1")]
     kind: u32,
-    #[prost(bytes = "vec", optional, tag = "2")]
-    user: Option<Vec<u8>>,
-    #[prost(bytes = "vec", optional, tag = "3")]
-    key: Option<Vec<u8>>,
+    #[prost(bytes = "bytes", optional, tag = "2")]
+    user: Option<Bytes>,
+    #[prost(bytes = "bytes", optional, tag = "3")]
+    key: Option<Bytes>,
 }
 
 pub(super) fn store_actor(actor: &ActorRef) -> StoredActor {
@@ -105,12 +106,12 @@ pub struct StoredEntry {
     actor: Option<StoredActor>,
     #[prost(uint32, tag = "4")]
     kind: u32,
-    #[prost(bytes = "vec", optional, tag = "5")]
-    conversation: Option<Vec<u8>>,
-    #[prost(bytes = "vec", optional, tag = "6")]
-    subject: Option<Vec<u8>>,
-    #[prost(bytes = "vec", optional, tag = "7")]
-    other: Option<Vec<u8>>,
+    #[prost(bytes = "bytes", optional, tag = "5")]
+    conversation: Option<Bytes>,
+    #[prost(bytes = "bytes", optional, tag = "6")]
+    subject: Option<Bytes>,
+    #[prost(bytes = "bytes", optional, tag = "7")]
+    other: Option<Bytes>,
     #[prost(uint64, optional, tag = "8")]
     seq: Option<u64>,
     #[prost(uint64, optional, tag = "9")]
@@ -121,8 +122,8 @@ pub struct StoredEntry {
     due: Option<i64>,
     #[prost(string, optional, tag = "12")]
     detail: Option<String>,
-    #[prost(bytes = "vec", optional, tag = "13")]
-    digest: Option<Vec<u8>>,
+    #[prost(bytes = "bytes", optional, tag = "13")]
+    digest: Option<Bytes>,
     /// Which ids are not stored since others say them: [`OTHER_ACTS`], [`SUBJECT_FOLLOWS`].
     #[prost(uint32, tag = "14")]
     implied: u32,
@@ -160,7 +161,7 @@ impl Record for Entry {
             code: self.code,
             due: self.due,
             detail: self.detail.clone(),
-            digest: self.digest.map(|it| it.to_vec()),
+            digest: self.digest.map(|it| Bytes::copy_from_slice(&it)),
             implied,
         }
     }
@@ -224,16 +225,16 @@ impl Done {
 #[derive(Clone, PartialEq, Message)]
 /// The stored form.
 pub struct StoredDone {
-    #[prost(bytes = "vec", tag = "1")]
-    digest: Vec<u8>,
-    #[prost(bytes = "vec", optional, tag = "2")]
-    conversation: Option<Vec<u8>>,
+    #[prost(bytes = "bytes", tag = "1")]
+    digest: Bytes,
+    #[prost(bytes = "bytes", optional, tag = "2")]
+    conversation: Option<Bytes>,
     #[prost(uint64, optional, tag = "3")]
     seq: Option<u64>,
     #[prost(uint64, optional, tag = "4")]
     position: Option<u64>,
-    #[prost(bytes = "vec", optional, tag = "5")]
-    subject: Option<Vec<u8>>,
+    #[prost(bytes = "bytes", optional, tag = "5")]
+    subject: Option<Bytes>,
     #[prost(uint32, tag = "6")]
     outcome: u32,
     #[prost(uint64, optional, tag = "7")]
@@ -251,7 +252,7 @@ impl Record for Done {
             Did::These(refs) => (None, refs),
         };
         StoredDone {
-            digest: self.digest.to_vec(),
+            digest: Bytes::copy_from_slice(&self.digest),
             conversation: refs.conversation.as_ref().map(id),
             seq: refs.seq,
             position: refs.position,
@@ -326,10 +327,10 @@ impl std::fmt::Debug for Daemon {
 #[prost(skip_debug)]
 /// The stored form.
 pub struct StoredDaemon {
-    #[prost(bytes = "vec", tag = "1")]
-    epoch: Vec<u8>,
-    #[prost(bytes = "vec", tag = "2")]
-    secret: Vec<u8>,
+    #[prost(bytes = "bytes", tag = "1")]
+    epoch: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    secret: Bytes,
 }
 
 impl std::fmt::Debug for StoredDaemon {
@@ -343,7 +344,7 @@ impl Record for Daemon {
     type Stored = StoredDaemon;
 
     fn store(&self) -> StoredDaemon {
-        StoredDaemon { epoch: id(&self.epoch), secret: self.secret.to_vec() }
+        StoredDaemon { epoch: id(&self.epoch), secret: Bytes::copy_from_slice(&self.secret) }
     }
 
     fn load(_: &[u8], it: StoredDaemon) -> Result<Self, &'static str> {
@@ -373,12 +374,12 @@ impl Pointer {
 #[prost(skip_debug)]
 /// The stored form.
 pub struct StoredPointer {
-    #[prost(bytes = "vec", tag = "1")]
-    organization: Vec<u8>,
-    #[prost(bytes = "vec", tag = "2")]
-    subject: Vec<u8>,
-    #[prost(bytes = "vec", optional, tag = "3")]
-    secret: Option<Vec<u8>>,
+    #[prost(bytes = "bytes", tag = "1")]
+    organization: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    subject: Bytes,
+    #[prost(bytes = "bytes", optional, tag = "3")]
+    secret: Option<Bytes>,
 }
 
 impl std::fmt::Debug for StoredPointer {
@@ -395,7 +396,7 @@ impl Record for Pointer {
         StoredPointer {
             organization: id(&self.organization.0),
             subject: id(&self.subject),
-            secret: self.secret.map(|it| it.to_vec()),
+            secret: self.secret.map(|it| Bytes::copy_from_slice(&it)),
         }
     }
 

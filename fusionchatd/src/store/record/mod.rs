@@ -17,6 +17,7 @@ mod record_prop_test;
 mod record_test;
 pub mod row;
 
+use bytes::{Bytes, BytesMut};
 use prost::Message;
 use uuid::Uuid;
 
@@ -70,18 +71,18 @@ pub trait Record: Sized {
     fn load(key: &[u8], stored: Self::Stored) -> Result<Self, &'static str>;
 
     /// The row's bytes.
-    fn encode(&self) -> bytes::Bytes {
+    fn encode(&self) -> Bytes {
         let stored = self.store();
-        let mut bytes = bytes::BytesMut::with_capacity(2 + stored.encoded_len());
+        let mut bytes = BytesMut::with_capacity(2 + stored.encoded_len());
         bytes.extend_from_slice(&[Self::KIND, Self::VERSION]);
-        bytes.extend_from_slice(&stored.encode_to_vec());
+        stored.encode_raw(&mut bytes);
         bytes.freeze()
     }
 
-    /// Reads a row.
-    fn decode(key: &[u8], bytes: &[u8]) -> Result<Self, RecordError> {
+    /// Reads a row. What it holds of ids and texts is not copied before it is looked at.
+    fn decode(key: &[u8], bytes: &Bytes) -> Result<Self, RecordError> {
         let damaged = |what: String| RecordError::Damaged { kind: Self::KIND, what };
-        let [kind, version, rest @ ..] = bytes else {
+        let [kind, version, ..] = bytes.as_ref() else {
             return Err(damaged("too short".to_owned()));
         };
         if *kind != Self::KIND {
@@ -94,14 +95,15 @@ pub trait Record: Sized {
             let (kind, found, known) = (*kind, *version, Self::VERSION);
             return Err(RecordError::Version { kind, found, known });
         }
-        let stored = Self::Stored::decode(rest).map_err(|error| damaged(error.to_string()))?;
+        let stored =
+            Self::Stored::decode(bytes.slice(2..)).map_err(|error| damaged(error.to_string()))?;
         Self::load(key, stored).map_err(|what| damaged(what.to_owned()))
     }
 }
 
 /// The bytes of an id.
-fn id(uuid: &Uuid) -> Vec<u8> {
-    uuid.as_bytes().to_vec()
+fn id(uuid: &Uuid) -> Bytes {
+    Bytes::copy_from_slice(uuid.as_bytes())
 }
 
 /// The id of stored bytes.
@@ -110,7 +112,7 @@ fn uuid(bytes: &[u8]) -> Result<Uuid, &'static str> {
 }
 
 /// The id of stored bytes, if there are any.
-fn maybe(bytes: Option<&Vec<u8>>) -> Result<Option<Uuid>, &'static str> {
+fn maybe(bytes: Option<&Bytes>) -> Result<Option<Uuid>, &'static str> {
     bytes.map(|it| uuid(it)).transpose()
 }
 

@@ -19,7 +19,7 @@ use super::{Daemon, Done, Head, Number, PasswordHash, Pointer, Record, RecordErr
 ///
 /// # Errors
 /// If it is no row of the kind that the table holds.
-pub fn renew(table: Table, key: &[u8], value: &[u8]) -> Result<Option<Value>, RecordError> {
+pub fn renew(table: Table, key: &[u8], value: &Value) -> Result<Option<Value>, RecordError> {
     let renew = match table {
         Table::Head => renew_as::<Head>,
         Table::Entry => renew_as::<Entry>,
@@ -58,7 +58,7 @@ pub fn renew(table: Table, key: &[u8], value: &[u8]) -> Result<Option<Value>, Re
     renew(key, value)
 }
 
-fn renew_as<R: Record>(key: &[u8], value: &[u8]) -> Result<Option<Value>, RecordError> {
+fn renew_as<R: Record>(key: &[u8], value: &Value) -> Result<Option<Value>, RecordError> {
     let row = R::decode(key, value)?;
     let is_older = value.get(1).is_some_and(|version| *version < R::VERSION);
     Ok(is_older.then(|| row.encode()))
