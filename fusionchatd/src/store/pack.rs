@@ -8,7 +8,7 @@ use crate::store::redb::RedbEngine;
 use crate::store::{Batch, Engine, Key, StoreError, Value, check_row};
 
 /// About how many bytes of rows are written at a time, and are in memory meanwhile.
-pub(super) const STRETCH_BYTES: usize = 4 * 1024 * 1024;
+pub(super) const STRETCH_BYTES: usize = 2 * 1024 * 1024;
 
 /// Writes rows that come in the order of their keys, a stretch of them at a time. They are on disk when this returns.
 ///

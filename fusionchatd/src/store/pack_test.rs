@@ -1,13 +1,11 @@
 //! What a store takes on disk after it was copied, by what lives in it.
 
-use std::path::Path;
-
 use crate::store::conformance::{key, value};
 use crate::store::disk::files;
 use crate::store::open::{DiskEngine, OpenOptions, open_bare};
 use crate::store::pack::{self, STRETCH_BYTES, row_bytes};
-use crate::store::walk::Amount;
-use crate::store::{Key, Value};
+use crate::store::walk::{Amount, Walk};
+use crate::store::{Key, Range, Value};
 
 /// Messages of a conversation.
 const TALK: usize = 10;
@@ -35,14 +33,14 @@ fn rows_of(message: usize) -> [(Key, Value); 3] {
     ]
 }
 
-/// Fills a store as a copy does, and holds its files to `most` times what lives in it.
-async fn check(engine: DiskEngine, messages: usize, most: f64) {
+/// Fills a store as a copy does; what its files take, by what lives in it, at once and after a daemon had it open.
+async fn filled(engine: DiskEngine, mut rows: Vec<(Key, Value)>) -> [f64; 2] {
     let directory = tempfile::tempdir().unwrap();
     let place = directory.path();
-    let mut rows: Vec<_> = (0..messages).flat_map(rows_of).collect();
     rows.sort_unstable();
     let mut live = Amount::default();
     live.add(&rows);
+    let factor = || files::bytes_on_disk(place) as f64 / live.bytes as f64;
     let store = open_bare(&engine.url(place), &options()).await.unwrap();
     let mut rest = rows.as_slice();
     while !rest.is_empty() {
@@ -58,27 +56,36 @@ async fn check(engine: DiskEngine, messages: usize, most: f64) {
     store.close().await.unwrap();
     drop(store);
     pack::compact(engine, place).await.unwrap();
-    holds(place, live, most);
-    // A daemon finds it, and leaves it, as small.
+    let at_once = factor();
     let store = open_bare(&engine.url(place), &options()).await.unwrap();
-    assert_eq!(Amount::of(store.as_ref()).await.unwrap(), live);
+    let (mut walk, mut found) = (Walk::new(store.as_ref(), Range::prefix(b"")), Vec::new());
+    loop {
+        let page = walk.next().await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        found.extend(page);
+    }
+    assert!(found == rows, "{} rows, not {}", found.len(), rows.len());
     store.close().await.unwrap();
-    holds(place, live, most);
-}
-
-fn holds(place: &Path, live: Amount, most: f64) {
-    let factor = files::bytes_on_disk(place) as f64 / live.bytes as f64;
-    println!("{factor:.3} of {}", live.bytes);
-    assert!(factor <= most, "{factor:.2} times what lives in it");
-}
-
-#[tokio::test]
-async fn a_filled_store_of_sled_takes_little_more_than_what_lives_in_it() {
-    // Some segments are always under way, which is more of a small store than of a large one.
-    check(DiskEngine::Sled, 20_000, 2.75).await;
+    [at_once, factor()]
 }
 
 #[tokio::test]
 async fn a_filled_store_of_redb_takes_little_more_than_what_lives_in_it() {
-    check(DiskEngine::Redb, 6_000, 1.15).await;
+    let factors = filled(DiskEngine::Redb, (0..6_000).flat_map(rows_of).collect()).await;
+    assert!(factors.iter().all(|it| *it <= 1.15), "{factors:?}");
+}
+
+/// Over several stretches, some of which begin or end with a value that sled splits. How much sled takes is for the bench
+/// to say: its own threads have a say in it.
+#[tokio::test]
+async fn a_filled_store_holds_what_it_was_filled_with() {
+    for engine in DiskEngine::ALL {
+        let mut rows: Vec<_> = (0..12_000).flat_map(rows_of).collect();
+        for number in (0..rows.len()).step_by(997) {
+            rows[number].1 = value(1_000 * (number % 50), number);
+        }
+        filled(engine, rows).await;
+    }
 }

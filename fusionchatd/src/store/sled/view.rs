@@ -11,8 +11,9 @@ use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::ops::Bound;
 
-use crate::store::sled::append::append;
+use crate::store::sled::append::{PAGE_ROWS_MAX, append};
 use crate::store::sled::rows::Rows;
+use crate::store::sled::value::INLINE_BYTES_MAX;
 use crate::store::{Direction, Key, Range, StoreError, Value, is_reserved};
 
 /// The values of rows before the group that is being written; `None` where there was no row.
@@ -44,7 +45,10 @@ impl View {
 
     /// Writes rows of a new store that nobody reads yet.
     pub(super) fn append(&self, stretch: &[(Key, Value)]) -> Result<(), StoreError> {
-        append(self.rows.as_ref().ok_or(StoreError::Closed)?, stretch)
+        let rows = self.rows.as_ref().ok_or(StoreError::Closed)?;
+        let mut before = self.scan(&Range::prefix(b""), Direction::Backward, PAGE_ROWS_MAX)?;
+        before.retain(|(_, value)| value.len() <= INLINE_BYTES_MAX);
+        append(rows, &before, stretch)
     }
 
     pub(super) fn scan(
