@@ -63,11 +63,19 @@ id!(
     MessageId
 );
 
+/// What sets the id of a note apart from that of a message; above any number, below what says which kind of UUID it is.
+const NOTE: u64 = 1 << 61;
+
+/// Ids that follow from what is known of a message or note, so that no row need keep them. Those of format 1 are of their own.
 impl MessageId {
-    /// The id of the message or note that the entry at `position` left. It follows from both, so that no row need keep it;
-    /// those of format 1 have ids of their own.
-    pub fn of(conversation: ConversationId, position: u64) -> Self {
-        Self(Uuid::from_u128(conversation.0.as_u128() ^ u128::from(position)))
+    /// Of the message or system line with this number. It tells a visitor nothing that they do not see.
+    pub fn of_message(conversation: ConversationId, seq: u64) -> Self {
+        Self(Uuid::from_u128(conversation.0.as_u128() ^ u128::from(seq)))
+    }
+
+    /// Of the note that the entry at `position` left.
+    pub fn of_note(conversation: ConversationId, position: u64) -> Self {
+        Self(Uuid::from_u128(conversation.0.as_u128() ^ u128::from(NOTE | position)))
     }
 }
 

@@ -44,8 +44,11 @@ fn options() -> OpenOptions {
 /// A message and its entry, as they are written today. Every other one has an id of its own, as all had once.
 fn posted(number: u64) -> [(Key, Value); 2] {
     let (own, visitor) = (Uuid::from_u128(number.into()), UserId(Uuid::from_u128(9)));
-    let id =
-        if number.is_multiple_of(2) { MessageId(own) } else { MessageId::of(CONVERSATION, number) };
+    let id = if number.is_multiple_of(2) {
+        MessageId(own)
+    } else {
+        MessageId::of_message(CONVERSATION, number)
+    };
     let entry = Entry {
         position: number,
         time: 1,

@@ -5,7 +5,7 @@ use crate::store::disk::files;
 use crate::store::open::{DiskEngine, OpenOptions, open_bare};
 use crate::store::pack::{self, STRETCH_BYTES, row_bytes};
 use crate::store::walk::{Amount, Walk};
-use crate::store::{Key, Range, Value};
+use crate::store::{Direction, Key, Range, Value};
 
 /// Messages of a conversation.
 const TALK: usize = 10;
@@ -77,8 +77,8 @@ async fn a_filled_store_of_redb_takes_little_more_than_what_lives_in_it() {
     assert!(factors.iter().all(|it| *it <= 1.15), "{factors:?}");
 }
 
-/// Over several stretches, some of which begin or end with a value that sled splits. How much sled takes is for the bench
-/// to say: its own threads have a say in it.
+/// Over several stretches, with values among them that sled splits. How much sled takes is for the bench to say: its own
+/// threads have a say in it.
 #[tokio::test]
 async fn a_filled_store_holds_what_it_was_filled_with() {
     for engine in DiskEngine::ALL {
@@ -87,5 +87,34 @@ async fn a_filled_store_holds_what_it_was_filled_with() {
             rows[number].1 = value(1_000 * (number % 50), number);
         }
         filled(engine, rows).await;
+    }
+}
+
+/// Where a stretch begins and ends with values that sled splits, or has nothing else, or one row.
+#[tokio::test]
+async fn a_stretch_may_have_any_rows() {
+    const LARGE: usize = 50_000;
+    let stretches: [&[usize]; 5] =
+        [&[LARGE, 1, 2, 3, LARGE], &[LARGE], &[4], &[LARGE, LARGE], &[5, 6]];
+    for engine in DiskEngine::ALL {
+        let directory = tempfile::tempdir().unwrap();
+        let url = engine.url(directory.path());
+        let store = open_bare(&url, &options()).await.unwrap();
+        let (mut rows, mut number) = (Vec::new(), 0_u64);
+        for stretch in stretches {
+            let row = |bytes: &usize| {
+                number += 1;
+                (key([&[0x10], number.to_be_bytes().as_slice()].concat()), value(*bytes, 7))
+            };
+            let stretch: Vec<_> = stretch.iter().map(row).collect();
+            rows.extend(stretch.clone());
+            pack::fill(store.as_ref(), stretch).await.unwrap();
+        }
+        store.close().await.unwrap();
+        drop(store);
+        let store = open_bare(&url, &options()).await.unwrap();
+        let range = Range::prefix(b"");
+        assert!(store.scan(&range, Direction::Forward, 100).await.unwrap() == rows, "{engine}");
+        store.close().await.unwrap();
     }
 }

@@ -123,7 +123,7 @@ impl<'a> Script<'a> {
     pub(super) fn say(&mut self, conversation: &mut Conversation, said: &Said<'_>) -> u64 {
         let seq = conversation.last_seq + 1;
         let mut entry = self.entry(EntryKind::MessagePosted);
-        let id = MessageId::of(conversation.id, entry.position);
+        let id = MessageId::of_message(conversation.id, seq);
         entry.subject = Some(id.0);
         entry.other = said.sender.map(|user| user.0);
         entry.seq = Some(seq);
@@ -227,10 +227,11 @@ impl<'a> Script<'a> {
             | EntryKind::UserEnabled
             | EntryKind::AbsenceTimed => return None,
         };
+        let seq = entry.seq.unwrap_or(0);
         Some(Message {
-            id: MessageId::of(conversation, entry.position),
+            id: MessageId::of_message(conversation, seq),
             conversation,
-            seq: entry.seq.unwrap_or(0),
+            seq,
             sender_type: SenderType::System,
             sender: None,
             content: String::new(),

@@ -205,7 +205,7 @@ pub(super) fn write_note(
     check_content(content)?;
     check_notes(conversation)?;
     let mut entry = script.entry(EntryKind::NoteAdded);
-    let id = MessageId::of(conversation.id, entry.position);
+    let id = MessageId::of_note(conversation.id, entry.position);
     entry.subject = Some(id.0);
     entry.other = author.map(|it| it.0);
     let position = entry.position;

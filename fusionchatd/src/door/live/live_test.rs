@@ -8,6 +8,7 @@ use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use uuid::Uuid;
 
 use crate::door::harness::{Daemon, SHOP, client_id, found, patient, soon};
 use crate::door::http::HttpOptions;
@@ -85,6 +86,9 @@ async fn a_first_message_is_acknowledged_echoed_and_thought_about() {
     assert_eq!(message["clientId"], json!(client_id(1)));
     assert_eq!((&message["senderType"], &message["content"]), (&json!("user"), &json!("hello")));
     assert_eq!(message.get("position"), None, "a visitor must not learn the traffic");
+    let number = |value: &Value| Some(value.as_str()?.parse::<Uuid>().ok()?.as_u128());
+    let (id, conversation) = (number(&message["id"]), number(&message["conversation"]));
+    assert_eq!(id.zip(conversation).map(|(a, b)| a ^ b), Some(1), "not by its id either");
     let status = client.until("status").await;
     assert_eq!(status["conversation"]["status"], "open");
     daemon.end().await;

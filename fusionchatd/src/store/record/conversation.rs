@@ -250,7 +250,7 @@ pub(super) struct StoredParam {
 #[derive(Clone, PartialEq, ProstMessage)]
 /// The stored form.
 pub struct StoredMessage {
-    /// Where it is not [`MessageId::of`] the rest: such ids were made up before version 2.
+    /// Where it is not [`MessageId::of_message`]: such ids were made up before version 2.
     #[prost(bytes = "bytes", optional, tag = "1")]
     id: Option<Bytes>,
     // 2 and 3 were the conversation and the seq.
@@ -284,18 +284,13 @@ fn client_id(bytes: Option<&Bytes>) -> Result<Option<ClientId>, &'static str> {
         .transpose()
 }
 
-/// The id to store, if it is not the one that follows from the rest of the row.
-fn own_id(it: MessageId, conversation: ConversationId, position: u64) -> Option<Bytes> {
-    (it != MessageId::of(conversation, position)).then(|| id(&it.0))
+/// The id to store, if it is not the one that `follows` from the rest of the row.
+fn own_id(it: MessageId, follows: MessageId) -> Option<Bytes> {
+    (it != follows).then(|| id(&it.0))
 }
 
-fn message_id(
-    stored: Option<&Bytes>,
-    conversation: ConversationId,
-    position: u64,
-) -> Result<MessageId, &'static str> {
-    let stored = maybe(stored)?.map(MessageId);
-    Ok(stored.unwrap_or_else(|| MessageId::of(conversation, position)))
+fn message_id(stored: Option<&Bytes>, follows: MessageId) -> Result<MessageId, &'static str> {
+    Ok(maybe(stored)?.map_or(follows, MessageId))
 }
 
 impl Record for Message {
@@ -309,7 +304,7 @@ impl Record for Message {
             value: value.clone(),
         };
         StoredMessage {
-            id: own_id(self.id, self.conversation, self.position),
+            id: own_id(self.id, MessageId::of_message(self.conversation, self.seq)),
             sender_type: self.sender_type.code(),
             sender: self.sender.map(|it| id(&it.0)),
             content: self.content.clone(),
@@ -325,12 +320,12 @@ impl Record for Message {
     }
 
     fn load(key: &[u8], it: StoredMessage) -> Result<Self, &'static str> {
-        let conversation = ConversationId(key_id(key, 17)?);
+        let (conversation, seq) = (ConversationId(key_id(key, 17)?), key_number(key)?);
         let params: Vec<_> = it.params.into_iter().map(|it| (it.name, it.value)).collect();
         Ok(Self {
-            id: message_id(it.id.as_ref(), conversation, it.position)?,
+            id: message_id(it.id.as_ref(), MessageId::of_message(conversation, seq))?,
             conversation,
-            seq: key_number(key)?,
+            seq,
             sender_type: SenderType::from_code(it.sender_type).ok_or("unknown sender type")?,
             sender: maybe(it.sender.as_ref())?.map(UserId),
             content: it.content,
@@ -352,7 +347,7 @@ impl Record for Message {
 #[derive(Clone, PartialEq, ProstMessage)]
 /// The stored form.
 pub struct StoredNote {
-    /// Where it is not [`MessageId::of`] the rest: such ids were made up before version 2.
+    /// Where it is not [`MessageId::of_note`]: such ids were made up before version 2.
     #[prost(bytes = "bytes", optional, tag = "1")]
     id: Option<Bytes>,
     // 2 was the conversation, and 7 the position.
@@ -375,7 +370,7 @@ impl Record for Note {
 
     fn store(&self) -> StoredNote {
         StoredNote {
-            id: own_id(self.id, self.conversation, self.position),
+            id: own_id(self.id, MessageId::of_note(self.conversation, self.position)),
             author: self.author.map(|it| id(&it.0)).unwrap_or_default(),
             content: self.content.clone(),
             client_id: self.client_id.map(|it| Bytes::copy_from_slice(&it.0)),
@@ -387,7 +382,7 @@ impl Record for Note {
     fn load(key: &[u8], it: StoredNote) -> Result<Self, &'static str> {
         let (conversation, position) = (ConversationId(key_id(key, 17)?), key_number(key)?);
         Ok(Self {
-            id: message_id(it.id.as_ref(), conversation, position)?,
+            id: message_id(it.id.as_ref(), MessageId::of_note(conversation, position))?,
             conversation,
             author: maybe(Some(&it.author).filter(|it| !it.is_empty()))?.map(UserId),
             content: it.content,

@@ -41,13 +41,13 @@ pub(crate) fn first_version(key: &[u8], value: &Value) -> Option<Value> {
     } else if table == Table::Message {
         let row = Message::decode(key, value).ok()?;
         let ids = [bytes(1, row.id.bytes()), bytes(2, row.conversation.bytes())].concat();
-        let id = MessageId::of(row.conversation, row.position);
+        let id = MessageId::of_message(row.conversation, row.seq);
         let seq = number(3, row.seq);
         (Message { id, ..row }.encode(), [ids, seq].concat())
     } else if table == Table::Note {
         let row = Note::decode(key, value).ok()?;
         let ids = [bytes(1, row.id.bytes()), bytes(2, row.conversation.bytes())].concat();
-        let id = MessageId::of(row.conversation, row.position);
+        let id = MessageId::of_note(row.conversation, row.position);
         let position = number(7, row.position);
         (Note { id, ..row }.encode(), [ids, position].concat())
     } else {

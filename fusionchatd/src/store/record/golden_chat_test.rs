@@ -155,7 +155,7 @@ fn golden_bytes_of_notes() {
         "22020a10010101010101010101010101010101012204707373742a10040404040404040404040404\
          04040404300542150a1005050505050505050505050505050505120154",
     );
-    let own = MessageId::of(note.conversation, note.position);
+    let own = MessageId::of_note(note.conversation, note.position);
     golden_under(
         &note_key(),
         &Note { id: own, ..note },
@@ -214,7 +214,7 @@ fn golden_bytes_of_messages() {
          4207636c61696d65644a090a04757365721201785210060606060606060606060606060606065807\
          60086801",
     );
-    let own = MessageId::of(message.conversation, message.position);
+    let own = MessageId::of_message(message.conversation, message.seq);
     golden_under(
         &message_key(),
         &Message { id: own, ..message },

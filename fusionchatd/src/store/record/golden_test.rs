@@ -107,7 +107,7 @@ fn golden_bytes_of_the_journal() {
          04043a1005050505050505050505050505050505400648075008580962037768796a100a0a0a0a0a\
          0a0a0a0a0a0a0a0a0a0a0a",
     );
-    let own = MessageId::of(ConversationId(id(3)), 300);
+    let own = MessageId::of_message(ConversationId(id(3)), 6);
     golden_under(
         &entry_key(),
         &Entry { subject: Some(own.0), other: Some(id(1)), ..entry() },

@@ -134,9 +134,20 @@ const OTHER_ACTS: u32 = 1;
 /// The subject is the message or note that this entry left.
 const SUBJECT_FOLLOWS: u32 = 2;
 
+/// The id of the message or note that an entry leaves.
+fn own_id(entry: &Entry) -> Option<uuid::Uuid> {
+    let conversation = entry.conversation?;
+    let id = if entry.kind == EntryKind::NoteAdded {
+        MessageId::of_note(conversation, entry.position)
+    } else {
+        MessageId::of_message(conversation, entry.seq?)
+    };
+    Some(id.0)
+}
+
 /// What follows from the rest of an entry.
 fn implied(entry: &Entry) -> u32 {
-    let own = entry.conversation.map(|it| MessageId::of(it, entry.position).0);
+    let own = own_id(entry);
     let acts = entry.other.is_some() && entry.other == entry.actor.user.map(|it| it.0);
     let follows = entry.subject.is_some() && entry.subject == own;
     u32::from(acts) * OTHER_ACTS + u32::from(follows) * SUBJECT_FOLLOWS
@@ -168,17 +179,14 @@ impl Record for Entry {
 
     fn load(key: &[u8], it: StoredEntry) -> Result<Self, &'static str> {
         let (position, actor) = (key_number(key)?, load_actor(it.actor)?);
-        let conversation = maybe(it.conversation.as_ref())?.map(ConversationId);
-        let own = conversation.map(|it| MessageId::of(it, position).0);
         let kind = EntryKind::ALL.into_iter().find(|kind| *kind as u32 == it.kind);
-        Ok(Self {
+        let mut entry = Self {
             position,
             time: it.time,
             actor,
             kind: kind.ok_or("unknown entry kind")?,
-            conversation,
-            subject: maybe(it.subject.as_ref())?
-                .or(own.filter(|_| it.implied & SUBJECT_FOLLOWS != 0)),
+            conversation: maybe(it.conversation.as_ref())?.map(ConversationId),
+            subject: maybe(it.subject.as_ref())?,
             other: maybe(it.other.as_ref())?
                 .or(actor.user.filter(|_| it.implied & OTHER_ACTS != 0).map(|it| it.0)),
             seq: it.seq,
@@ -187,7 +195,11 @@ impl Record for Entry {
             due: it.due,
             detail: it.detail,
             digest: it.digest.map(|it| start(&it)).transpose()?,
-        })
+        };
+        if it.implied & SUBJECT_FOLLOWS != 0 {
+            entry.subject = entry.subject.or(own_id(&entry));
+        }
+        Ok(entry)
     }
 }
 
