@@ -65,7 +65,11 @@ pub(super) async fn go_on(engine: &dyn Engine, progress: Migration) -> Result<()
     let from = progress.from;
     tracing::info!(from, to = SCHEMA, "the rows are brought to this program's format");
     let read = bring_up(engine, progress).await.map_err(|source| unmigrated(from, source))?;
-    tracing::info!(rows = read.rows, to = SCHEMA, "all rows are of this program's format");
+    tracing::info!(
+        rows = read.rows,
+        to = SCHEMA,
+        "all that can be read is of this program's format"
+    );
     Ok(())
 }
 
