@@ -48,7 +48,7 @@ struct header {
     uint64_t kind, inode, offset, ticket, bytes;
 };
 
-enum action { NOTHING = 0, KILL_BEFORE, KILL_AFTER, FAIL, HOLD };
+enum action { NOTHING = 0, KILL_BEFORE, KILL_AFTER, FAIL, HOLD, FAIL_LATE };
 enum operation { ON_WRITE = 1, ON_SYNC = 2, ON_NAME = 4 };
 
 /* One page shared with the test. */
@@ -58,6 +58,9 @@ struct control {
     _Atomic uint64_t loaded, fired;
     _Atomic uint64_t seen; /* operations below the folder, whatever becomes of them */
 };
+
+/* How long a write that fails late waits for the next one, in looks of a millisecond. */
+enum { LATE_LOOKS_MAX = 200 };
 
 static struct control nobody;
 static struct control *control = &nobody;
@@ -170,8 +173,18 @@ static enum action turn(enum operation operation) {
     }
     if (!control->sticky) control->action = NOTHING;
     if (action == KILL_BEFORE) die();
-    if (action == FAIL) control->fired++;
+    if (action == FAIL || action == FAIL_LATE) control->fired++;
     return action;
+}
+
+/* Lets another thread's next write be done first, if there is one. Called and left with the lock held. */
+static void let_one_by(void) {
+    uint64_t seen = control->seen;
+    pthread_mutex_unlock(&one_at_a_time);
+    for (int look = 0; look < LATE_LOOKS_MAX && control->seen == seen; look++) usleep(1000);
+    /* Whoever waits for that one shall have heard of it. */
+    usleep(20000);
+    pthread_mutex_lock(&one_at_a_time);
 }
 
 static int failed(void) {
@@ -184,7 +197,8 @@ static ssize_t put(int fd, const struct iovec *parts, int count, off_t offset, u
     pthread_mutex_lock(&one_at_a_time);
     enum action action = turn(ON_WRITE);
     ssize_t done = -1;
-    if (action == FAIL)
+    if (action == FAIL_LATE) let_one_by();
+    if (action == FAIL || action == FAIL_LATE)
         failed();
     else if (offset < 0)
         done = syscall(SYS_writev, fd, parts, count);

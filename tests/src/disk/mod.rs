@@ -67,6 +67,8 @@ pub enum Fault {
     Fails(i32),
     /// It and all after it fail with this error number.
     KeepsFailing(i32),
+    /// It fails with this error number, once, and only after the next one has been done, where another thread has one.
+    FailsLate(i32),
     /// It begins once there is no fault any more.
     Waits,
 }
@@ -171,6 +173,7 @@ impl Disk {
             Fault::Fails(error) => (3, error, 0),
             Fault::KeepsFailing(error) => (3, error, 1),
             Fault::Waits => (4, 0, 0),
+            Fault::FailsLate(error) => (5, error, 0),
         };
         self.write(OPERATION, operation as u64)?;
         self.write(COUNTDOWN, nth)?;

@@ -26,6 +26,8 @@ const NTH: u64 = 9;
 /// Writes of `init` that fail, each in its turn.
 const INIT_WRITES: [u64; 4] = [1, 3, 9, 20];
 
+/// Writes that fail after the next one, each in its turn. sled writes what a batch makes in two pieces, by two threads.
+const LATE_WRITES: [u64; 4] = [1, 2, 3, 4];
 /// Writes of a vacuum or migration that fail, each in its turn.
 const VACUUM_WRITES: [u64; 3] = [1, 4, 9];
 
@@ -108,6 +110,40 @@ async fn fail(
         ensure!(message.id == line.id && message.content == line.content, "{message:?} {line:?}");
     }
     Ok(())
+}
+
+#[test]
+fn fault_51_a_write_that_fails_after_the_next_one_ends_the_daemon_too() {
+    play_for(WATCHDOG, async |stage: &Stage| {
+        let Some(preload) = Preload::compile(stage)? else { return Ok(()) };
+        for engine in ENGINES {
+            let mut desk = Desk::found(stage, &preload, engine, false).await?;
+            for nth in LATE_WRITES {
+                let what = format!("{engine}: write {nth}");
+                let staff = desk.staff().await?;
+                let fired = desk.disk.fired()?;
+                desk.disk.arm(
+                    Operation::Write,
+                    Fault::FailsLate(Errno::NOSPC.raw_os_error()),
+                    nth,
+                )?;
+                let ledger = Ledger::default();
+                let mut replies = (0..REPLIES_MAX).map(|count| format!("{what}, reply {count}"));
+                while reply(&desk, &staff, &ledger, replies.next().context("it took all")?)
+                    .await
+                    .is_ok()
+                {}
+                let (status, said) = desk.served.ended().await?;
+                let said = said.join("\n");
+                ensure!(desk.disk.fired()? > fired, "{what}: nothing failed");
+                ensure!(status.code() == Some(1), "{what}: it ended with {status}: {said}");
+                ensure!(said.contains("No space left on device"), "{what}: not why: {said}");
+                desk.disk.disarm()?;
+                desk.start().await.context(what)?;
+            }
+        }
+        Ok(())
+    });
 }
 
 #[test]

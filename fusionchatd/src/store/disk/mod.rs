@@ -3,13 +3,16 @@
 //!
 //! - `lock`, `files`: one daemon a directory, private and durable directories, and whose data lies in one.
 //! - `queue`, `group`, `writer`: one thread gathers commits, judges them, has them written as one group and answers.
+//! - `vigil`: another looks after it, for a write that stands still.
 //! - `space`: refuses writes while the disk is nearly full.
 //!
 //! It must not call an engine's crate, and nothing here may acknowledge before the engine has synced.
 
+use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::{self, JoinHandle};
 
 use tokio::sync::watch;
 
@@ -22,17 +25,96 @@ pub(super) mod group;
 pub(super) mod lock;
 pub(super) mod queue;
 pub mod space;
+pub(super) mod vigil;
 pub(super) mod writer;
+
+#[cfg(test)]
+mod vigil_test;
 
 use lock::DirectoryLock;
 use queue::Queue;
 use space::Space;
+use vigil::{Patience, Stroke, UnderWay};
+use writer::Back;
 
 /// The most keys of a read that is done where it is asked for. A read of a cached row takes about a microsecond and a
 /// handover to another thread ten or more; long reads always move, to keep the async workers free.
 pub(super) const KEYS_INLINE_MAX: usize = 16;
 /// The most rows of such a scan.
 pub(super) const ROWS_INLINE_MAX: u32 = 16;
+
+/// What an engine shares between its callers and its threads.
+pub(super) trait Body: Send + Sync + 'static {
+    /// Where they meet.
+    fn front(&self) -> &Front;
+
+    /// The writer's last act after a failure: lets nothing be closed, for that would write once more.
+    fn keep(&self);
+
+    /// Nobody waits for the writer any more; calls [`Front::end`].
+    fn end(&self);
+
+    /// Wakes whoever sleeps in the engine though there is nothing to wait for. Must not wait itself.
+    fn nudge(&self);
+}
+
+/// Starts the thread that writes and the one that looks after it.
+///
+/// # Errors
+/// The system has no more threads.
+pub(super) fn start<B: Back + 'static>(
+    body: &Arc<impl Body>,
+    back: B,
+    space: Space,
+) -> io::Result<Threads> {
+    start_with(body, back, space, Patience::default())
+}
+
+fn start_with<B: Back + 'static>(
+    body: &Arc<impl Body>,
+    back: B,
+    space: Space,
+    patience: Patience,
+) -> io::Result<Threads> {
+    // Nothing is sent: it tells by being dropped.
+    let (alive, life) = mpsc::sync_channel(0);
+    let watched = Arc::clone(body);
+    let vigil = thread::Builder::new().name("store-vigil".to_owned()).spawn(move || {
+        let give_up = |detail: String| {
+            watched.front().fail(detail);
+            watched.end();
+        };
+        vigil::keep(&watched.front().strokes, patience, &life, || watched.nudge(), give_up);
+    })?;
+    let written = Arc::clone(body);
+    let writer = thread::Builder::new().name("store-writer".to_owned()).spawn(move || {
+        writer::run(written.front(), back, space);
+        if written.front().standing().is_err() {
+            written.keep();
+        }
+        written.end();
+        drop(alive);
+    })?;
+    Ok(Threads(Mutex::new(Some((vigil, writer)))))
+}
+
+/// The two threads, for whoever must wait for their end.
+pub(super) struct Threads(Mutex<Option<(JoinHandle<()>, JoinHandle<()>)>>);
+
+impl Threads {
+    /// Ends the writer and waits for that: for one group, and for what the engine does to let go of its files. One that
+    /// stands still is waited for only until that has failed the engine.
+    pub(super) fn end(&mut self, front: &Front) {
+        front.stop();
+        let threads = self.0.get_mut().unwrap_or_else(PoisonError::into_inner).take();
+        let Some((vigil, writer)) = threads else { return };
+        // What panics in the writer is caught inside and reported as a failure; the vigil ends with it or gives it up.
+        let _ = vigil.join();
+        if front.standing().is_ok() {
+            let _ = writer.join();
+        }
+    }
+}
 
 /// Where the callers of an engine and its writer meet.
 pub(super) struct Front {
@@ -45,6 +127,8 @@ pub(super) struct Front {
     lock: Mutex<Option<Arc<DirectoryLock>>>,
     failed: watch::Sender<Option<String>>,
     ended: watch::Sender<bool>,
+    /// What may stand still: the writer's work, and what fills a new store.
+    strokes: [Stroke; 2],
 }
 
 impl Front {
@@ -58,7 +142,18 @@ impl Front {
             lock: Mutex::new(Some(lock)),
             failed: watch::Sender::new(None),
             ended: watch::Sender::new(false),
+            strokes: Default::default(),
         }
+    }
+
+    /// Something of the writer's that may stand still begins.
+    fn writing(&self) -> UnderWay<'_> {
+        self.strokes[0].begin()
+    }
+
+    /// Something that fills a new store and may stand still begins; one at a time.
+    pub(super) fn filling(&self) -> UnderWay<'_> {
+        self.strokes[1].begin()
     }
 
     /// The watch over the disk's space, for the writer.
@@ -70,7 +165,7 @@ impl Front {
     pub(super) async fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         let batch_bytes = batch.check()?;
         match self.queue.push(batch, batch_bytes).await {
-            Some(answered) => match answered.await {
+            Some(answered) => match self.unless_ended(answered).await? {
                 Ok(verdict) => verdict,
                 // The writer drops an answer before it can say why it failed.
                 Err(_) => {
@@ -79,6 +174,22 @@ impl Front {
                 }
             },
             None => Err(self.gone()),
+        }
+    }
+
+    /// What this comes to, unless the writer has ended before: it may have left this standing.
+    ///
+    /// # Errors
+    /// `Failed` or `Closed`.
+    pub(super) async fn unless_ended<T>(
+        &self,
+        work: impl Future<Output = T>,
+    ) -> Result<T, StoreError> {
+        tokio::select! {
+            // What it did before its end counts.
+            biased;
+            done = work => Ok(done),
+            () = self.writer_ended() => Err(self.gone()),
         }
     }
 
@@ -143,9 +254,15 @@ impl Front {
     }
 
     /// Fails the engine for good. It keeps the lock until the process ends, as it keeps its files.
+    /// The first reason stands.
     pub(super) fn fail(&self, detail: String) {
+        tracing::error!(detail, "the store failed; the daemon must stop");
         std::mem::forget(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
-        self.failed.send_replace(Some(detail));
+        self.failed.send_if_modified(|reason| {
+            let first = reason.is_none();
+            reason.get_or_insert(detail);
+            first
+        });
     }
 
     /// The writer's last act: nobody waits for it any more.

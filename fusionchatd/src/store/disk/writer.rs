@@ -37,14 +37,12 @@ pub(in crate::store) fn run<B: Back>(front: &Front, mut back: B, mut space: Spac
     // An engine can panic on damage; that must fail it, not leave callers waiting.
     let served = catch_unwind(AssertUnwindSafe(|| {
         serve(front, &mut back, &mut space)?;
+        let _under_way = front.writing();
         back.release()
     }));
     match served.unwrap_or_else(|panic| Err(panic_text(panic.as_ref()))) {
         Ok(()) => front.unlock(),
-        Err(detail) => {
-            tracing::error!(detail, "the store failed; the daemon must stop");
-            front.fail(detail);
-        }
+        Err(detail) => front.fail(detail),
     }
 }
 
@@ -55,6 +53,7 @@ fn serve<B: Back>(front: &Front, back: &mut B, space: &mut Space) -> Result<(), 
             // For the log: each group looks for itself.
             Next::Idle => {
                 let _ = space.check();
+                let _under_way = front.writing();
                 back.idle()?;
             }
             Next::Closed => return Ok(()),
@@ -79,6 +78,7 @@ fn write_group<B: Back>(
     }
     if !group.is_read_only() {
         front.frontier.writing(|| group.before());
+        let _under_way = front.writing();
         // Without a word the answers are dropped, and their callers find the engine failed.
         back.write(group)?;
         front.frontier.written();

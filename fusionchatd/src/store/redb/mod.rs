@@ -11,8 +11,7 @@ use std::fmt;
 use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::thread::{self, JoinHandle};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use ::redb::{
     Database, Durability, ReadOnlyTable, ReadableDatabase, TableDefinition, WriteTransaction,
@@ -24,7 +23,7 @@ use tokio::task::spawn_blocking;
 use crate::store::disk::group::Group;
 use crate::store::disk::lock::DirectoryLock;
 use crate::store::disk::writer::Back;
-use crate::store::disk::{self, Front, KEYS_INLINE_MAX, ROWS_INLINE_MAX, files};
+use crate::store::disk::{self, Body, Front, KEYS_INLINE_MAX, ROWS_INLINE_MAX, files};
 use crate::store::moment::Moment;
 use crate::store::open::OpenOptions;
 use crate::store::{
@@ -47,7 +46,7 @@ type Rows = ReadOnlyTable<&'static [u8], &'static [u8]>;
 /// An engine that keeps its rows in one file of redb's.
 pub struct RedbEngine {
     shared: Arc<Shared>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    threads: disk::Threads,
 }
 
 /// What the callers and the writer share.
@@ -118,28 +117,31 @@ impl RedbEngine {
         let space = front.space(options);
         let shared = Arc::new(Shared { database: RwLock::new(Some(database)), front });
         let back = Writer(Arc::clone(&shared));
-        let ends = Arc::clone(&shared);
-        let writer = thread::Builder::new()
-            .name("store-writer".to_owned())
-            .spawn(move || {
-                disk::writer::run(&ends.front, back, space);
-                if ends.front.standing().is_err() {
-                    ends.keep();
-                }
-                ends.front.end();
-            })
+        let threads = disk::start(&shared, back, space)
             .map_err(|source| StoreError::Unreadable { path, source })?;
-        Ok(Self { shared, writer: Mutex::new(Some(writer)) })
+        Ok(Self { shared, threads })
     }
 }
 
-impl Shared {
-    /// After a failure: closing the file would write once more.
+impl Body for Shared {
+    fn front(&self) -> &Front {
+        &self.front
+    }
+
     fn keep(&self) {
         let database = self.database.write().unwrap_or_else(PoisonError::into_inner).take();
         std::mem::forget(database);
     }
 
+    fn end(&self) {
+        self.front.end();
+    }
+
+    /// redb writes on the thread that asks for it, and nobody sleeps.
+    fn nudge(&self) {}
+}
+
+impl Shared {
     /// Reads in one transaction. redb panics rather than answer from some kinds of damage.
     fn read<T>(&self, read: impl FnOnce(&Rows) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let attempt = catch_unwind(AssertUnwindSafe(|| {
@@ -193,6 +195,7 @@ impl Shared {
         self.front.standing()?;
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
         let database = database.as_ref().ok_or(StoreError::Closed)?;
+        let _under_way = self.front.filling();
         append(database, stretch).map_err(|error| self.error(error))
     }
 
@@ -307,7 +310,8 @@ impl Engine for RedbEngine {
 
     fn append(&self, rows: Vec<(Key, Value)>) -> BoxFuture<'_, Result<(), StoreError>> {
         let shared = Arc::clone(&self.shared);
-        Box::pin(aside(&self.shared, move || shared.append(&rows)))
+        let append = aside(&self.shared, move || shared.append(&rows));
+        Box::pin(async move { self.shared.front.unless_ended(append).await? })
     }
 
     fn moment(&self) -> BoxFuture<'_, Result<Moment, StoreError>> {
@@ -343,11 +347,6 @@ async fn aside<T: Send + 'static>(
 impl Drop for RedbEngine {
     /// Ends the writer and waits for it: for one group, and the closing of the file.
     fn drop(&mut self) {
-        self.shared.front.stop();
-        let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(writer) = writer {
-            // Its panics are caught inside and reported as a failure.
-            let _ = writer.join();
-        }
+        self.threads.end(&self.shared.front);
     }
 }

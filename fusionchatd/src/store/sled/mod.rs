@@ -13,14 +13,14 @@ use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::thread::{self, JoinHandle};
+use std::thread;
 
 use futures::future::BoxFuture;
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, spawn_blocking};
 
 use crate::store::disk::lock::DirectoryLock;
-use crate::store::disk::{self, Front, KEYS_INLINE_MAX, ROWS_INLINE_MAX, files};
+use crate::store::disk::{self, Body, Front, KEYS_INLINE_MAX, ROWS_INLINE_MAX, files};
 use crate::store::moment::Moment;
 use crate::store::open::OpenOptions;
 use crate::store::{Batch, Direction, Engine, EngineStats, Key, Range, StoreError, Value};
@@ -37,6 +37,7 @@ mod writer;
 mod sled_test;
 
 use directory::Opened;
+use rows::Rows;
 use value::INLINE_BYTES_MAX;
 use view::{Before, View};
 use writer::Writer;
@@ -49,12 +50,14 @@ const GROUPS_WAITED_MAX: u32 = 8;
 /// An engine that keeps its rows in a directory.
 pub struct SledEngine {
     shared: Arc<Shared>,
-    writer: Mutex<Option<JoinHandle<()>>>,
+    threads: disk::Threads,
 }
 
 /// What the callers and the writer share.
 struct Shared {
     view: RwLock<View>,
+    /// The tree once more, until the engine is closed: for what must not wait for the view.
+    held: Mutex<Option<Rows>>,
     /// Below the view, so that the lock goes after the tree.
     front: Front,
     /// While sled applies a batch, its readers wait.
@@ -107,23 +110,16 @@ impl SledEngine {
         let space = front.space(options);
         let shared = Arc::new(Shared {
             view: RwLock::new(View { rows: Some(rows.clone()), before: Before::new() }),
+            held: Mutex::new(Some(rows.clone())),
             front,
             applying: AtomicBool::new(false),
             readable: Notify::new(),
         });
         let writer = Writer::new(Arc::clone(&shared), rows, data_file, tip)?;
-        let (path, shown) = (shared.front.directory.to_path_buf(), Arc::clone(&shared));
-        let writer = thread::Builder::new()
-            .name("store-writer".to_owned())
-            .spawn(move || {
-                disk::writer::run(&shown.front, writer, space);
-                if shown.front.standing().is_err() {
-                    shown.keep();
-                }
-                shown.end();
-            })
+        let path = shared.front.directory.to_path_buf();
+        let threads = disk::start(&shared, writer, space)
             .map_err(|source| StoreError::Unreadable { path, source })?;
-        Ok(Self { shared, writer: Mutex::new(Some(writer)) })
+        Ok(Self { shared, threads })
     }
 }
 
@@ -192,22 +188,45 @@ impl Shared {
         self.readable.notify_waiters();
     }
 
-    /// After a failure: letting go of the tree would make sled write and sync once more, and panic
-    /// where that fails too.
-    fn keep(&self) {
-        let view = self.view.read().unwrap_or_else(PoisonError::into_inner);
-        std::mem::forget(view.rows.clone());
-    }
-
     fn forget_rows(&self) {
+        self.take_held();
         self.view.write().unwrap_or_else(PoisonError::into_inner).rows = None;
         self.readable.notify_waiters();
+    }
+
+    fn take_held(&self) -> Option<Rows> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Body for Shared {
+    fn front(&self) -> &Front {
+        &self.front
+    }
+
+    /// Letting go of the tree would make sled write and sync once more, and panic where that fails too.
+    fn keep(&self) {
+        std::mem::forget(self.take_held());
     }
 
     fn end(&self) {
         // A group that failed half applied is in nobody's way any more: reads hear that it failed.
         self.applied();
         self.front.end();
+    }
+
+    /// Whoever asks for a flush and finds that a write has failed wakes all who sleep. One that finds nothing sleeps too,
+    /// so it has a thread of its own.
+    fn nudge(&self) {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(rows) = held else { return };
+        let flush = thread::Builder::new().name("store-nudge".to_owned()).spawn(move || {
+            // The writer hears what comes of it.
+            let _ = rows.flush();
+        });
+        if let Err(error) = flush {
+            tracing::warn!(%error, "no thread to wake the store's writer");
+        }
     }
 }
 
@@ -255,7 +274,12 @@ impl Engine for SledEngine {
         Box::pin(async move {
             let is_large = |(_, value): &(Key, Value)| value.len() > INLINE_BYTES_MAX;
             let (large, small): (Vec<_>, Vec<_>) = rows.into_iter().partition(is_large);
-            self.shared.read_aside(move |view| view.append(&small)).await?;
+            let shared = Arc::clone(&self.shared);
+            let append = self.shared.read_aside(move |view| {
+                let _under_way = shared.front.filling();
+                view.append(&small)
+            });
+            self.shared.front.unless_ended(append).await??;
             // The writer alone numbers the chunks of a value that is split.
             for row in large {
                 self.commit(Batch { put: vec![row], ..Batch::default() }).await?;
@@ -289,11 +313,6 @@ impl Drop for SledEngine {
     /// Ends the writer and waits for it: for one group, and a flush of what sled still holds.
     /// Call [`Engine::close`] first where a thread must not wait.
     fn drop(&mut self) {
-        self.shared.front.stop();
-        let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(writer) = writer {
-            // Its panics are caught inside and reported as a failure.
-            let _ = writer.join();
-        }
+        self.threads.end(&self.shared.front);
     }
 }

@@ -11,8 +11,8 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use crate::store::conformance::{key, put, read, value};
-use crate::store::disk::files;
 use crate::store::disk::queue::COMMITS_WAITING_MAX;
+use crate::store::disk::{Body, files};
 use crate::store::open::{OpenOptions, SCHEMA, SCHEMA_KEY, open};
 use crate::store::sled::tip::TIP_KEY;
 use crate::store::sled::{Before, SledEngine, directory};
