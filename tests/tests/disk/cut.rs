@@ -1,5 +1,6 @@
 //! Cuts the power at moments of a record and looks at what is left each time.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use fusionchat_tests::disk::chance::Chance;
 use fusionchat_tests::disk::names::Order;
 use fusionchat_tests::disk::power::{Fate, Power};
-use fusionchat_tests::disk::record::Record;
+use fusionchat_tests::disk::record::{Record, What};
 use fusionchat_tests::stage::Stage;
 use futures::{TryStreamExt, stream};
 
@@ -20,6 +21,10 @@ use crate::rows;
 const AT_ONCE: usize = 2;
 /// Every so many images one is served by the real daemon.
 const SERVED_EVERY: usize = 12;
+/// How large sled's segments are here; redb has nothing that begins at each of these.
+const SEGMENT_BYTES: usize = 2 * 1024 * 1024;
+/// How many things that happen next are looked at.
+const EVENTS_NEAR: usize = 4;
 /// Acknowledged replies sent again to a served image.
 const AGAIN: usize = 5;
 
@@ -54,17 +59,43 @@ pub(crate) struct Found {
     pub(crate) bad: Vec<String>,
 }
 
-/// The moments of so many images, in order: half of them right after an acknowledgement.
+/// The moments of so many images, in order: a third of them right after an acknowledgement, a third where sled begins to
+/// write over a segment, if it does.
 fn moments(run: &Run, count: usize, chance: &mut Chance) -> Vec<usize> {
     let acknowledged = run.ledger.moments();
+    let written_over = written_over(&run.record);
     let mut moments: Vec<usize> = (0..count)
         .map(|image| {
             let any = run.record.events[chance.below(run.record.events.len())].end;
-            let after_an_ack = acknowledged.get(chance.below(acknowledged.len()));
-            if image.is_multiple_of(2) { after_an_ack.copied().unwrap_or(any) } else { any }
+            let moments = match image % 3 {
+                0 => &acknowledged,
+                1 => &written_over,
+                _ => return any,
+            };
+            moments.get(chance.below(moments.len())).copied().unwrap_or(any)
         })
         .collect();
     moments.sort_unstable();
+    moments
+}
+
+/// The moments in which a segment of sled's has just been begun again, and the next few: what it held before must be on disk
+/// elsewhere by then.
+fn written_over(record: &Record) -> Vec<usize> {
+    let (mut begun, mut moments, mut near) = (HashSet::new(), Vec::new(), 0);
+    for event in &record.events {
+        if let What::Write { inode, offset, .. } = event.what
+            && offset > 0
+            && offset.is_multiple_of(SEGMENT_BYTES)
+            && !begun.insert((inode, offset))
+        {
+            near = EVENTS_NEAR;
+        }
+        if near > 0 {
+            near -= 1;
+            moments.push(event.end);
+        }
+    }
     moments
 }
 
