@@ -232,7 +232,7 @@ fn fault_49_a_copy_that_fails_says_what_a_commit_says_and_is_removed() {
                 }
             }
             println!("{engine}: {writes} writes, said so at {told:?} of {COPY_MOMENTS}");
-            let mut middle = COPY_MOMENTS / 3..COPY_MOMENTS * 2 / 3;
+            let mut middle = COPY_MOMENTS / 4..COPY_MOMENTS * 3 / 4;
             ensure!(middle.all(|moment| told.contains(&moment)), "{engine}: {told:?}");
             let store = desk.disk.root().join("store");
             rows::check(engine, &store, &ledger.until(usize::MAX)).await?;
