@@ -19,6 +19,8 @@ pub struct Served {
     log: Lines<BufReader<ChildStderr>>,
     config: PathBuf,
     settings: String,
+    /// What it said before it was ready.
+    pub early: Vec<Value>,
     /// The line that says it is ready.
     pub ready: Value,
 }
@@ -140,10 +142,16 @@ impl Served {
             .spawn()?;
         let log = BufReader::new(child.stderr.take().context("stderr is piped")?).lines();
         let settings = data.to_string_lossy().into_owned();
-        let (stage, ready) = (stage.clone(), Value::Null);
-        let mut served = Self { stage, child, log, config, settings, ready };
-        served.ready = served.said("ready").await?;
-        Ok(served)
+        let (stage, early, ready) = (stage.clone(), Vec::new(), Value::Null);
+        let mut served = Self { stage, child, log, config, settings, early, ready };
+        match served.said("ready").await {
+            Ok(ready) => Ok(Self { ready, ..served }),
+            Err(error) => {
+                // Its data are to be nobody's, and it may be about to end only.
+                served.child.kill().await?;
+                Err(error)
+            }
+        }
     }
 
     /// The next line of the log with this message.
@@ -169,6 +177,9 @@ impl Served {
             let Ok(line) = serde_json::from_str::<Value>(&line) else { bail!("not JSON: {line}") };
             for field in ["timestamp", "level", "target"] {
                 ensure!(line[field].is_string(), "a line without {field}: {line}");
+            }
+            if self.ready.is_null() {
+                self.early.push(line.clone());
             }
             if wanted(&line["fields"]["message"]) {
                 return Ok(line["fields"].clone());

@@ -42,6 +42,8 @@ pub(super) struct Gate {
     open: watch::Sender<bool>,
     busy: AtomicBool,
     exclusive: AtomicBool,
+    /// Whether the next scan fails.
+    failing: AtomicBool,
     turn: tokio::sync::Mutex<()>,
     /// The most rows one batch has taken away.
     pub(super) deleted_at_once: AtomicUsize,
@@ -54,6 +56,7 @@ impl Gate {
             open: watch::Sender::new(true),
             busy: AtomicBool::new(false),
             exclusive: AtomicBool::new(false),
+            failing: AtomicBool::new(false),
             turn: tokio::sync::Mutex::new(()),
             deleted_at_once: AtomicUsize::new(0),
         })
@@ -69,6 +72,11 @@ impl Gate {
 
     pub(super) fn make_exclusive(&self) {
         self.exclusive.store(true, Ordering::SeqCst);
+    }
+
+    /// The next scan fails, as on a disk that cannot be read for a moment.
+    pub(super) fn fail_next_scan(&self) {
+        self.failing.store(true, Ordering::SeqCst);
     }
 
     async fn turn(&self) -> Option<tokio::sync::MutexGuard<'_, ()>> {
@@ -102,6 +110,10 @@ impl Engine for Gate {
         Box::pin(async move {
             self.give_way().await;
             let _turn = self.turn().await;
+            if self.failing.swap(false, Ordering::SeqCst) {
+                let (path, source) = ("rows".into(), std::io::Error::other("a bad moment"));
+                return Err(StoreError::Unreadable { path, source });
+            }
             let found = self.engine.scan(range, direction, limit).await;
             self.give_way().await;
             found

@@ -2,6 +2,9 @@
 //! and every version can be read, so the store is sound between any two batches. The first one raises the format number, so
 //! that a program which knows only older rows refuses from then on, and adds a row that says how far it has come; each
 //! one after it moves that row, and the last one takes it away. Whatever ends it, the next opening goes on from there.
+//!
+//! A store that is half way may be served meanwhile: whoever writes then writes rows of this program's format, on either side
+//! of that row. So nobody may rely on a row being of the newest version, or expect bytes that were not read.
 
 use crate::store::open::{SCHEMA, SCHEMA_KEY};
 use crate::store::record::{Migration, Record as _, row};
@@ -57,38 +60,58 @@ pub(super) async fn begin(engine: &dyn Engine, from: u32) -> Result<Migration, S
     Ok(first)
 }
 
-/// Brings the rest of the rows up.
+/// Brings the rest of the rows up, or as many as the disk has room for: a store that is half way is whole, and the next
+/// opening goes on.
 ///
 /// # Errors
 /// `Unmigrated`: the store is as far as it says.
 pub(super) async fn go_on(engine: &dyn Engine, progress: Migration) -> Result<(), StoreError> {
-    let from = progress.from;
+    let (from, mut read) = (progress.from, Amount::default());
     tracing::info!(from, to = SCHEMA, "the rows are brought to this program's format");
-    let read = bring_up(engine, progress).await.map_err(|source| unmigrated(from, source))?;
-    tracing::info!(
-        rows = read.rows,
-        to = SCHEMA,
-        "all that can be read is of this program's format"
-    );
-    Ok(())
+    let rest = bring_up(engine, progress, &mut read).await;
+    let rows = read.rows;
+    match rest {
+        Ok(()) => {
+            tracing::info!(rows, to = SCHEMA, "all that can be read is of this program's format");
+            Ok(())
+        }
+        // Nothing of that batch was written.
+        Err(StoreError::DiskFull { free, need }) => {
+            tracing::warn!(
+                rows,
+                from,
+                to = SCHEMA,
+                free,
+                need,
+                "the disk is too full to bring more rows to this program's format; they are served as they are: \
+                 make room and start fusionchatd again, and it goes on from there"
+            );
+            Ok(())
+        }
+        Err(source) => Err(unmigrated(from, source)),
+    }
 }
 
 fn unmigrated(from: u32, source: StoreError) -> StoreError {
     StoreError::Unmigrated { from, to: SCHEMA, source: Box::new(source) }
 }
 
-async fn bring_up(engine: &dyn Engine, mut progress: Migration) -> Result<Amount, StoreError> {
-    let (mut amount, mut told) = (Amount::default(), 0);
+/// What it has looked at is in `read`, also where it fails.
+async fn bring_up(
+    engine: &dyn Engine,
+    mut progress: Migration,
+    read: &mut Amount,
+) -> Result<(), StoreError> {
+    let mut told = 0;
     let all = Range::prefix(b"");
     let mut walk = Walk::new(engine, Range { start: progress.next.clone(), ..all });
     let (mut put, mut bytes) = (Vec::new(), 0);
     loop {
         let rows = walk.next().await?;
         if rows.is_empty() {
-            move_on(engine, &mut progress, None, put).await?;
-            return Ok(amount);
+            return move_on(engine, &mut progress, None, put).await;
         }
-        amount.add(&rows);
+        read.add(&rows);
         for (key, value) in rows {
             let Some(newest) = newest(&key, &value) else { continue };
             bytes += key.len() + newest.len();
@@ -99,8 +122,8 @@ async fn bring_up(engine: &dyn Engine, mut progress: Migration) -> Result<Amount
                 bytes = 0;
             }
         }
-        if amount.rows - told >= TOLD_ROWS {
-            told = amount.rows;
+        if read.rows - told >= TOLD_ROWS {
+            told = read.rows;
             tracing::info!(rows = told, "rows are brought to this program's format");
         }
     }

@@ -1,6 +1,5 @@
 //! Rows of format 1 become today's: in every engine, wherever it is interrupted, and whichever way they come.
 
-use std::collections::BTreeMap;
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +17,7 @@ use crate::store::moment::Moment;
 use crate::store::open::{
     DiskEngine, Format, OpenOptions, SCHEMA, SCHEMA_KEY, bring_up, format_of, open, open_to_look,
 };
-use crate::store::record::first_test::first_version;
+use crate::store::record::first::{Rows, first_version};
 use crate::store::record::{Daemon, Head, Migration, Record};
 use crate::store::restore::{Plan, restore};
 use crate::store::rewrite::rewrite;
@@ -34,8 +33,6 @@ const ORGANIZATION: OrganizationId = OrganizationId(Uuid::from_u128(7));
 const CONVERSATION: ConversationId = ConversationId(Uuid::from_u128(8 << 64));
 /// Each of them is an entry and a row of its own: enough for batches that are full of rows, and of bytes.
 const MESSAGES: u64 = 2_500;
-
-type Rows = BTreeMap<Key, Value>;
 
 fn options() -> OpenOptions {
     OpenOptions { disk_reserve_bytes: 0, ..OpenOptions::default() }
@@ -152,6 +149,8 @@ fn half(found: &Rows) -> Migration {
 /// What becomes of the commit after the last one that is let through.
 #[derive(Clone, Copy)]
 enum End {
+    /// The disk is below its reserve: nothing is written.
+    Full,
     /// It fails, and nothing is written.
     Before,
     /// It is written, and its answer is lost.
@@ -190,11 +189,12 @@ impl Engine for Cut {
                 return self.engine.commit(batch).await;
             }
             match self.end {
+                End::Full => return Err(StoreError::DiskFull { free: 3, need: 4 }),
                 End::Before => {}
                 End::After => self.engine.commit(batch).await?,
                 End::Abort => std::process::abort(),
             }
-            Err(StoreError::DiskFull { free: 3, need: 4 })
+            Err(StoreError::Failed { detail: "no room".to_owned() })
         })
     }
 
@@ -229,17 +229,23 @@ async fn a_migration_goes_on_wherever_it_failed(ground: &Ground) {
     let (mut runs, mut marks) = (0, Vec::new());
     loop {
         let engine = ground.open().await;
-        let end = if runs % 2 == 0 { End::Before } else { End::After };
+        let end = [End::Full, End::Before, End::After][runs % 3];
         let moved = brought_up(Arc::clone(&engine), 1, end).await;
         let found = rows_of(engine.as_ref()).await;
         engine.close().await.unwrap();
-        let Err(error) = moved else {
-            same(&found, &today());
-            break;
-        };
+        match (moved, end) {
+            (Ok(()), _) if !found.contains_key(PROGRESS_KEY.as_slice()) => {
+                same(&found, &today());
+                break;
+            }
+            (Ok(()), End::Full) => {}
+            (Ok(()), _) => panic!("it takes a failure for its end"),
+            (Err(error), _) => {
+                let text = format!("{:#}", anyhow::Error::from(error));
+                assert!(text.contains("format 1 to 2") && text.contains("(no room)"), "{text}");
+            }
+        }
         runs += 1;
-        let text = format!("{:#}", anyhow::Error::from(error));
-        assert!(text.contains("format 1 to 2") && text.contains("only 3 bytes"), "{text}");
         if found.contains_key(PROGRESS_KEY.as_slice()) {
             marks.push(half(&found));
         } else {
@@ -345,17 +351,56 @@ async fn opening_migrates_and_looking_does_not() {
         same(&rows_of(store.as_ref()).await, &first());
         store.close().await.unwrap();
         drop(store);
-        let full = OpenOptions { disk_reserve_bytes: u64::MAX, ..OpenOptions::default() };
-        let refused = open(&url, &full).await.err().unwrap();
-        let StoreError::Unmigrated { from: 1, to: SCHEMA, source } = refused else {
-            panic!("{refused:?}");
-        };
-        assert!(matches!(*source, StoreError::DiskFull { .. }), "{source:?}");
         for _ in 0..2 {
             let store = open(&url, &options()).await.unwrap();
             same(&rows_of(store.as_ref()).await, &today());
             store.close().await.unwrap();
         }
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_fills_in_the_middle_leaves_a_store_that_is_served() {
+    let full = OpenOptions { disk_reserve_bytes: u64::MAX, ..OpenOptions::default() };
+    for engine in DiskEngine::ALL {
+        let directory = filled(engine).await;
+        let url = engine.url(&directory.path().join("store"));
+        // What has not begun is the older program's still.
+        let refused = open(&url, &full).await.err().unwrap();
+        let StoreError::Unmigrated { from: 1, to: SCHEMA, source } = refused else {
+            panic!("{refused:?}");
+        };
+        assert!(matches!(*source, StoreError::DiskFull { .. }), "{source:?}");
+        let store = open_url(&url).await.unwrap();
+        same(&rows_of(store.as_ref()).await, &first());
+        brought_up(Arc::clone(&store), 2, End::Full).await.unwrap();
+        let mark = half(&rows_of(store.as_ref()).await);
+        store.close().await.unwrap();
+        drop(store);
+
+        // Still no room: it is served as it is, and refuses writes.
+        let store = open(&url, &full).await.unwrap();
+        assert_eq!(half(&rows_of(store.as_ref()).await), mark);
+        let written: Vec<_> = [1, MESSAGES, MESSAGES + 2].into_iter().flat_map(posted).collect();
+        let more = || Batch { put: written.clone(), ..Batch::default() };
+        let refused = store.commit(more()).await.unwrap_err();
+        assert!(matches!(refused, StoreError::DiskFull { .. }), "{refused:?}");
+        store.close().await.unwrap();
+        drop(store);
+
+        // There is room again: what it takes then lies on both sides of the mark.
+        assert!(written.iter().any(|(key, _)| *key < mark.next));
+        assert!(written.iter().any(|(key, _)| *key > mark.next));
+        let store = open_url(&url).await.unwrap();
+        store.commit(more()).await.unwrap();
+        store.close().await.unwrap();
+        drop(store);
+
+        let store = open(&url, &options()).await.unwrap();
+        let mut expected = today();
+        expected.extend(written);
+        same(&rows_of(store.as_ref()).await, &expected);
+        store.close().await.unwrap();
     }
 }
 

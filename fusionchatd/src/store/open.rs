@@ -129,16 +129,16 @@ pub enum Format {
     Own,
     /// An older one, this.
     Older(u32),
-    /// A migration has brought some of them up, and ended before the others.
+    /// A migration has brought some of them up, and ended before the others; what was written since is this program's.
     Midway(Migration),
 }
 
 /// Opens the store that `url` names, `memory:`, `sled:PATH` or `redb:PATH`, creating it if it is not there. Rows of an
-/// older format are brought to this program's.
+/// older format are brought to this program's, but for those a full disk has no room for, which are left as they are.
 ///
 /// # Errors
 /// `BadUrl`; on disk `InUse`, `OtherEngine`, `Unreadable` or `Corrupt`; `NewerSchema` if a newer program wrote
-/// the data; `Unmigrated` if older rows cannot be written anew; any error of writing the first row of a new store.
+/// the data; `Unmigrated` if older rows cannot be written anew, or a full disk takes not even the first word of it; any error of writing the first row of a new store.
 pub async fn open(url: &str, options: &OpenOptions) -> Result<Arc<dyn Engine>, StoreError> {
     let (engine, format) = open_to_look(url, options).await?;
     if let Err(error) = bring_up(engine.as_ref(), format).await {

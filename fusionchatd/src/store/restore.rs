@@ -234,8 +234,10 @@ async fn make(
     pack::compact(engine, half).await?;
     let again = open_locked(engine, half, lock, options).await?;
     let found = judge(plan, again.as_ref(), half, written, told).await;
-    again.close().await?;
-    Ok((written.amount, found?))
+    let closed = again.close().await;
+    let found = found?;
+    closed?;
+    Ok((written.amount, found))
 }
 
 async fn write(

@@ -12,6 +12,7 @@ use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 
 use crate::store::disk::files::{self, unreadable};
+use crate::store::disk::lock::DirectoryLock;
 use crate::store::migrate::renewed;
 use crate::store::open::{DiskEngine, OpenOptions, format_of, open_locked};
 use crate::store::pack::{self, STRETCH_BYTES, row_bytes};
@@ -73,41 +74,18 @@ pub async fn rewrite(
     let half = beside(store);
     remove(&half)?;
     let before = files::bytes_on_disk(store);
-    let old = open_locked(from, store, Arc::clone(&lock), options).await?;
-    format_of(old.as_ref(), store).await?;
-    let half_lock = files::claim(&half)?;
-    let new = open_locked(to, &half, Arc::clone(&half_lock), options).await?;
-    let copied = copy(old.as_ref(), new.as_ref(), &mut told).await;
-    old.close().await?;
-    new.close().await?;
-    drop(new);
-    let copied = match copied {
-        Ok(copied) => {
-            told(Step::Compacting);
-            pack::compact(to, &half).await.map(|()| copied)
+    let old = Place { engine: from, directory: store, lock: &lock };
+    let made = match files::claim(&half) {
+        Ok(half_lock) => {
+            let new = Place { engine: to, directory: &half, lock: &half_lock };
+            make(old, new, options, &mut told).await.map(|live| (live, half_lock))
         }
         Err(error) => Err(error),
     };
-    let live = match copied {
-        Ok(copied) => {
-            let again = open_locked(to, &half, Arc::clone(&half_lock), options).await?;
-            let same = reads_back(again.as_ref(), copied, |amount| told(Step::ReadBack(amount)));
-            let same = same.await;
-            again.close().await?;
-            match same {
-                Ok(true) => Ok(copied.amount),
-                Ok(false) => {
-                    Err(StoreError::Corrupt { path: half.clone(), detail: DIFFERS.to_owned() })
-                }
-                Err(error) => Err(error),
-            }
-        }
-        Err(error) => Err(error),
-    };
-    let live = match live {
-        Ok(live) => live,
+    let (live, half_lock) = match made {
+        Ok(made) => made,
         Err(error) => {
-            // The refusal is the news; what is left is removed by the next run too.
+            // The first failure is the news; what cannot be removed now is removed by the next run.
             let _ = remove(&half);
             return Err(error);
         }
@@ -121,6 +99,63 @@ pub async fn rewrite(
     let after = files::bytes_on_disk(store);
     drop((lock, half_lock));
     Ok(Rewritten { from, to, live, before, after, left })
+}
+
+/// A store and the lock on it that is held.
+#[derive(Clone, Copy)]
+struct Place<'a> {
+    engine: DiskEngine,
+    directory: &'a Path,
+    lock: &'a Arc<DirectoryLock>,
+}
+
+impl Place<'_> {
+    async fn open(self, options: &OpenOptions) -> Result<Arc<dyn Engine>, StoreError> {
+        open_locked(self.engine, self.directory, Arc::clone(self.lock), options).await
+    }
+}
+
+/// Makes the copy and reads it back.
+async fn make(
+    old: Place<'_>,
+    new: Place<'_>,
+    options: &OpenOptions,
+    told: &mut impl FnMut(Step),
+) -> Result<Amount, StoreError> {
+    let from = old.open(options).await?;
+    let copied = copy_into(new, from.as_ref(), old.directory, options, told).await;
+    let closed = from.close().await;
+    // What failed first is told: closing may fail of it, too.
+    let copied = copied?;
+    closed?;
+    told(Step::Compacting);
+    pack::compact(new.engine, new.directory).await?;
+    let again = new.open(options).await?;
+    let same = reads_back(again.as_ref(), copied, |amount| told(Step::ReadBack(amount))).await;
+    let closed = again.close().await;
+    if !same? {
+        let (path, detail) = (new.directory.to_path_buf(), DIFFERS.to_owned());
+        return Err(StoreError::Corrupt { path, detail });
+    }
+    closed?;
+    Ok(copied.amount)
+}
+
+/// Copies all rows of an open store.
+async fn copy_into(
+    new: Place<'_>,
+    from: &dyn Engine,
+    store: &Path,
+    options: &OpenOptions,
+    told: &mut impl FnMut(Step),
+) -> Result<Sum, StoreError> {
+    format_of(from, store).await?;
+    let to = new.open(options).await?;
+    let copied = copy(from, to.as_ref(), told).await;
+    let closed = to.close().await;
+    let copied = copied?;
+    closed?;
+    Ok(copied)
 }
 
 /// Removes what an interrupted rewrite of the store has left.

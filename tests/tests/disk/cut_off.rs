@@ -31,14 +31,14 @@ const MESSAGES: usize = 8;
 const LONG: usize = 10_000;
 
 /// Moments spread over a record, the last one its end.
-fn spread(record: &Record, count: usize) -> Vec<usize> {
+pub(crate) fn spread(record: &Record, count: usize) -> Vec<usize> {
     let events = &record.events;
     (1..=count).map(|cut| events[(cut * events.len() / count).max(1) - 1].end).collect()
 }
 
 /// Cuts the power at these moments, in order, and then after everything. `look` gets each image, and whether all
 /// was done.
-async fn cut(
+pub(crate) async fn cut(
     stage: &Stage,
     mut power: Power<'_>,
     moments: &[usize],
@@ -61,7 +61,7 @@ async fn cut(
 }
 
 /// The text of a path.
-fn text(path: &Path) -> String {
+pub(crate) fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 

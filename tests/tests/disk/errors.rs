@@ -13,7 +13,7 @@ use fusionchat_tests::stage::{Stage, play_for};
 use rustix::io::Errno;
 
 use crate::desk::{self, Desk, staff_of};
-use crate::load::{Ledger, reply};
+use crate::load::{self, Ledger, reply};
 use crate::rows;
 use crate::{ENGINES, WATCHDOG};
 
@@ -28,6 +28,13 @@ const INIT_WRITES: [u64; 4] = [1, 3, 9, 20];
 
 /// Writes that fail after the next one, each in its turn. sled writes what a batch makes in two pieces, by two threads.
 const LATE_WRITES: [u64; 4] = [1, 2, 3, 4];
+
+/// Messages of a store that takes some writes to be copied.
+const COPIED: usize = 900;
+
+/// Into how many parts its writes are divided: at the end of each the disk is full.
+const COPY_MOMENTS: u64 = 12;
+
 /// Writes of a vacuum or migration that fail, each in its turn.
 const VACUUM_WRITES: [u64; 3] = [1, 4, 9];
 
@@ -223,6 +230,49 @@ fn fault_49_a_vacuum_without_room_leaves_the_store_as_it_was() {
                     ensure!(after == before, "{engine}: {verb:?}, write {nth}: {after:?}");
                 }
             }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn fault_49_a_copy_that_fails_says_what_a_commit_says_and_is_removed() {
+    play_for(WATCHDOG, async |stage: &Stage| {
+        let Some(preload) = Preload::compile(stage)? else { return Ok(()) };
+        for engine in ENGINES {
+            let mut desk = Desk::found(stage, &preload, engine, false).await?;
+            let ledger = load::until_killed(&mut desk, COPIED).await?;
+            let data = desk.disk.root().to_string_lossy().into_owned();
+            let arguments = ["store", "vacuum", "--data", &data];
+            desk.disk.count(Operation::Write)?;
+            let variables = desk.disk.variables();
+            fusionchatd_with(stage, &arguments, &variables).await?.expect(0)?;
+            let writes = desk.disk.counted()?;
+            let mut told = Vec::new();
+            for moment in 1..COPY_MOMENTS {
+                let (nth, fired) = (writes * moment / COPY_MOMENTS, desk.disk.fired()?);
+                let full = Fault::KeepsFailing(Errno::NOSPC.raw_os_error());
+                desk.disk.arm(Operation::Write, full, nth.max(1))?;
+                let failed = fusionchatd_with(stage, &arguments, &variables).await?;
+                desk.disk.disarm()?;
+                if desk.disk.fired()? == fired {
+                    // sled writes by a clock, too: it may have come to its end before.
+                    continue;
+                }
+                let what = format!("{engine}, write {nth} of {writes}: {failed:?}");
+                ensure!(failed.code == 1, "{what}");
+                ensure!(failed.stderr.contains("No space left on device"), "{what}");
+                ensure!(!failed.stderr.contains("damaged"), "{what}");
+                ensure!(!desk.disk.root().join("store.unfinished").exists(), "{what}");
+                if failed.stderr.contains("the store failed while writing") {
+                    told.push(moment);
+                }
+            }
+            println!("{engine}: {writes} writes, said so at {told:?} of {COPY_MOMENTS}");
+            let mut middle = COPY_MOMENTS / 4..COPY_MOMENTS * 3 / 4;
+            ensure!(middle.all(|moment| told.contains(&moment)), "{engine}: {told:?}");
+            let store = desk.disk.root().join("store");
+            rows::check(engine, &store, &ledger.until(usize::MAX)).await?;
         }
         Ok(())
     });

@@ -4,14 +4,21 @@
 
 use std::time::Duration;
 
+// As the file below names them.
+use fusionchatd::{domain, store};
+
 mod backup;
 mod cut;
 mod cut_off;
 mod desk;
 mod errors;
+#[cfg(test)]
+#[path = "../../../fusionchatd/src/store/record/first.rs"]
+mod first;
 mod flip;
 mod kill;
 mod load;
+mod older;
 mod points;
 mod power;
 mod rows;

@@ -36,11 +36,11 @@ const ASKED_MAX: u32 = 50;
 pub(crate) type Rows = BTreeMap<Key, Value>;
 
 /// The points of a command with so many operations, as how many it lives through.
-fn points(operations: u64) -> Result<Vec<u64>> {
+pub(crate) fn points(operations: u64, usually: u64) -> Result<Vec<u64>> {
     let asked = match std::env::var("FUSION_KILL_POINTS") {
         Ok(all) if all == "all" => operations,
         Ok(number) => number.parse()?,
-        Err(_) => POINTS,
+        Err(_) => usually,
     };
     let count = asked.clamp(1, operations);
     Ok((0..count).map(|point| operations - point * operations / count).rev().collect())
@@ -157,7 +157,7 @@ async fn renew(
             // Once without a kill, to count.
             run(stage, &disk, &arguments).await?.expect(0)?;
             operations = disk.seen()?;
-            lives = points(operations)?;
+            lives = points(operations, POINTS)?;
             println!("{} operations, killed at {} of them", operations, lives.len());
             continue;
         }
@@ -250,7 +250,7 @@ async fn restore(
             disk.count(Operation::Name)?;
             run(stage, &disk, &arguments).await?.expect(0)?;
             (operations, names) = (disk.seen()?, disk.counted()?);
-            lives = points(operations)?;
+            lives = points(operations, POINTS)?;
             lives.push(NAMED);
             println!("{} operations, killed at {} of them", operations, lives.len());
             continue;
@@ -294,7 +294,7 @@ fn fault_40_a_backup_killed_at_any_point_leaves_no_file_or_a_whole_one() {
                 if operations == 0 {
                     asked(&ctl, &path).await?.expect(0)?;
                     operations = disk.seen()?;
-                    lives = points(operations)?;
+                    lives = points(operations, POINTS)?;
                     fs::remove_file(&place)?;
                     continue;
                 }

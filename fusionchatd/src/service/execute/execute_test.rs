@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use crate::domain::command::Command;
 use crate::domain::conversation::FIRST_NUMBER;
+use crate::domain::entry::EntryKind;
 use crate::domain::id::ConversationId;
 use crate::domain::user::Availability;
 use crate::store::memory::{Fault, FaultHook};
@@ -19,6 +20,7 @@ use crate::store::{Batch, Engine, StoreError};
 
 use super::{GROUP_ATTEMPTS_MAX, WAITING_MAX};
 use crate::service::digest::Digest;
+use crate::service::error::Kind;
 use crate::service::rig::{Rig, code, found, fresh, serve};
 use crate::service::subscribe::{Subscribed, Watcher};
 use crate::service::visitor::Welcome;
@@ -252,6 +254,31 @@ async fn the_same_client_id_does_the_same_thing_once() {
     let first = note("psst").await.expect("noted").0.note;
     assert_eq!(note("psst").await.expect("repeated").0.note, first);
     assert_eq!(code(&note("other").await), "client_id_reused");
+}
+
+#[tokio::test]
+async fn a_repeat_whose_entry_is_gone_is_told_so() {
+    let rig = Rig::new().await;
+    let (guest, client_id) = (rig.guest().await, fresh());
+    let say = async |rig: &Rig, text: &str| {
+        let said = rig.service.guest_message(&guest, client_id, text.to_owned(), None).await;
+        said.map(|it| it.message.message.seq)
+    };
+    assert_eq!(say(&rig, "hello").await.expect("said"), 1);
+    // As a damaged journal is that was restored despite its faults.
+    let entry = rig.journal().await.into_iter().find(|it| it.kind == EntryKind::MessagePosted);
+    let position = entry.expect("an entry").position;
+    let delete = vec![table::entry(rig.desk.organization, position)];
+    rig.gate.engine.commit(Batch { delete, ..Batch::default() }).await.expect("taken away");
+    let rig = rig.restarted().await;
+    let lost = say(&rig, "hello").await.expect_err("its answer is gone");
+    assert_eq!((lost.kind, lost.code), (Kind::Conflict, "result_lost"));
+    assert!(lost.hint.contains("new clientId"), "{lost:?}");
+    let reused = say(&rig, "something else").await.expect_err("a conflict");
+    let original = reused.params.get("original").map(String::as_str);
+    assert_eq!((reused.code, original), ("client_id_reused", Some("an earlier command")));
+    let conversation = rig.rows().entries(position + 1, 1).await.expect("read");
+    assert!(conversation.is_empty(), "nothing was done: {conversation:?}");
 }
 
 #[tokio::test]

@@ -270,18 +270,20 @@ async fn note_effects(
     Ok(())
 }
 
+/// The answer to a command whose client id has been used: the first one's, or that it was for something else.
 async fn repeat(rows: &Rows<'_>, done: &Done, job: &Job) -> Result<Answer, Error> {
     let refs = match done.did {
-        Did::These(refs) => refs,
+        Did::These(refs) => Some(refs),
         Did::Entry(position) => {
             let entry = rows.row(&table::entry(rows.organization(), position)).await?;
-            let refs = entry.as_ref().and_then(Refs::of);
-            refs.ok_or_else(|| Error::internal(anyhow::anyhow!("no entry of a done command")))?
+            entry.as_ref().and_then(Refs::of)
         }
     };
     if done.is_of(&job.digest) {
+        let refs = refs.ok_or_else(result_lost)?;
         return Ok(Answer { refs, repeated: true, changes: Vec::new() });
     }
+    let refs = refs.unwrap_or_default();
     let header = match refs.conversation {
         Some(id) => rows.conversation(ConversationId(id)).await?,
         None => None,
@@ -293,6 +295,13 @@ async fn repeat(rows: &Rows<'_>, done: &Done, job: &Job) -> Result<Answer, Error
         (None, _, None) => "an earlier command".to_owned(),
     };
     Err(Rejection::ClientIdReused { original }.into())
+}
+
+/// The entry of a command that was done is gone: the journal was damaged, and restored as it was.
+fn result_lost() -> Error {
+    let message = "this was done before, but the journal has lost what came of it";
+    Error::new(Kind::Conflict, "result_lost", message)
+        .with_hint("look whether it is there; send it with a new clientId only if it is not")
 }
 
 /// Whose client ids these are.

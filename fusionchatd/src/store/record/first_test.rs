@@ -1,78 +1,14 @@
-//! Version 1 of the rows that have a second one: its golden bytes, and how such rows were written, for tests of what
-//! becomes of them.
+//! Version 1 of the rows that have a second one: its golden bytes.
 
 use crate::domain::conversation::Conversation;
-use crate::domain::entry::Entry;
-use crate::domain::id::MessageId;
-use crate::domain::message::{Message, Note};
-use crate::domain::user::User;
-use crate::store::Value;
 use crate::store::table::Table;
 
+use super::first::first_version;
 use super::golden_chat_test::{
     conversation, conversation_key, conversation_of_today, message_key, messages, note_key, notes,
 };
 use super::golden_test::{entry, entry_key, reads, refs, user_key, users};
 use super::{Did, Done, Record};
-
-/// A row of today as version 1 of its kind had it, if there is a newer one: the same fields, in another order. What was cut
-/// off a digest is zeroes, and a `Done` must not say that an entry says it.
-pub(crate) fn first_version(key: &[u8], value: &Value) -> Option<Value> {
-    let table = Table::of(key)?;
-    let (row, fields) = if table == Table::Entry {
-        let entry = Entry::decode(key, value).ok()?;
-        let plain = Entry { subject: None, other: None, digest: None, ..entry.clone() };
-        let ids = [(6, entry.subject), (7, entry.other)];
-        let ids = ids.map(|(tag, id)| id.map(|id| bytes(tag, id.as_bytes())).unwrap_or_default());
-        let digest = entry.digest.map(|digest| bytes(13, &padded(&digest))).unwrap_or_default();
-        (plain.encode(), [number(1, entry.position), ids.concat(), digest].concat())
-    } else if table == Table::Done {
-        let done = Done::decode(key, value).ok()?;
-        assert!(matches!(done.did, Did::These(_)), "{done:?}");
-        // The body begins with its digest, of eight bytes.
-        let digest = &value.get(4..12)?;
-        (done.encode(), bytes(1, &padded(digest)))
-    } else if table == Table::User {
-        let user = User::decode(key, value).ok()?;
-        (user.encode(), [bytes(1, user.id.bytes()), bytes(2, user.organization.bytes())].concat())
-    } else if table == Table::Conversation {
-        let row = Conversation::decode(key, value).ok()?;
-        (row.encode(), [bytes(1, row.id.bytes()), bytes(3, row.organization.bytes())].concat())
-    } else if table == Table::Message {
-        let row = Message::decode(key, value).ok()?;
-        let ids = [bytes(1, row.id.bytes()), bytes(2, row.conversation.bytes())].concat();
-        let id = MessageId::of_message(row.conversation, row.seq);
-        let seq = number(3, row.seq);
-        (Message { id, ..row }.encode(), [ids, seq].concat())
-    } else if table == Table::Note {
-        let row = Note::decode(key, value).ok()?;
-        let ids = [bytes(1, row.id.bytes()), bytes(2, row.conversation.bytes())].concat();
-        let id = MessageId::of_note(row.conversation, row.position);
-        let position = number(7, row.position);
-        (Note { id, ..row }.encode(), [ids, position].concat())
-    } else {
-        return None;
-    };
-    Some([&[row[0], 1], &row[2..], fields.as_slice()].concat().into())
-}
-
-fn padded(digest: &[u8]) -> [u8; 32] {
-    let mut whole = [0; 32];
-    whole[..digest.len()].copy_from_slice(digest);
-    whole
-}
-
-/// A field of bytes.
-fn bytes(tag: u8, content: &[u8]) -> Vec<u8> {
-    [&[tag << 3 | 2, u8::try_from(content.len()).unwrap()], content].concat()
-}
-
-/// A field that is a number.
-fn number(tag: u8, number: u64) -> Vec<u8> {
-    let mut field = vec![tag << 3];
-    prost::encoding::encode_varint(number, &mut field);
-    field
-}
 
 #[test]
 fn golden_bytes_of_the_first_journal() {

@@ -5,7 +5,9 @@
 mod conversation;
 mod desk;
 #[cfg(test)]
-pub(crate) mod first_test;
+pub(crate) mod first;
+#[cfg(test)]
+mod first_test;
 #[cfg(test)]
 mod golden_chat_test;
 #[cfg(test)]

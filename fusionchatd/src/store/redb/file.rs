@@ -77,7 +77,7 @@ fn locked(directory: &Path, path: &Path) -> Result<File, StoreError> {
 /// Makes the file as small as it can be.
 pub(super) fn compact(directory: &Path) -> Result<(), StoreError> {
     let mut database = open(directory, false)?;
-    opened(directory, move || {
+    written(move || {
         for _ in 0..COMPACTIONS_MAX {
             if !database.compact()? {
                 break;
@@ -154,6 +154,16 @@ fn opened<T>(directory: &Path, open: impl FnOnce() -> Result<T, Error>) -> Resul
         Ok(opened) => opened.map_err(|error| store_error(directory, error)),
         Err(panic) => Err(panic_error(directory, panic)),
     }
+}
+
+/// Runs a writing of rows that nobody reads yet. Whatever it fails of, they are of no use then.
+pub(super) fn written<T>(write: impl FnOnce() -> Result<T, Error>) -> Result<T, StoreError> {
+    let detail = match catch_unwind(AssertUnwindSafe(write)) {
+        Ok(Ok(done)) => return Ok(done),
+        Ok(Err(error)) => error.to_string(),
+        Err(panic) => panic_text(panic.as_ref()),
+    };
+    Err(StoreError::Failed { detail })
 }
 
 /// Tells a panic out of redb in the store's words: a page that could not be read (`pages`), or damage of another kind.

@@ -196,7 +196,12 @@ impl Shared {
         let database = self.database.read().unwrap_or_else(PoisonError::into_inner);
         let database = database.as_ref().ok_or(StoreError::Closed)?;
         let _under_way = self.front.filling();
-        append(database, stretch).map_err(|error| self.error(error))
+        file::written(|| append(database, stretch)).inspect_err(|error| {
+            if let StoreError::Failed { detail } = error {
+                // As after a commit that failed: nothing is written any more.
+                self.front.fail(detail.clone());
+            }
+        })
     }
 
     fn checked(&self, key: &[u8], stored: &[u8]) -> Result<Value, StoreError> {
@@ -234,6 +239,10 @@ impl Back for Writer {
     }
 
     fn release(self) -> Result<(), String> {
+        // Where rows could not be appended, closing the file would write once more.
+        if let Err(StoreError::Failed { detail }) = self.0.front.standing() {
+            return Err(detail);
+        }
         let database = self.0.database.write().unwrap_or_else(PoisonError::into_inner).take();
         database.map_or(Ok(()), Database::close).map_err(|error| error.to_string())
     }

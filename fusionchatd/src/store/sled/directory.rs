@@ -72,9 +72,15 @@ pub(super) fn open(directory: &Path) -> Result<Opened, StoreError> {
         Damage::Io(source) => unreadable(directory, source),
     })?;
     let rows = Rows { db, directory: Arc::from(directory) };
-    let tip = Tip::open(directory, &rows)?;
-    let data_file = sync_files(directory)?;
-    Ok(Opened { rows, data_file, tip })
+    let whole = Tip::open(directory, &rows).and_then(|tip| Ok((tip, sync_files(directory)?)));
+    match whole {
+        Ok((tip, data_file)) => Ok(Opened { rows, data_file, tip }),
+        Err(error) => {
+            // Letting go of the tree writes and syncs, and panics where that fails too. The first error is the news.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(rows)));
+            Err(error)
+        }
+    }
 }
 
 /// Our own handle of the data file, apart from sled's.

@@ -35,13 +35,19 @@ impl Rows {
     }
 
     /// Writes a row as it lies in the tree; it is on disk with the next group.
+    ///
+    /// # Errors
+    /// `Failed`, as for a group that cannot be written.
     pub(super) fn put(&self, key: &[u8], row: Vec<u8>) -> Result<(), StoreError> {
-        self.db.insert(key, row).map(drop).map_err(|error| self.error(error))
+        self.db.insert(key, row).map(drop).map_err(|error| write_error(&error))
     }
 
     /// Hands sled's buffers to the system.
+    ///
+    /// # Errors
+    /// The same.
     pub(super) fn flush(&self) -> Result<(), StoreError> {
-        self.db.flush().map(drop).map_err(|error| self.error(error))
+        self.db.flush().map(drop).map_err(|error| write_error(&error))
     }
 
     /// Steps through the rows from `start` to before `end`, from either end, but for those that `hidden` names: a
@@ -126,6 +132,11 @@ pub(super) fn is_damage(error: &io::Error) -> bool {
             | io::ErrorKind::InvalidInput
             | io::ErrorKind::NotFound
     )
+}
+
+/// Tells an error of writing in the store's words: whatever the reason, what is written is of no use then.
+fn write_error(error: &Error) -> StoreError {
+    StoreError::Failed { detail: error.to_string() }
 }
 
 /// Tells a read error of sled in the store's words.

@@ -10,7 +10,9 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::ops::Bound;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use crate::store::disk::files::panic_text;
 use crate::store::sled::append::{PAGE_ROWS_MAX, append};
 use crate::store::sled::rows::Rows;
 use crate::store::sled::value::INLINE_BYTES_MAX;
@@ -48,7 +50,10 @@ impl View {
         let rows = self.rows.as_ref().ok_or(StoreError::Closed)?;
         let mut before = self.scan(&Range::prefix(b""), Direction::Backward, PAGE_ROWS_MAX)?;
         before.retain(|(_, value)| value.len() <= INLINE_BYTES_MAX);
-        append(rows, &before, stretch)
+        // sled can panic where the disk fails, too.
+        let appended = catch_unwind(AssertUnwindSafe(|| append(rows, &before, stretch)));
+        appended
+            .unwrap_or_else(|panic| Err(StoreError::Failed { detail: panic_text(panic.as_ref()) }))
     }
 
     pub(super) fn scan(

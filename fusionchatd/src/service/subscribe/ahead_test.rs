@@ -1,0 +1,66 @@
+//! A reader far behind whose next page cannot be read: it hears so, and nothing is passed over.
+
+use std::sync::Arc;
+
+use crate::service::Service;
+use crate::service::error::Kind;
+use crate::service::rig::{Rig, fresh, serve};
+use crate::service::subscribe::{Cursor, Signal, Subscribed};
+
+use super::page::READ_AT_ONCE;
+
+/// Pages the reader is behind.
+const PAGES: u32 = 4;
+
+/// The positions a reader is shown from the beginning to `last`, and how often it hears of a failure. The scan fails that
+/// comes after it was shown `failing` of them.
+async fn read(
+    rig: &Rig,
+    service: &Arc<Service>,
+    last: u64,
+    failing: Option<usize>,
+) -> (Vec<u64>, usize) {
+    let cursor = Cursor { epoch: service.epoch(), position: 0 };
+    let watched = service.watch(&rig.desk.a, None, Some(cursor)).await.expect("watching");
+    let Subscribed::Live(mut watcher) = watched else { panic!("no reset") };
+    let (mut shown, mut failures) = (Vec::new(), 0);
+    while shown.last() != Some(&last) {
+        if failing == Some(shown.len()) && failures == 0 {
+            rig.gate.fail_next_scan();
+        }
+        match watcher.next().await {
+            Ok(Signal::Change(change)) => shown.push(change.entry.position),
+            Ok(Signal::Ephemeral(signal)) => panic!("{signal:?}"),
+            Err(error) => {
+                assert_eq!(error.kind, Kind::Internal, "{error:?}");
+                let position = watcher.cursor().position;
+                assert!(shown.last().is_none_or(|it| *it == position), "{position} {shown:?}");
+                failures += 1;
+            }
+        }
+    }
+    (shown, failures)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_that_cannot_be_read_ahead_is_told_and_not_skipped() {
+    let rig = Rig::new().await;
+    let guest = rig.guest().await;
+    let id = rig.say(&guest, "hello").await.0.to_string();
+    for number in 0..PAGES * READ_AT_ONCE {
+        let note = rig.service.add_note(&rig.desk.b, Some(fresh()), &id, number.to_string());
+        note.await.expect("noted");
+    }
+    // Over the same rows, with none of their changes at hand.
+    let service = serve(&rig.gate, &rig.now, rig.service.settings().limits.clone()).await;
+    let last = rig.journal().await.last().expect("an entry").position;
+    let (whole, failures) = read(&rig, &service, last, None).await;
+    assert_eq!((failures, whole.len() > 300), (0, true), "{}", whole.len());
+    let page = READ_AT_ONCE as usize;
+    // The first page, the one read ahead right after it, and later ones.
+    for failing in [0, 1, page / 2, page + 1, 2 * page + 1] {
+        let (shown, failures) = read(&rig, &service, last, Some(failing)).await;
+        assert_eq!(failures, 1, "after {failing}");
+        assert!(shown == whole, "after {failing}: {shown:?}");
+    }
+}
