@@ -45,6 +45,8 @@ pub(super) struct Gate {
     /// Whether the next scan fails.
     failing: AtomicBool,
     turn: tokio::sync::Mutex<()>,
+    /// How often rows were asked for by their keys.
+    pub(super) reads: AtomicUsize,
     /// The most rows one batch has taken away.
     pub(super) deleted_at_once: AtomicUsize,
 }
@@ -58,6 +60,7 @@ impl Gate {
             exclusive: AtomicBool::new(false),
             failing: AtomicBool::new(false),
             turn: tokio::sync::Mutex::new(()),
+            reads: AtomicUsize::new(0),
             deleted_at_once: AtomicUsize::new(0),
         })
     }
@@ -94,6 +97,7 @@ impl Engine for Gate {
     fn get<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<Vec<Option<Value>>, StoreError>> {
         Box::pin(async move {
             self.give_way().await;
+            self.reads.fetch_add(1, Ordering::SeqCst);
             let _turn = self.turn().await;
             let found = self.engine.get(keys).await;
             self.give_way().await;

@@ -29,8 +29,13 @@ pub const STAFF_MAX: usize = 10_000;
 /// The most inboxes of one organization that are looked at.
 pub const INBOXES_MAX: usize = 10_000;
 
+/// The most rows a lane keeps in memory from one group to the next: some thousand visitors who write.
+const SEEN_MAX: usize = 4_096;
+
 /// Writes by key: a row, or that it is taken away.
 pub type Layer = BTreeMap<Key, Option<Value>>;
+/// Rows that were read ahead, as they are with all that is written over them.
+pub type Seen = HashMap<Key, Option<Value>>;
 
 /// Rows of one organization and the global indexes.
 pub struct Rows<'e> {
@@ -39,8 +44,7 @@ pub struct Rows<'e> {
     written: Layer,
     /// What is being committed, whether or not the engine has it already.
     below: Arc<Layer>,
-    /// What was read ahead, as it was then.
-    loaded: HashMap<Key, Option<Value>>,
+    seen: Seen,
     expected: BTreeMap<Key, Option<Value>>,
     /// What each write since the last [`Rows::keep`] replaced in the layer.
     undo: Vec<(Key, Option<Option<Value>>)>,
@@ -59,9 +63,24 @@ impl<'e> Rows<'e> {
         below: Option<Arc<Layer>>,
     ) -> Self {
         let (written, expected) = (Layer::new(), BTreeMap::new());
-        let (loaded, undo) = (HashMap::new(), Vec::new());
+        let (seen, undo) = (Seen::new(), Vec::new());
         let below = below.unwrap_or_default();
-        Self { engine, organization, written, below, loaded, expected, undo }
+        Self { engine, organization, written, below, seen, expected, undo }
+    }
+
+    /// With rows that were seen before. They must be as they are with the layer below.
+    pub fn with_seen(mut self, seen: Seen) -> Self {
+        self.seen = seen;
+        self
+    }
+
+    /// Takes away what was seen, for rows over this layer.
+    pub fn take_seen(&mut self) -> Seen {
+        let mut seen = std::mem::take(&mut self.seen);
+        if seen.len() > SEEN_MAX {
+            seen.clear();
+        }
+        seen
     }
 
     /// The organization whose rows these are.
@@ -71,26 +90,41 @@ impl<'e> Rows<'e> {
 
     /// The bytes of a row.
     pub async fn value(&self, key: &Key) -> Result<Option<Value>, Error> {
-        let layers = self.written.get(key).or_else(|| self.below.get(key));
-        if let Some(value) = layers.or_else(|| self.loaded.get(key)) {
+        if let Some(value) = self.seen.get(key).or_else(|| self.layered(key)) {
             return Ok(value.clone());
         }
         let mut values = self.engine.get(std::slice::from_ref(key)).await?;
         Ok(values.pop().flatten())
     }
 
+    fn layered(&self, key: &Key) -> Option<&Option<Value>> {
+        self.written.get(key).or_else(|| self.below.get(key))
+    }
+
     /// Reads rows ahead, all in one call: a call costs more than a row. From here on they are as they are now.
     /// For whoever knows what is needed, and reads no more of it than fits in memory.
     pub async fn load(&mut self, mut keys: Vec<Key>) -> Result<(), Error> {
-        keys.retain(|key| !self.loaded.contains_key(key) && !self.below.contains_key(key));
+        keys.retain(|key| !self.seen.contains_key(key));
         keys.sort_unstable();
         keys.dedup();
+        let (known, keys): (Vec<_>, Vec<_>) =
+            keys.into_iter().partition(|key| self.layered(key).is_some());
+        for key in known {
+            let value = self.layered(&key).cloned().flatten();
+            self.seen.insert(key, value);
+        }
         if keys.is_empty() {
             return Ok(());
         }
         let values = self.engine.get(&keys).await?;
-        self.loaded.extend(keys.into_iter().zip(values));
+        self.seen.extend(keys.into_iter().zip(values));
         Ok(())
+    }
+
+    /// A row that waits to be committed, in this layer or the one below.
+    pub fn pending<R: Record>(&self, key: &Key) -> Result<Option<R>, Error> {
+        let value = self.layered(key).and_then(Option::as_ref);
+        Ok(value.map(|bytes| R::decode(key, bytes)).transpose()?)
     }
 
     /// A row of any kind.
@@ -150,7 +184,16 @@ impl<'e> Rows<'e> {
         self.write(key, None);
     }
 
+    /// Writes a row that is not there yet into the layer; if it is there after all, the commit fails.
+    pub fn put_new(&mut self, key: Key, record: &impl Record) {
+        self.expected.insert(key.clone(), None);
+        self.put(key, record);
+    }
+
     fn write(&mut self, key: Key, value: Option<Value>) {
+        if let Some(seen) = self.seen.get_mut(&key) {
+            seen.clone_from(&value);
+        }
         let before = self.written.insert(key.clone(), value);
         self.undo.push((key, before));
     }
@@ -163,6 +206,7 @@ impl<'e> Rows<'e> {
     /// Takes the writes since the last [`Rows::keep`] back: half a command must never be committed.
     pub fn take_back(&mut self) {
         while let Some((key, before)) = self.undo.pop() {
+            self.seen.remove(&key);
             match before {
                 Some(value) => self.written.insert(key, value),
                 None => self.written.remove(&key),

@@ -25,10 +25,10 @@ use crate::service::rig::{Rig, code, found, fresh, serve};
 use crate::service::subscribe::{Subscribed, Watcher};
 use crate::service::visitor::Welcome;
 
-const SOON: Duration = Duration::from_secs(60);
+pub(super) const SOON: Duration = Duration::from_secs(60);
 
 /// Counts commits and lets `fault` decide over each by its number.
-fn hook(fault: impl Fn(usize) -> Fault + Send + Sync + 'static) -> (FaultHook, Batches) {
+pub(super) fn hook(fault: impl Fn(usize) -> Fault + Send + Sync + 'static) -> (FaultHook, Batches) {
     let batches = Batches::default();
     let seen = Arc::clone(&batches);
     let hook: FaultHook = Arc::new(move |batch: &Batch| {
@@ -41,7 +41,7 @@ fn hook(fault: impl Fn(usize) -> Fault + Send + Sync + 'static) -> (FaultHook, B
     (hook, batches)
 }
 
-type Batches = Arc<Mutex<Vec<Batch>>>;
+pub(super) type Batches = Arc<Mutex<Vec<Batch>>>;
 
 async fn live(rig: &Rig) -> Box<Watcher> {
     match rig.service.watch(&rig.desk.a, None, None).await.expect("watching") {

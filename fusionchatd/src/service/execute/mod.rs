@@ -8,6 +8,8 @@ mod lanes;
 mod pipeline;
 
 #[cfg(test)]
+mod ahead_test;
+#[cfg(test)]
 mod execute_test;
 
 use std::collections::BTreeSet;
@@ -45,6 +47,8 @@ pub const CHUNK_COMMANDS_MAX: usize = 16;
 pub const GROUP_BYTES_MAX: usize = 256 * 1024;
 /// After how many commits that met a conflict a command is refused.
 pub const GROUP_ATTEMPTS_MAX: usize = 5;
+/// How many groups are decided warily after one that met a conflict.
+pub const WARY_GROUPS: usize = 64;
 /// The most commands of one organization that may wait; more are refused as `overloaded`.
 pub const WAITING_MAX: usize = 1024;
 /// Of how many organizations the head is remembered while they are idle.
@@ -71,6 +75,14 @@ struct Decided {
     articles_changed: bool,
     staff_changed: bool,
     timers_set: bool,
+}
+
+/// Whether the store is asked, before a command is decided, if it was done already. Most commands are new, and a lane
+/// need not wait for the store: a commit fails that would do one again, and then it is decided warily.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wary {
+    Yes,
+    No,
 }
 
 impl Service {
@@ -123,7 +135,7 @@ impl Service {
             });
         }
         for change in &decided.changes {
-            self.metrics.entry(format!("{:?}", change.entry.kind));
+            self.metrics.entry(change.entry.kind.name());
         }
     }
 
@@ -134,12 +146,17 @@ impl Service {
         rows: &mut Rows<'_>,
         known: &mut Known,
         decided: &mut Decided,
+        wary: Wary,
     ) -> Result<Answer, Error> {
         let done_key = job.done_key(rows.organization());
-        if let Some(key) = &done_key
-            && let Some(done) = rows.row::<Done>(key).await?
-        {
-            return repeat(rows, &done, job).await;
+        if let Some(key) = &done_key {
+            let done = match wary {
+                Wary::Yes => rows.row::<Done>(key).await?,
+                Wary::No => rows.pending::<Done>(key)?,
+            };
+            if let Some(done) = done {
+                return repeat(rows, &done, job).await;
+            }
         }
         let facts = super::gather::gather(rows, &job.command, &known.accepting).await?;
         let moment = Moment {
@@ -166,7 +183,7 @@ impl Service {
             note_effects(&event, known, decided, rows).await?;
         }
         if let Some(key) = done_key {
-            rows.put(key, &Done::new(job.digest, did));
+            rows.put_new(key, &Done::new(job.digest, did));
         }
         Ok(Answer { refs, repeated: false, changes })
     }

@@ -14,12 +14,15 @@ use crate::domain::id::OrganizationId;
 use crate::service::Service;
 use crate::service::error::Error;
 use crate::service::gather::load_ahead;
-use crate::service::rows::{Layer, Rows};
+use crate::service::rows::{Layer, Rows, Seen};
 use crate::store::record::Record;
 use crate::store::{StoreError, table};
 
 use super::lanes::{Job, Known, Room};
-use super::{CHUNK_COMMANDS_MAX, Decided, GROUP_ATTEMPTS_MAX, GROUP_BYTES_MAX, GROUP_COMMANDS_MAX};
+use super::{
+    Answer, CHUNK_COMMANDS_MAX, Decided, GROUP_ATTEMPTS_MAX, GROUP_BYTES_MAX, GROUP_COMMANDS_MAX,
+    WARY_GROUPS, Wary,
+};
 
 /// Commands that are decided and wait to be committed as one batch.
 struct Group<'e> {
@@ -30,6 +33,7 @@ struct Group<'e> {
     before: Option<bytes::Bytes>,
     known: Known,
     decided: Decided,
+    wary: Wary,
 }
 
 /// A group that is being committed.
@@ -57,6 +61,11 @@ struct Pipeline<'e> {
     again: VecDeque<Job>,
     /// What the next group begins with when nothing is in flight.
     known: Option<Known>,
+    /// What the next group begins with when none is open. While the store applies a group it lets nobody read, and a
+    /// lane that had to would stand still meanwhile. It stays true, for whoever changes such a row moves the head.
+    seen: Seen,
+    /// How many groups are still decided warily after a conflict.
+    wary_groups: usize,
 }
 
 impl<'e> Pipeline<'e> {
@@ -78,6 +87,7 @@ impl<'e> Pipeline<'e> {
             self.again.push_front(job);
         }
         self.known = None;
+        self.seen.clear();
     }
 }
 
@@ -167,7 +177,10 @@ impl Service {
         organization: OrganizationId,
         jobs: Vec<Job>,
     ) -> Group<'e> {
-        let done = jobs.iter().filter_map(|job| job.done_key(organization)).collect();
+        let done = match group.wary {
+            Wary::Yes => jobs.iter().filter_map(|job| job.done_key(organization)).collect(),
+            Wary::No => Vec::new(),
+        };
         let commands = jobs.iter().map(|job| &job.command);
         // Whatever becomes of it: what is missing is read when it is asked for.
         let ahead = AssertUnwindSafe(load_ahead(&mut group.rows, done, commands)).catch_unwind();
@@ -175,25 +188,36 @@ impl Service {
             tracing::debug!(%error, "a group could not be read ahead");
         }
         for job in jobs {
-            let Group { rows, known, decided, .. } = &mut group;
-            let (known_before, changes_before) = (known.clone(), decided.changes.len());
-            let deciding = AssertUnwindSafe(self.decide_one(&job, rows, known, decided));
-            let result = deciding.catch_unwind().await.unwrap_or_else(|_| {
-                Err(Error::internal(anyhow::anyhow!("deciding a command panicked")))
-            });
-            if result.is_ok() {
-                rows.keep();
-            } else {
-                // A row that cannot be read is the trouble of its own command, not of the group.
-                rows.take_back();
-                *known = known_before;
-                decided.changes.truncate(changes_before);
+            let wary = group.wary;
+            let mut result = self.try_one(&mut group, &job, wary).await;
+            if result.is_err() && wary == Wary::No {
+                // What was done once may be refused now, and no commit will tell.
+                result = self.try_one(&mut group, &job, Wary::Yes).await;
             }
-            decided.results.push(result);
+            group.decided.results.push(result);
             group.bytes += job.weight;
             group.jobs.push(job);
         }
         group
+    }
+
+    /// Decides a command whole or not at all.
+    async fn try_one(&self, group: &mut Group<'_>, job: &Job, wary: Wary) -> Result<Answer, Error> {
+        let Group { rows, known, decided, .. } = group;
+        let (known_before, changes_before) = (known.clone(), decided.changes.len());
+        let deciding = AssertUnwindSafe(self.decide_one(job, rows, known, decided, wary));
+        let result = deciding.catch_unwind().await.unwrap_or_else(|_| {
+            Err(Error::internal(anyhow::anyhow!("deciding a command panicked")))
+        });
+        if result.is_ok() {
+            rows.keep();
+        } else {
+            // A row that cannot be read is the trouble of its own command, not of the group.
+            rows.take_back();
+            *known = known_before;
+            decided.changes.truncate(changes_before);
+        }
+        result
     }
 
     async fn begin_group<'e>(
@@ -202,7 +226,8 @@ impl Service {
         line: &mut Pipeline<'e>,
     ) -> Result<Group<'e>, Error> {
         let below = line.flight.as_ref().map(|flight| Arc::clone(&flight.layer));
-        let rows = Rows::over(self.engine.as_ref(), organization, below);
+        let seen = std::mem::take(&mut line.seen);
+        let rows = Rows::over(self.engine.as_ref(), organization, below).with_seen(seen);
         let known = match &line.flight {
             Some(flight) => flight.known.clone(),
             None => match line.known.take() {
@@ -215,7 +240,9 @@ impl Service {
         };
         let before = known.head_bytes.clone();
         let (jobs, decided) = (Vec::new(), Decided::default());
-        Ok(Group { jobs, bytes: 0, rows, before, known, decided })
+        let wary = if line.wary_groups > 0 { Wary::Yes } else { Wary::No };
+        line.wary_groups = line.wary_groups.saturating_sub(1);
+        Ok(Group { jobs, bytes: 0, rows, before, known, decided, wary })
     }
 
     /// Begins the commit of a group.
@@ -227,6 +254,7 @@ impl Service {
     ) {
         let Group { jobs, mut rows, before, mut known, decided, .. } = group;
         let began = Instant::now();
+        line.seen = rows.take_seen();
         if rows.is_clean() {
             self.answer(organization, jobs, decided);
             line.known = Some(known);
@@ -268,6 +296,7 @@ impl Service {
             line.take_back(Vec::new());
             return self.fail(jobs, &error.into());
         }
+        line.wary_groups = WARY_GROUPS;
         let (mut again, mut failed) = (Vec::new(), Vec::new());
         for mut job in jobs {
             job.conflicts += 1;
