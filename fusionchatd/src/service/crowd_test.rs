@@ -18,6 +18,7 @@ use super::crowd::{CROWD_MIN, Outlet, TABS_AT_ONCE, Written};
 use super::error::Error;
 use super::hub::Topic;
 use super::rig::{Rig, fresh};
+use super::standing::Standing;
 use super::subscribe::{Cursor, Signal, Subscribed, VisitorSignal, VisitorWatcher};
 use super::view::Change;
 use super::visitor::Guest;
@@ -303,6 +304,60 @@ async fn what_is_no_longer_the_last_is_not_written_any_more() {
         assert_eq!(sheet.numbers(), told, "{number}");
     }
     assert!(channel.next_round().is_none(), "nothing more");
+}
+
+/// A change after the last one that shows nothing, as a note on the conversation would.
+async fn silence_after(rig: &Rig, later: u64) -> Arc<Change> {
+    let mut change = Change::clone(&*change_after(rig, 0).await);
+    change.entry.position += later;
+    change.message = None;
+    Arc::new(change)
+}
+
+#[tokio::test]
+async fn who_has_missed_something_is_woken_whatever_came_last() {
+    let rig = Rig::new().await;
+    let (guest, id, mut tabs) = crowd(&rig, CROWD_MIN).await;
+    let mut nexts: Vec<_> = tabs.iter_mut().map(waiting).collect();
+    for (next, _, alarm) in &mut nexts {
+        assert!(poll(next, alarm).is_pending());
+    }
+    let two = answer(&rig, id, "two").await;
+    let topic = Topic::Visitor(rig.desk.organization, guest.claims.user);
+    let channel = rig.service.hub.existing(topic).expect("a channel");
+    for change in [change_after(&rig, 1).await, silence_after(&rig, 2).await] {
+        channel.publish_to_visitor(&[change], guest.claims.user);
+    }
+    let mut round = channel.next_round().expect("a round");
+    for tab in channel.next_tabs(&mut round) {
+        tab.tell(&round);
+    }
+    for (_, sheet, alarm) in &nexts {
+        assert_eq!((sheet.numbers(), woken(alarm)), (vec![two], 1));
+    }
+}
+
+#[tokio::test]
+async fn a_tab_lends_first_and_then_looks_for_news() {
+    let rig = Rig::new().await;
+    let (guest, id, _tabs) = crowd(&rig, CROWD_MIN).await;
+    answer(&rig, id, "two").await;
+    let topic = Topic::Visitor(rig.desk.organization, guest.claims.user);
+    let channel = rig.service.hub.existing(topic).expect("a channel");
+    let standing = || Standing::new(rig.desk.inbox.id, None, 0);
+    let tab = channel.enter_crowd(Arc::new(Sheet::default()), standing());
+    let change = change_after(&rig, 1).await;
+    let mut lent = standing();
+    let mut waits = Box::pin(tab.wait(&mut lent, |_| {
+        channel.publish_to_visitor(&[change], guest.claims.user);
+        let mut round = channel.next_round().expect("a round");
+        channel.next_tabs(&mut round).iter().for_each(|tab| _ = tab.tell(&round));
+        false
+    }));
+    assert!(futures::poll!(waits.as_mut()).is_ready(), "a round has come to it meanwhile");
+    drop(waits);
+    let mut waits = Box::pin(tab.wait(&mut lent, |_| true));
+    assert!(futures::poll!(waits.as_mut()).is_ready(), "a round may have passed it by");
 }
 
 /// A tab whose page takes what comes as it likes, dropped in the middle of its reading again and again.
