@@ -5,9 +5,12 @@
 mod frame;
 mod guard;
 mod hello;
+mod outlet;
 mod socket;
 mod wire;
 
+#[cfg(test)]
+mod crowd_test;
 #[cfg(test)]
 mod live_test;
 #[cfg(test)]
@@ -28,6 +31,7 @@ use crate::service::error::{Error, Kind};
 
 use super::http::{Door, Peer, host, own_stream, problem};
 use guard::Guard;
+use outlet::Line;
 use wire::Wire;
 
 /// The length of the key a client sends: 16 bytes in base64.
@@ -60,7 +64,7 @@ pub(crate) fn upgrade(door: &Arc<Door>, mut request: Request<Body>) -> Response<
         // The connection ended instead: there is nobody to tell.
         let Ok(upgraded) = upgrade.await else { return };
         let Some((stream, early)) = own_stream(upgraded) else { return };
-        let wire = Wire::new(Guard::new(stream, early), &task_door.options).await;
+        let wire = Wire::new(Guard::new(Line::new(stream), early), &task_door.options).await;
         socket::run(task_door, peer, Box::new(wire)).await;
     });
     let mut response = Response::new(Body::empty());

@@ -46,6 +46,11 @@ impl<S> Patient<S> {
         self.deadline = None;
     }
 
+    /// The stream itself, whose writes wait as long as they have to.
+    pub(super) fn into_inner(self) -> S {
+        self.stream
+    }
+
     /// What a write came to, or that it has waited too long.
     fn bounded<T>(
         &mut self,

@@ -27,6 +27,14 @@ impl Transport {
             Self::Tls(stream) => stream.get_mut().0.relax(),
         }
     }
+
+    /// The connection itself, of one that is as the network gives it. The waits of its writes are the caller's.
+    pub(super) fn into_plain(self) -> Result<TcpStream, Self> {
+        match self {
+            Self::Plain(stream) => Ok(stream.into_inner()),
+            tls @ Self::Tls(_) => Err(tls),
+        }
+    }
 }
 
 impl AsyncRead for Transport {

@@ -12,7 +12,9 @@ use tokio::sync::Notify;
 use crate::domain::entry::EntryKind;
 use crate::domain::id::UserId;
 
+use super::crowd::{CROWD_MIN, Crowd, Outlet, Round, Tab};
 use super::ephemeral::Ephemeral;
+use super::standing::Standing;
 use super::view::{Change, MessageView};
 
 /// How many recent changes an audience keeps.
@@ -68,15 +70,26 @@ struct State {
     recent: Recent,
     latest: Option<Latest>,
     signals: Signals,
+    /// The tabs that are written to by one for all, where there are many.
+    crowd: Option<Box<Crowd>>,
 }
 
 /// The change a visitor's live tabs are told of, so that a hundred tabs do not read the same rows a hundred times.
 #[derive(Debug)]
-struct Latest {
-    change: Arc<Change>,
-    post: Option<Arc<Post>>,
+pub(super) struct News {
+    /// The change.
+    pub(super) change: Arc<Change>,
+    /// Its message.
+    pub(super) post: Option<Arc<Post>>,
     /// The position published before it: who has read up to there misses nothing.
-    before: u64,
+    pub(super) before: u64,
+    /// The position published with it.
+    pub(super) position: u64,
+}
+
+#[derive(Debug)]
+struct Latest {
+    news: Arc<News>,
     /// How many readers have not taken it.
     left: usize,
 }
@@ -84,6 +97,20 @@ struct Latest {
 impl State {
     fn is_behind(&self, read_to: Option<u64>) -> bool {
         read_to != Some(self.position)
+    }
+
+    /// So many readers have taken what was published last.
+    fn took(&mut self, count: usize) {
+        let Some(latest) = &mut self.latest else { return };
+        latest.left = latest.left.saturating_sub(count);
+        if latest.left == 0 {
+            self.latest = None;
+        }
+    }
+
+    /// Whether somebody is to begin telling the crowd.
+    fn begin(&mut self) -> bool {
+        self.crowd.as_mut().is_some_and(|crowd| crowd.begin())
     }
 }
 
@@ -95,9 +122,43 @@ impl Channel {
         Next(signals.end())
     }
 
-    /// One reader less.
-    pub(super) fn leave(&self, next: &Next) {
-        self.lock().signals.leave(next);
+    /// One reader less, and its tab if it was one of the crowd.
+    pub(super) fn leave(&self, next: &Next, tab: Option<&Tab>) {
+        let mut state = self.lock();
+        state.signals.leave(next);
+        if let Some((tab, crowd)) = tab.zip(state.crowd.as_mut()) {
+            crowd.leave(tab);
+        }
+    }
+
+    /// Whether there are so many readers that one for all is to write to them.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.lock().signals.readers >= CROWD_MIN
+    }
+
+    /// Takes a reader's tab into the crowd.
+    pub(super) fn enter_crowd(&self, outlet: Arc<dyn Outlet>, spare: Standing) -> Arc<Tab> {
+        self.lock().crowd.get_or_insert_default().enter(outlet, spare)
+    }
+
+    /// What the crowd is to be told next.
+    pub(super) fn next_round(&self) -> Option<Round> {
+        let state = &mut *self.lock();
+        let news = state.latest.as_ref().map(|it| Arc::clone(&it.news));
+        let news = news.filter(|it| it.position == state.position);
+        state.crowd.as_mut()?.round(state.position, news)
+    }
+
+    /// The next tabs of a round. Those told before have taken its news.
+    pub(super) fn next_tabs(&self, round: &mut Round) -> Vec<Arc<Tab>> {
+        let state = &mut *self.lock();
+        let written = std::mem::take(&mut round.written);
+        if state.position == round.position {
+            state.took(written);
+        } else {
+            round.news = None;
+        }
+        state.crowd.as_ref().map(|crowd| crowd.some(round)).unwrap_or_default()
     }
 
     /// What is new for a reader who has read everything up to `read_to`, a position heard here: entries first, so that
@@ -121,7 +182,8 @@ impl Channel {
         }
     }
 
-    fn has_news(&self, read_to: Option<u64>, next: &Next) -> bool {
+    /// Whether there is something to hear.
+    pub(super) fn has_news(&self, read_to: Option<u64>, next: &Next) -> bool {
         let state = self.lock();
         state.is_behind(read_to) || next.0 < state.signals.end()
     }
@@ -136,47 +198,54 @@ impl Channel {
         self.bell.notify_waiters();
     }
 
-    /// Tells one visitor's readers of an organization's changes. A single one of theirs they find here.
-    pub(super) fn publish_to_visitor(&self, changes: &[Arc<Change>], visitor: UserId) {
-        let Some(last) = changes.last() else { return };
+    /// Tells one visitor's readers of an organization's changes. A single one of theirs they find here. Whether somebody
+    /// is to begin telling the crowd, which no bell wakes.
+    pub(super) fn publish_to_visitor(&self, changes: &[Arc<Change>], visitor: UserId) -> bool {
+        let Some(last) = changes.last() else { return false };
         let is_theirs = |it: &&Arc<Change>| {
             it.conversation.as_ref().is_some_and(|view| view.header.visitor == visitor)
         };
         let mut theirs = changes.iter().filter(is_theirs);
         let single = theirs.next().filter(|_| theirs.next().is_none()).cloned();
+        let post = |change: &Change| change.message.clone().map(Post::new).map(Arc::new);
         let mut state = self.lock();
         let (before, left) = (state.position, state.signals.readers);
-        let post = |change: &Change| change.message.clone().map(Post::new).map(Arc::new);
-        state.latest = single.map(|change| Latest { post: post(&change), change, before, left });
-        state.position = last.entry.position.max(state.position);
+        let position = last.entry.position.max(before);
+        let news = single.map(|change| News { post: post(&change), change, before, position });
+        state.latest = news.map(|news| Latest { news: Arc::new(news), left });
+        state.position = position;
+        let begin = state.begin();
         drop(state);
         self.bell.notify_waiters();
+        begin
     }
 
     /// The one change that came with `position`, if nothing has come since and the reader has read everything before.
     /// Each reader takes it once.
-    pub(super) fn latest(
-        &self,
-        read_to: Option<u64>,
-        position: u64,
-    ) -> Option<(Arc<Change>, Option<Arc<Post>>)> {
+    pub(super) fn latest(&self, read_to: Option<u64>, position: u64) -> Option<Arc<News>> {
         let mut state = self.lock();
         if state.position != position {
             return None;
         }
-        let latest = state.latest.as_mut().filter(|latest| Some(latest.before) == read_to)?;
-        latest.left = latest.left.saturating_sub(1);
-        let told = (Arc::clone(&latest.change), latest.post.clone());
-        if latest.left == 0 {
-            state.latest = None;
+        let news = state.latest.as_ref().map(|it| Arc::clone(&it.news))?;
+        if Some(news.before) != read_to {
+            return None;
         }
-        Some(told)
+        state.took(1);
+        Some(news)
     }
 
-    /// Says what is never stored to those who are there.
-    pub(super) fn say(&self, signal: &Arc<Ephemeral>) {
-        self.lock().signals.add(signal);
+    /// Says what is never stored to those who are there. Whether somebody is to begin telling the crowd.
+    pub(super) fn say(&self, signal: &Arc<Ephemeral>) -> bool {
+        let mut state = self.lock();
+        state.signals.add(signal);
+        if let Some(crowd) = &mut state.crowd {
+            crowd.said = true;
+        }
+        let begin = state.begin();
+        drop(state);
         self.bell.notify_waiters();
+        begin
     }
 
     /// The last position published here; 0 if nothing was yet.
@@ -359,12 +428,12 @@ mod tests {
         assert_eq!(hear(&channel, &mut one), [2, 3], "from when it joined");
         assert_eq!(hear(&channel, &mut three), [3]);
         assert_eq!(kept(&channel).0, 2, "one reader has taken neither");
-        channel.leave(&two);
+        channel.leave(&two, None);
         assert_eq!(kept(&channel), (0, 0), "nor is the room for them kept");
         channel.say(&signal(4));
         assert_eq!((hear(&channel, &mut one), hear(&channel, &mut three)), (vec![4], vec![4]));
-        channel.leave(&one);
-        channel.leave(&three);
+        channel.leave(&one, None);
+        channel.leave(&three, None);
         channel.say(&signal(5));
         assert_eq!(kept(&channel), (0, 0), "nobody is there");
     }
@@ -397,6 +466,6 @@ mod tests {
         assert!(futures::poll!(waiting.as_mut()).is_pending());
         channel.say(&signal(2));
         waiting.await;
-        channel.leave(&next);
+        channel.leave(&next, None);
     }
 }

@@ -5,12 +5,15 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, watch};
+use tokio_util::task::TaskTracker;
 
 use crate::domain::id::{OrganizationId, UserId};
 
 use super::Service;
-use super::channel::{Channel, Heard, Next, Post};
+use super::channel::{Channel, Heard, News, Next};
+use super::crowd::{self, Outlet, Tab};
 use super::ephemeral::Ephemeral;
+use super::standing::Standing;
 use super::view::Change;
 
 /// What is written where: the audience of a change.
@@ -37,6 +40,8 @@ pub(super) struct Seat {
     topic: Topic,
     channel: Arc<Channel>,
     next: Next,
+    /// Its place in the crowd, if it is one of many of a visitor's.
+    tab: Option<Arc<Tab>>,
 }
 
 impl Seat {
@@ -48,7 +53,7 @@ impl Seat {
         seated.seats += 1;
         let channel = Arc::clone(&seated.channel);
         let next = channel.join();
-        Self { service: Arc::clone(service), topic, channel, next }
+        Self { service: Arc::clone(service), topic, channel, next, tab: None }
     }
 
     /// The recent changes of the audience.
@@ -62,17 +67,41 @@ impl Seat {
     }
 
     /// The one change that was published last, if it is all that came between `read_to` and `position`.
-    pub(super) fn latest(
-        &self,
-        read_to: Option<u64>,
-        position: u64,
-    ) -> Option<(Arc<Change>, Option<Arc<Post>>)> {
+    pub(super) fn latest(&self, read_to: Option<u64>, position: u64) -> Option<Arc<News>> {
         self.channel.latest(read_to, position)
     }
 
     /// Waits until there may be something to hear. Safe to drop and call again.
     pub(super) async fn wait(&self, read_to: Option<u64>) {
         self.channel.wait(read_to, &self.next).await;
+    }
+
+    /// Waits as one of a visitor's tabs. What is written for it meanwhile has moved its standing on.
+    pub(super) async fn wait_as_tab(&self, standing: &mut Standing) {
+        match &self.tab {
+            Some(tab) => {
+                let has_news = |read_to| self.channel.has_news(read_to, &self.next);
+                tab.wait(standing, has_news).await;
+            }
+            None => self.wait(standing.read_to).await,
+        }
+    }
+
+    /// Whether this is one of many that others do not write to yet.
+    pub(super) fn is_crowded(&self) -> bool {
+        self.tab.is_none() && self.channel.is_crowded()
+    }
+
+    /// Lets others write to this one while it waits. `spare` is of no meaning.
+    pub(super) fn enter_crowd(&mut self, outlet: Arc<dyn Outlet>, spare: Standing) {
+        if self.tab.is_none() {
+            self.tab = Some(self.channel.enter_crowd(outlet, spare));
+        }
+    }
+
+    /// Whether the rest of what was written for it is to be sent; says so once.
+    pub(super) fn take_owed(&self) -> bool {
+        self.tab.as_ref().is_some_and(|tab| tab.take_owed())
     }
 
     /// Whose seat it is.
@@ -83,7 +112,7 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.channel.leave(&self.next);
+        self.channel.leave(&self.next, self.tab.as_deref());
         let mut channels = self.service.hub.channels.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(seated) = channels.get_mut(&self.topic) {
             seated.seats -= 1;
@@ -95,15 +124,27 @@ impl Drop for Seat {
 }
 
 /// All audiences.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Hub {
     channels: Mutex<HashMap<Topic, Seated>>,
     grants: Mutex<HashMap<OrganizationId, watch::Sender<u64>>>,
     changed: Mutex<BTreeSet<OrganizationId>>,
     any: Notify,
+    tasks: TaskTracker,
 }
 
 impl Hub {
+    /// Nobody listens yet. Crowds are told by tasks of `tasks`.
+    pub(super) fn new(tasks: TaskTracker) -> Self {
+        Self {
+            channels: Mutex::default(),
+            grants: Mutex::default(),
+            changed: Mutex::default(),
+            any: Notify::new(),
+            tasks,
+        }
+    }
+
     /// Tells an organization's staff and the visitors concerned. `visitors` are the audiences of `changes`.
     pub(super) fn publish(
         &self,
@@ -111,10 +152,16 @@ impl Hub {
         changes: &[Arc<Change>],
         visitors: &BTreeSet<UserId>,
     ) {
-        self.existing(Topic::Organization(organization), |channel| channel.publish(changes));
+        if let Some(channel) = self.existing(Topic::Organization(organization)) {
+            channel.publish(changes);
+        }
         for visitor in visitors {
             let topic = Topic::Visitor(organization, *visitor);
-            self.existing(topic, |channel| channel.publish_to_visitor(changes, *visitor));
+            let Some(channel) = self.existing(topic) else { continue };
+            if channel.publish_to_visitor(changes, *visitor) {
+                // Not here: whoever publishes answers those who wrote.
+                self.tasks.spawn(crowd::tell(channel));
+            }
         }
         let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
         changed.insert(organization);
@@ -124,15 +171,16 @@ impl Hub {
 
     /// Sends a signal to an audience, if anybody listens.
     pub(super) fn signal(&self, topic: Topic, signal: &Arc<Ephemeral>) {
-        self.existing(topic, |channel| channel.say(signal));
+        let Some(channel) = self.existing(topic) else { return };
+        if channel.say(signal) {
+            self.tasks.spawn(crowd::tell(channel));
+        }
     }
 
-    /// Runs `act` on a channel in which somebody has a seat.
-    fn existing(&self, topic: Topic, act: impl FnOnce(&Channel)) {
+    /// The channel of an audience, if somebody has a seat in it.
+    pub(super) fn existing(&self, topic: Topic) -> Option<Arc<Channel>> {
         let channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(channel) = channels.get(&topic).map(|it| Arc::clone(&it.channel)) else { return };
-        drop(channels);
-        act(&channel);
+        channels.get(&topic).map(|it| Arc::clone(&it.channel))
     }
 
     /// How many channels there are.

@@ -38,11 +38,13 @@ pub mod visitor;
 pub mod visitors;
 
 mod channel;
+mod crowd;
 mod digest;
 mod erase;
 mod gather;
 mod mark;
 mod staffing;
+mod standing;
 mod write;
 
 #[cfg(test)]
@@ -55,6 +57,8 @@ mod auth_test;
 mod backup_test;
 #[cfg(test)]
 mod conversation_test;
+#[cfg(test)]
+mod crowd_test;
 #[cfg(test)]
 mod draft_test;
 #[cfg(test)]
@@ -173,7 +177,7 @@ impl Service {
             clock,
             ids,
             lanes: execute::Lanes::default(),
-            hub: hub::Hub::default(),
+            hub: hub::Hub::new(tasks.clone()),
             knowledge: knowledge::Knowledge::default(),
             staffing: staffing::Staffing::default(),
             marks: mark::Marks::default(),

@@ -43,7 +43,7 @@ fn visitor_hears(watcher: &mut VisitorWatcher) -> Vec<String> {
         match signal.expect("a signal") {
             VisitorSignal::Message(post) => heard.push(line(&post.view)),
             VisitorSignal::Messages(views) => heard.extend(views.iter().map(line)),
-            VisitorSignal::Status(_) => {}
+            VisitorSignal::Status(_) | VisitorSignal::Owed => {}
             VisitorSignal::Ephemeral(signal) => heard.push(of(&signal)),
         }
     }
@@ -309,7 +309,8 @@ async fn a_part_that_was_shed_ends_the_parts() {
         VisitorSignal::Ephemeral(signal) => signal,
         other @ (VisitorSignal::Message(_)
         | VisitorSignal::Messages(_)
-        | VisitorSignal::Status(_)) => panic!("{other:?}"),
+        | VisitorSignal::Status(_)
+        | VisitorSignal::Owed) => panic!("{other:?}"),
     };
     let first = next().await;
     let second = next().await;

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -10,10 +11,14 @@ use uuid::Uuid;
 use crate::domain::entry::ActorKind;
 use crate::domain::id::ConversationId;
 use crate::door::http::json;
+use crate::door::http::wire::Audience;
 use crate::door::http::wire::conversation::VisitorConversation;
 use crate::door::http::wire::message::MessageJson;
+use crate::service::Service;
 use crate::service::ephemeral::{Ephemeral, Part, Streamed};
 use crate::service::error::Error;
+use crate::service::subscribe::Post;
+use crate::service::view::MessageView;
 
 /// What a visitor's client sends.
 #[derive(Debug, Deserialize)]
@@ -171,6 +176,51 @@ impl<'a> ToVisitor<'a> {
     }
 }
 
+/// The frame of a message for a visitor.
+pub(super) fn message<'a>(view: &'a MessageView, public_url: &str) -> ToVisitor<'a> {
+    ToVisitor::Message(MessageJson::new(view, public_url, Audience::Visitor))
+}
+
+/// A message as it is written to all of a visitor's tabs, as a whole WebSocket frame; whoever comes first makes it.
+/// Empty if it cannot be written down.
+pub(super) fn made<'a>(post: &'a Post, service: &Service) -> &'a Bytes {
+    post.frame.get_or_init(|| {
+        let settings = service.settings();
+        let text = serde_json::to_string(&message(&post.view, &settings.public_url));
+        text.map(|text| whole(&text)).unwrap_or_default()
+    })
+}
+
+/// The text of a whole frame.
+pub(super) fn text_of(whole: &Bytes) -> Bytes {
+    let header = match whole.get(1) {
+        None => 0,
+        Some(126) => 4,
+        Some(127) => 10,
+        Some(_) => 2,
+    };
+    whole.slice(header..)
+}
+
+/// A text frame as a server sends it: whole and unmasked (RFC 6455, section 5.2).
+fn whole(text: &str) -> Bytes {
+    let mut frame = Vec::with_capacity(text.len() + 10);
+    frame.push(0x81);
+    match (u8::try_from(text.len()), u16::try_from(text.len())) {
+        (Ok(short @ ..126), _) => frame.push(short),
+        (_, Ok(middle)) => {
+            frame.push(126);
+            frame.extend(middle.to_be_bytes());
+        }
+        (_, Err(_)) => {
+            frame.push(127);
+            frame.extend((text.len() as u64).to_be_bytes());
+        }
+    }
+    frame.extend(text.as_bytes());
+    frame.into()
+}
+
 /// The inbox in a welcome.
 #[derive(Debug, Serialize)]
 pub(super) struct InboxFrame<'a> {
@@ -183,6 +233,9 @@ pub(super) struct InboxFrame<'a> {
 
 #[cfg(test)]
 mod tests {
+    use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+    use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+
     use super::*;
 
     #[test]
@@ -202,6 +255,20 @@ mod tests {
         }
         let refused = read(r#"{"type":"message","clientId":"a","seq":9}"#).expect_err("refused");
         assert_eq!(refused.client_id.as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn a_whole_frame_is_what_the_library_writes() {
+        for length in [0, 1, 125, 126, 127, 65_535, 65_536, 70_000] {
+            let text = "x".repeat(length);
+            let theirs = Frame::message(text.clone(), OpCode::Data(Data::Text), true);
+            let mut bytes = Vec::new();
+            theirs.format(&mut bytes).expect("a frame");
+            let ours = whole(&text);
+            assert_eq!(ours, bytes, "{length}");
+            assert_eq!(text_of(&ours), text, "{length}");
+        }
+        assert_eq!(text_of(&Bytes::new()), "");
     }
 
     #[test]

@@ -4,9 +4,8 @@
 //! that does not wait is slowed, not buffered.
 
 use std::pin::{Pin, pin};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep};
 use tokio_tungstenite::tungstenite::Utf8Bytes;
@@ -16,9 +15,7 @@ use crate::domain::id::ConversationId;
 use crate::domain::name;
 use crate::domain::turn::awaits_assistant;
 use crate::door::http::call::parse_client_id;
-use crate::door::http::wire::Audience;
 use crate::door::http::wire::conversation::VisitorConversation;
-use crate::door::http::wire::message::MessageJson;
 use crate::door::http::{Door, Peer, problem};
 use crate::door::status::{self, CLOSE_RESTART, CLOSE_SESSION_ENDED};
 use crate::service::error::Error;
@@ -71,7 +68,7 @@ struct Visitor {
     name: String,
     /// The conversation and what is known of it.
     conversation: Option<ConversationId>,
-    /// The last seq sent.
+    /// The last seq sent, until the replay is done.
     seq: u64,
     staff_mark: u64,
     /// Up to where the replay goes; none once it is done.
@@ -166,6 +163,12 @@ impl Visitor {
         if self.replay_to.is_some_and(|last| self.seq >= last) {
             self.replay_to = None;
             Box::pin(wire.send(&ToVisitor::Live { last_seq: self.seq })).await?;
+        }
+        if self.replay_to.is_none()
+            && self.watcher.is_crowded()
+            && let Some(outgoing) = wire.share(&self.door)
+        {
+            self.watcher.enter_crowd(outgoing);
         }
         let came = tokio::select! {
             () = stopped => Came::Stop,
@@ -317,14 +320,18 @@ impl Visitor {
     async fn tell(&mut self, wire: &mut Wire, signal: VisitorSignal) -> Result<(), End> {
         match signal {
             VisitorSignal::Message(post) => {
-                self.tell_message(wire, &post.view, Some(&post.frame)).await
+                self.meet(&post.view);
+                wire.send_made(frame::made(&post, &self.door.service)).await
             }
             VisitorSignal::Messages(views) => {
+                let settings = self.door.service.settings();
                 for view in &views {
-                    self.tell_message(wire, view, None).await?;
+                    self.meet(view);
+                    wire.send(&frame::message(view, &settings.public_url)).await?;
                 }
                 Ok(())
             }
+            VisitorSignal::Owed => wire.settle().await,
             VisitorSignal::Status(view) => self.tell_status(wire, &view).await,
             VisitorSignal::Ephemeral(signal) => {
                 let Some(frame) = ToVisitor::of(&signal) else { return Ok(()) };
@@ -336,13 +343,8 @@ impl Visitor {
         }
     }
 
-    /// Shows a message. What is written to many is `made` already, or is made now for all of them.
-    async fn tell_message(
-        &mut self,
-        wire: &mut Wire,
-        view: &MessageView,
-        made: Option<&OnceLock<Bytes>>,
-    ) -> Result<(), End> {
+    /// Takes note of a message that is shown.
+    fn meet(&mut self, view: &MessageView) {
         let conversation = view.message.conversation;
         if self.conversation.is_some_and(|known| known != conversation) {
             // Another tab has begun a new one: what was to be replayed is history.
@@ -350,17 +352,7 @@ impl Visitor {
             self.replay_to = self.replay_to.map(|_| 0);
         }
         self.conversation = Some(conversation);
-        let settings = self.door.service.settings();
-        let frame = || {
-            let public_url = &settings.public_url;
-            ToVisitor::Message(MessageJson::new(view, public_url, Audience::Visitor))
-        };
-        match made {
-            Some(made) => wire.send_made(made, frame).await?,
-            None => wire.send(&frame()).await?,
-        }
         self.seq = view.message.seq;
-        Ok(())
     }
 
     async fn tell_status(&mut self, wire: &mut Wire, view: &ConversationView) -> Result<(), End> {

@@ -2,7 +2,7 @@
 //! most one frame waits to be written: whoever sends waits for it.
 
 use std::future::poll_fn;
-use std::sync::OnceLock;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message, Utf8Bytes, error};
 
-use super::frame::ToVisitor;
+use super::frame::{self, ToVisitor};
 use super::guard::{Guard, TOO_MANY_FRAGMENTS};
-use crate::door::http::HttpOptions;
+use super::outlet::{Line, Outgoing};
+use crate::door::http::{Door, HttpOptions};
 use crate::door::status::{self, CLOSE_REFUSED};
-use crate::door::transport::Transport;
 use crate::service::error::{Error, Kind};
 
 /// The largest message and frame, in bytes.
@@ -84,7 +84,7 @@ pub(super) fn end_of_hello(error: &Error) -> End {
 
 /// A WebSocket with its limits.
 pub(super) struct Wire {
-    socket: WebSocketStream<Guard<Transport>>,
+    socket: WebSocketStream<Guard<Line>>,
     write_timeout: Duration,
     close_timeout: Duration,
     missed_pings: u32,
@@ -95,7 +95,7 @@ pub(super) struct Wire {
 
 impl Wire {
     /// Speaks WebSocket over an upgraded connection.
-    pub(super) async fn new(stream: Guard<Transport>, options: &HttpOptions) -> Self {
+    pub(super) async fn new(stream: Guard<Line>, options: &HttpOptions) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
             .write_buffer_size(0)
@@ -127,7 +127,8 @@ impl Wire {
                 Message::Ping(_) | Message::Pong(_) => self.count_signal()?,
                 Message::Binary(_) => return Err(NOT_TEXT),
                 // The library has queued the answer; reading on sends it and ends.
-                Message::Close(_) | Message::Frame(_) => {}
+                Message::Close(_) => self.socket.get_mut().stream().close(),
+                Message::Frame(_) => {}
             }
         }
     }
@@ -155,22 +156,23 @@ impl Wire {
         self.write(Message::Text(text_of(frame)?)).await
     }
 
-    /// Writes a frame that many sockets write; whoever comes first makes it for all.
-    pub(super) async fn send_made<'a>(
-        &mut self,
-        made: &OnceLock<Bytes>,
-        frame: impl FnOnce() -> ToVisitor<'a>,
-    ) -> Result<(), End> {
-        let text = match made.get() {
-            Some(made) => Utf8Bytes::try_from(made.clone()).map_err(|_| INTERNAL)?,
-            None => {
-                let text = text_of(&frame())?;
-                // Another socket may have come first, with the same.
-                let _ = made.set(text.clone().into());
-                text
-            }
-        };
+    /// Writes a whole frame that many sockets write.
+    pub(super) async fn send_made(&mut self, whole: &Bytes) -> Result<(), End> {
+        if whole.is_empty() {
+            return Err(INTERNAL);
+        }
+        let text = Utf8Bytes::try_from(frame::text_of(whole)).map_err(|_| INTERNAL)?;
         self.write(Message::Text(text)).await
+    }
+
+    /// Lets others write whole frames to this socket between two of its own, if its connection can be shared.
+    pub(super) fn share(&mut self, door: &Arc<Door>) -> Option<Arc<Outgoing>> {
+        self.socket.get_mut().stream().share(door)
+    }
+
+    /// Sends the rest of what others wrote, or gives up on a reader that does not take it.
+    pub(super) async fn settle(&mut self) -> Result<(), End> {
+        bounded(self.write_timeout, self.socket.flush()).await
     }
 
     /// Writes a frame if the other end takes it at once; false if not. Nobody is slow because of what may be left out.
@@ -204,11 +206,7 @@ impl Wire {
     }
 
     async fn write(&mut self, message: Message) -> Result<(), End> {
-        match tokio::time::timeout(self.write_timeout, self.socket.send(message)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(End::Gone),
-            Err(_) => Err(TOO_SLOW),
-        }
+        bounded(self.write_timeout, self.socket.send(message)).await
     }
 
     /// Says why, then closes. What the other end still sends is read away for a moment: else the
@@ -233,6 +231,18 @@ impl Wire {
         };
         // A reader that does not even take this has been told enough.
         let _ = tokio::time::timeout(self.close_timeout, goodbye).await;
+    }
+}
+
+/// Waits for a write, but not for ever.
+async fn bounded(
+    write_timeout: Duration,
+    write: impl Future<Output = Result<(), WsError>>,
+) -> Result<(), End> {
+    match tokio::time::timeout(write_timeout, write).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(_)) => Err(End::Gone),
+        Err(_) => Err(TOO_SLOW),
     }
 }
 

@@ -30,6 +30,7 @@ use super::{Service, require};
 use page::{Ahead, READ_AT_ONCE};
 
 pub use super::channel::Post;
+pub use super::crowd::{Outlet, Written};
 pub use visitor::{VisitorSignal, VisitorWatcher};
 
 /// A place in a journal.

@@ -124,7 +124,7 @@ async fn visitors_seqs(watcher: &mut VisitorWatcher, last: u64) -> Vec<u64> {
         match signal {
             VisitorSignal::Message(post) => seqs.push(post.view.message.seq),
             VisitorSignal::Messages(views) => seqs.extend(views.iter().map(|it| it.message.seq)),
-            VisitorSignal::Status(_) | VisitorSignal::Ephemeral(_) => {}
+            VisitorSignal::Status(_) | VisitorSignal::Ephemeral(_) | VisitorSignal::Owed => {}
         }
     }
     seqs
@@ -252,7 +252,7 @@ async fn a_visitor_hears_messages_before_what_they_changed() {
             VisitorSignal::Status(view) => {
                 heard.push(format!("{} {}", view.assignee_name, view.header.staff_mark));
             }
-            VisitorSignal::Message(_) | VisitorSignal::Ephemeral(_) => {}
+            VisitorSignal::Message(_) | VisitorSignal::Ephemeral(_) | VisitorSignal::Owed => {}
         }
     }
     assert_eq!(heard, ["hello, claimed, hi", "A 3"]);

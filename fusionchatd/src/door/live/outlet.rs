@@ -1,0 +1,195 @@
+//! A socket's bytes. Its task reads and writes them alone, until its visitor has many tabs: then somebody else may write
+//! a whole frame too, between two frames of the task.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio_tungstenite::tungstenite::Bytes;
+
+use super::frame::made;
+use crate::door::http::Door;
+use crate::door::transport::Transport;
+use crate::service::subscribe::{Outlet, Post, Written};
+
+/// What carries a socket's bytes.
+#[derive(Debug)]
+pub(super) struct Line {
+    carrier: Carrier,
+    /// The last write was taken whole: the library keeps no part of a frame.
+    clear: bool,
+}
+
+#[derive(Debug)]
+enum Carrier {
+    /// Its task's alone.
+    Own(Transport),
+    /// Shared with those who write for it.
+    Shared { reader: OwnedReadHalf, outgoing: Arc<Outgoing> },
+    /// On its way from one to the other, which nobody sees.
+    Moving,
+}
+
+impl Line {
+    /// Carries bytes over a connection.
+    pub(super) fn new(transport: Transport) -> Self {
+        Self { carrier: Carrier::Own(transport), clear: true }
+    }
+
+    /// Lets others write, if the connection can be shared: what is within TLS cannot.
+    pub(super) fn share(&mut self, door: &Arc<Door>) -> Option<Arc<Outgoing>> {
+        match std::mem::replace(&mut self.carrier, Carrier::Moving) {
+            Carrier::Own(transport) => match transport.into_plain() {
+                Ok(stream) => {
+                    let (reader, writer) = stream.into_split();
+                    let side =
+                        Side { writer, rest: Bytes::new(), clear: self.clear, closed: false };
+                    let door = Arc::clone(door);
+                    let outgoing = Arc::new(Outgoing { door, side: Mutex::new(side) });
+                    let theirs = Arc::clone(&outgoing);
+                    self.carrier = Carrier::Shared { reader, outgoing };
+                    Some(theirs)
+                }
+                Err(transport) => {
+                    self.carrier = Carrier::Own(transport);
+                    None
+                }
+            },
+            other @ (Carrier::Shared { .. } | Carrier::Moving) => {
+                self.carrier = other;
+                None
+            }
+        }
+    }
+
+    /// Only the task writes from now on: nothing may follow a close frame.
+    pub(super) fn close(&self) {
+        if let Carrier::Shared { outgoing, .. } = &self.carrier {
+            outgoing.lock().closed = true;
+        }
+    }
+}
+
+/// The side of a shared connection that is written to.
+///
+/// What holds: bytes come out as whole frames, each written by one. The library below the task writes only once the rest
+/// of what others wrote is gone; others write only while neither it nor they have begun a frame.
+#[derive(Debug)]
+pub(super) struct Outgoing {
+    door: Arc<Door>,
+    side: Mutex<Side>,
+}
+
+#[derive(Debug)]
+struct Side {
+    writer: OwnedWriteHalf,
+    /// What is left of a frame that others have begun.
+    rest: Bytes,
+    /// The library has no frame half written: it offers all it has, and its last write was taken whole.
+    clear: bool,
+    /// Nobody else writes any more.
+    closed: bool,
+}
+
+impl Side {
+    fn poll_rest(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.rest.is_empty() {
+            let taken = ready!(Pin::new(&mut self.writer).poll_write(context, &self.rest))?;
+            if taken == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            drop(self.rest.split_to(taken));
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.clear = false;
+        ready!(self.poll_rest(context))?;
+        let written = ready!(Pin::new(&mut self.writer).poll_write(context, bytes))?;
+        self.clear = written == bytes.len();
+        Poll::Ready(Ok(written))
+    }
+}
+
+impl Outgoing {
+    fn lock(&self) -> MutexGuard<'_, Side> {
+        // Every change under this lock is a whole one.
+        self.side.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Outlet for Outgoing {
+    fn write(&self, post: &Post) -> Written {
+        let frame = made(post, &self.door.service);
+        let mut side = self.lock();
+        if side.closed || !side.clear || !side.rest.is_empty() || frame.is_empty() {
+            return Written::Nothing;
+        }
+        match side.writer.try_write(frame) {
+            Ok(taken) if taken == frame.len() => Written::Whole,
+            Ok(taken) => {
+                side.rest = frame.slice(taken..);
+                Written::Part
+            }
+            // No room, or an end, which the task finds too.
+            Err(_) => Written::Nothing,
+        }
+    }
+}
+
+impl AsyncRead for Line {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().carrier {
+            Carrier::Own(transport) => Pin::new(transport).poll_read(context, buffer),
+            Carrier::Shared { reader, .. } => Pin::new(reader).poll_read(context, buffer),
+            Carrier::Moving => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+impl AsyncWrite for Line {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        match &mut this.carrier {
+            Carrier::Own(transport) => {
+                let written = Pin::new(transport).poll_write(context, bytes);
+                this.clear = matches!(&written, Poll::Ready(Ok(taken)) if *taken == bytes.len());
+                written
+            }
+            Carrier::Shared { outgoing, .. } => outgoing.lock().poll_write(context, bytes),
+            Carrier::Moving => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().carrier {
+            Carrier::Own(transport) => Pin::new(transport).poll_flush(context),
+            Carrier::Shared { outgoing, .. } => outgoing.lock().poll_rest(context),
+            Carrier::Moving => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.get_mut().carrier {
+            Carrier::Own(transport) => Pin::new(transport).poll_shutdown(context),
+            Carrier::Shared { outgoing, .. } => {
+                let mut side = outgoing.lock();
+                ready!(side.poll_rest(context))?;
+                Pin::new(&mut side.writer).poll_shutdown(context)
+            }
+            Carrier::Moving => Poll::Ready(Ok(())),
+        }
+    }
+}
