@@ -2,7 +2,9 @@
 //! message with its sender's. Names are looked up when they are shown and never stand in the journal.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
 
 use crate::domain::conversation::Conversation;
 use crate::domain::entry::{ActorKind, ActorRef, Entry, EntryKind};
@@ -18,6 +20,24 @@ use super::rows::Rows;
 
 /// How many views of conversations a reader far behind keeps, but for those of its last page.
 const MET_MAX: usize = 256;
+
+/// What a door sends of rows, kept beside them: made for the first reader, sent to all. It must not depend on who reads.
+#[derive(Debug, Default)]
+pub struct Written(OnceLock<Bytes>);
+
+impl Written {
+    /// What was made before, or is made now.
+    pub fn get_or_make(&self, make: impl FnOnce() -> Bytes) -> &Bytes {
+        self.0.get_or_init(make)
+    }
+}
+
+/// A copy may be changed: what is sent of it is made anew.
+impl Clone for Written {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
 
 /// A conversation and the names in it.
 #[derive(Clone, Debug)]
@@ -36,6 +56,8 @@ pub struct ConversationView {
     pub previous: Option<u64>,
     /// The live escalation.
     pub escalation: Option<EscalationView>,
+    /// What staff are sent of it.
+    pub written: Written,
 }
 
 impl ConversationView {
@@ -106,6 +128,8 @@ pub struct Change {
     pub escalation: Option<EscalationView>,
     /// The user it changed.
     pub user: Option<User>,
+    /// What staff are sent of all this.
+    pub written: Written,
 }
 
 /// The names of a conversation.
@@ -133,6 +157,7 @@ pub(super) async fn conversation(
         visitor_name: rows.user_label(Some(header.visitor)).await?,
         assignee_name: rows.user_label(header.assignee).await?,
         escalation,
+        written: Written::default(),
         header,
     })
 }
@@ -417,6 +442,7 @@ async fn assemble(rows: &Rows<'_>, entry: Entry, parts: Parts) -> Result<Change,
         },
         user,
         conversation: parts.conversation,
+        written: Written::default(),
         entry,
     })
 }
