@@ -42,9 +42,9 @@ fn model(change: &Change, at: Cursor, prev: u64, public_url: &str) -> v1::WatchR
         reason: reason.unwrap_or_default(),
         conversation: change.conversation.as_deref().map(wire::conversation),
         message: change.message.as_ref().map(|it| wire::message(it, public_url)),
-        note: change.note.as_ref().map(|it| wire::note(it, public_url)),
-        escalation: change.escalation.as_ref().map(wire::escalation),
-        user: change.user.as_ref().map(wire::user),
+        note: change.note.as_deref().map(|it| wire::note(it, public_url)),
+        escalation: change.escalation.as_deref().map(wire::escalation),
+        user: change.user.as_deref().map(wire::user),
     };
     v1::WatchResponse { frame: Some(Frame::Change(change)) }
 }
@@ -341,9 +341,9 @@ fn change() -> BoxedStrategy<Change> {
             actor_name,
             conversation,
             message: rows.0,
-            note: rows.1,
-            escalation: rows.2,
-            user,
+            note: rows.1.map(Box::new),
+            escalation: rows.2.map(Box::new),
+            user: user.map(Box::new),
             written: Written::default(),
         })
         .boxed()

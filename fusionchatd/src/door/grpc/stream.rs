@@ -14,7 +14,7 @@ use http::{Request, Response};
 use prost::Message as _;
 use tonic::Status;
 use tonic::body::Body;
-use tonic::codec::{Codec, EncodeBuf, Encoder};
+use tonic::codec::{BufferSettings, Codec, EncodeBuf, Encoder};
 use tonic::server::{Grpc, NamedService, ServerStreamingService};
 use tonic_prost::ProstDecoder;
 use tower::Service;
@@ -28,6 +28,11 @@ use super::{Door, frame};
 const WATCH: &str = "/fusionchat.v1.WatchService/Watch";
 /// How much room for a frame a stream keeps, in bytes; one that was longer is let go of.
 const KEPT_BYTES_MAX: usize = 16 * 1024;
+
+/// How much is gathered before it goes to the connection, and the room for that, in bytes: as much more as frames of short
+/// messages need, so that it is not moved as it fills.
+const GATHERED_BYTES: usize = 30 * 1024;
+const ROOM_BYTES: usize = 32 * 1024;
 
 /// A frame on its way out.
 #[derive(Debug)]
@@ -127,5 +132,9 @@ impl Encoder for Writer {
                 frame.encode(out).map_err(|error| Status::internal(error.to_string()))
             }
         }
+    }
+
+    fn buffer_settings(&self) -> BufferSettings {
+        BufferSettings::new(ROOM_BYTES, GATHERED_BYTES)
     }
 }

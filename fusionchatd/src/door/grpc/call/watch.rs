@@ -119,15 +119,17 @@ struct Live {
 
 impl Live {
     async fn next(&mut self) -> Result<Outgoing, Error> {
+        let now = Instant::now();
+        if let Some(signal) = self.at_hand(now) {
+            self.heartbeat_at = now + self.timing.heartbeat;
+            return Ok(self.show(signal));
+        }
         let next = self.wait().await?;
         self.heartbeat_at = Instant::now() + self.timing.heartbeat;
         Ok(next)
     }
 
     async fn wait(&mut self) -> Result<Outgoing, Error> {
-        if let Some(signal) = self.at_hand() {
-            return Ok(self.show(signal));
-        }
         loop {
             // In this order: whoever lost their rights hears nothing more, however much there is to
             // hear.
@@ -150,10 +152,10 @@ impl Live {
     }
 
     /// What was read before, if nothing else is due: a reader far behind need not set two timers for every frame.
-    fn at_hand(&mut self) -> Option<Signal> {
+    fn at_hand(&mut self, now: Instant) -> Option<Signal> {
         let due = self.stop.is_cancelled()
             || self.grants.has_changed().unwrap_or(true)
-            || self.check_at <= Instant::now();
+            || self.check_at <= now;
         if due { None } else { self.watcher.at_hand() }
     }
 
