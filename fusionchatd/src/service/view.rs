@@ -2,7 +2,9 @@
 //! message with its sender's. Names are looked up when they are shown and never stand in the journal.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
 
 use crate::domain::conversation::Conversation;
 use crate::domain::entry::{ActorKind, ActorRef, Entry, EntryKind};
@@ -18,6 +20,24 @@ use super::rows::Rows;
 
 /// How many views of conversations a reader far behind keeps, but for those of its last page.
 const MET_MAX: usize = 256;
+
+/// What a door sends of rows, kept beside them: made for the first reader, sent to all. It must not depend on who reads.
+#[derive(Debug, Default)]
+pub struct Written(OnceLock<Bytes>);
+
+impl Written {
+    /// What was made before, or is made now.
+    pub fn get_or_make(&self, make: impl FnOnce() -> Bytes) -> &Bytes {
+        self.0.get_or_init(make)
+    }
+}
+
+/// A copy may be changed: what is sent of it is made anew.
+impl Clone for Written {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
 
 /// A conversation and the names in it.
 #[derive(Clone, Debug)]
@@ -36,6 +56,8 @@ pub struct ConversationView {
     pub previous: Option<u64>,
     /// The live escalation.
     pub escalation: Option<EscalationView>,
+    /// What staff are sent of it.
+    pub written: Written,
 }
 
 impl ConversationView {
@@ -89,7 +111,8 @@ impl NoteView {
     }
 }
 
-/// One entry of the journal with the rows it changed.
+/// One entry of the journal with the rows it changed. Those that few changes have are boxed: a page of changes is moved
+/// about as it is made.
 #[derive(Clone, Debug)]
 pub struct Change {
     /// The entry.
@@ -101,11 +124,13 @@ pub struct Change {
     /// The message or system line it brought.
     pub message: Option<MessageView>,
     /// The note it brought.
-    pub note: Option<NoteView>,
+    pub note: Option<Box<NoteView>>,
     /// The escalation it began.
-    pub escalation: Option<EscalationView>,
+    pub escalation: Option<Box<EscalationView>>,
     /// The user it changed.
-    pub user: Option<User>,
+    pub user: Option<Box<User>>,
+    /// What staff are sent of all this.
+    pub written: Written,
 }
 
 /// The names of a conversation.
@@ -133,6 +158,7 @@ pub(super) async fn conversation(
         visitor_name: rows.user_label(Some(header.visitor)).await?,
         assignee_name: rows.user_label(header.assignee).await?,
         escalation,
+        written: Written::default(),
         header,
     })
 }
@@ -230,8 +256,12 @@ pub(super) async fn of_event(rows: &Rows<'_>, event: &Event) -> Result<Change, E
     let parts = Parts {
         conversation,
         message: message_row,
-        note: note_row,
-        escalation: event.escalation.clone().filter(|_| begins_escalation(event.entry.kind)),
+        note: note_row.map(Box::new),
+        escalation: event
+            .escalation
+            .clone()
+            .filter(|_| begins_escalation(event.entry.kind))
+            .map(Box::new),
     };
     assemble(rows, event.entry.clone(), parts).await
 }
@@ -263,7 +293,7 @@ pub(super) async fn of_entries(
     rows: &mut Rows<'_>,
     entries: Vec<Entry>,
     met: &mut Met,
-) -> Result<Vec<Change>, Error> {
+) -> Result<Vec<Arc<Change>>, Error> {
     if met.0.len() > MET_MAX {
         met.0.clear();
     }
@@ -283,7 +313,7 @@ pub(super) async fn of_entries(
     let mut changes = Vec::with_capacity(entries.len());
     for entry in entries {
         let view = entry.conversation.and_then(|id| met.0.get(&id)).cloned();
-        changes.push(of_entry(rows, entry, view).await?);
+        changes.push(Arc::new(of_entry(rows, entry, view).await?));
     }
     Ok(changes)
 }
@@ -325,14 +355,14 @@ async fn of_entry(
     let mut parts = Parts { conversation, ..Parts::default() };
     if let Some(id) = entry.conversation {
         if entry.kind == EntryKind::NoteAdded {
-            parts.note = rows.note(id, entry.position).await?;
+            parts.note = rows.note(id, entry.position).await?.map(Box::new);
         } else if let (EntryKind::MessageFlagged, Some(seq)) = (entry.kind, entry.number) {
             parts.message = rows.message(id, seq).await?;
         } else if let (Some(seq), true) = (entry.seq, entry.kind != EntryKind::MarkMoved) {
             parts.message = rows.message(id, seq).await?;
         }
         if let (true, Some(subject)) = (begins_escalation(entry.kind), entry.subject) {
-            parts.escalation = rows.escalation(EscalationId(subject)).await?;
+            parts.escalation = rows.escalation(EscalationId(subject)).await?.map(Box::new);
         }
     }
     assemble(rows, entry, parts).await
@@ -352,8 +382,8 @@ fn begins_escalation(kind: EntryKind) -> bool {
 struct Parts {
     conversation: Option<Arc<ConversationView>>,
     message: Option<Message>,
-    note: Option<Note>,
-    escalation: Option<Escalation>,
+    note: Option<Box<Note>>,
+    escalation: Option<Box<Escalation>>,
 }
 
 async fn assemble(rows: &Rows<'_>, entry: Entry, parts: Parts) -> Result<Change, Error> {
@@ -368,7 +398,7 @@ async fn assemble(rows: &Rows<'_>, entry: Entry, parts: Parts) -> Result<Change,
         | EntryKind::UserDisabled
         | EntryKind::UserEnabled
         | EntryKind::AbsenceTimed => match entry.subject {
-            Some(id) => rows.user(UserId(id)).await?,
+            Some(id) => rows.user(UserId(id)).await?.map(Box::new),
             None => None,
         },
         EntryKind::OrganizationCreated
@@ -408,15 +438,16 @@ async fn assemble(rows: &Rows<'_>, entry: Entry, parts: Parts) -> Result<Change,
             None => None,
         },
         note: match parts.note {
-            Some(row) => Some(note(rows, within, row).await?),
+            Some(row) => Some(Box::new(note(rows, within, *row).await?)),
             None => None,
         },
         escalation: match parts.escalation {
-            Some(row) => Some(escalation(rows, within, row, number).await?),
+            Some(row) => Some(Box::new(escalation(rows, within, *row, number).await?)),
             None => None,
         },
         user,
         conversation: parts.conversation,
+        written: Written::default(),
         entry,
     })
 }

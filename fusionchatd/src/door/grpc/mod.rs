@@ -3,18 +3,23 @@
 //! refused here.
 //!
 //! `call` has one file per service of the protocol, `wire` the rows as messages, `page` their
-//! limit, `problem` the errors, `auth` the bearer token, `incoming` the connections, `pace`
+//! limit, `stream` and `frame` the watch stream's bytes, `problem` the errors, `auth` the bearer token, `incoming` the connections, `pace`
 //! the slow requests and `health` the probe.
 
 mod auth;
 mod call;
+mod fields;
+mod frame;
 pub(in crate::door) mod health;
 mod incoming;
 mod pace;
 mod page;
 mod problem;
+mod stream;
 mod wire;
 
+#[cfg(test)]
+mod frame_prop_test;
 #[cfg(test)]
 mod grpc_test;
 #[cfg(test)]
@@ -39,7 +44,6 @@ use fusionchat_proto::v1::server_service_server::ServerServiceServer;
 use fusionchat_proto::v1::session_service_server::SessionServiceServer;
 use fusionchat_proto::v1::user_service_server::UserServiceServer;
 use fusionchat_proto::v1::visitor_service_server::VisitorServiceServer;
-use fusionchat_proto::v1::watch_service_server::WatchServiceServer;
 use fusionchat_proto::{DESCRIPTOR_SET, MESSAGE_BYTES_MAX, v1};
 use http::{HeaderName, HeaderValue, Response};
 use tokio::net::TcpListener;
@@ -65,6 +69,7 @@ use crate::service::subscribe::Cursor;
 use crate::service::view::MessageView;
 
 use incoming::{CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX};
+use stream::WatchServer;
 
 /// The most calls and streams of one connection.
 const STREAMS_MAX: u32 = 128;
@@ -176,7 +181,7 @@ fn router<L: Clone>(door: &Arc<Door>, mut server: Server<L>) -> Result<Router<L>
         .add_service(served!(SessionServiceServer))
         .add_service(served!(UserServiceServer))
         .add_service(served!(VisitorServiceServer))
-        .add_service(served!(WatchServiceServer))
+        .add_service(WatchServer(Arc::clone(door)))
         .add_service(HealthServer::new(health::Probe::new(
             Arc::clone(&door.service),
             door.stop.clone(),

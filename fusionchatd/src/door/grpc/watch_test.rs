@@ -150,6 +150,28 @@ async fn a_stream_resumes_without_a_gap_or_a_repeat() {
     until(&mut resumed, "MessagePosted", position(last), &mut prev).await;
 }
 
+/// A change that several streams are told of is written once; each has its own place in its own stream.
+#[tokio::test]
+async fn two_consoles_are_told_the_same_from_their_own_places() {
+    let desk = Desk::open().await;
+    let admin = desk.acme.admin_key.clone();
+    let mut first = watch(&desk, &admin, None).await;
+    let head = ready(&mut first).await;
+    desk.start(&admin, "Hello").await;
+    let mut before = 0;
+    until(&mut first, "MessagePosted", head.position, &mut before).await;
+    let mut second = watch(&desk, &admin, None).await;
+    let joined = ready(&mut second).await;
+    desk.start(&admin, "Another").await;
+    let (mut prev, mut prev_of_second) = (before, 0);
+    let told = until(&mut first, "MessagePosted", before, &mut prev).await;
+    let mut heard = until(&mut second, "MessagePosted", joined.position, &mut prev_of_second).await;
+    heard[0].prev = before;
+    assert_eq!(heard, told);
+    let message = told.last().and_then(|it| it.message.as_ref());
+    assert_eq!(message.map(|it| it.content.as_str()), Some("Another"));
+}
+
 #[tokio::test]
 async fn a_stream_of_one_conversation_names_the_change_before_each() {
     let desk = Desk::open().await;

@@ -5,12 +5,12 @@ use fusionchat_proto::v1;
 
 use crate::domain::article::{Article, ArticleStatus};
 use crate::domain::conversation::{Handler, Resolution, Status};
-use crate::domain::entry::{ActorKind, ActorRef, EntryKind};
+use crate::domain::entry::{ActorKind, ActorRef};
 use crate::domain::escalation::Outcome;
 use crate::domain::id::ClientId;
 use crate::domain::inbox::AssistantMode;
 use crate::domain::key::Key;
-use crate::domain::message::{SenderType, Source};
+use crate::domain::message::{SenderType, Source, SystemLine};
 use crate::domain::organization::Organization;
 use crate::domain::priority::Priority;
 use crate::domain::session::Session;
@@ -20,7 +20,7 @@ use crate::service::ephemeral::Typing;
 use crate::service::error::Error;
 use crate::service::status::{ServerStatus, Whole};
 use crate::service::subscribe::Cursor;
-use crate::service::view::{Change, ConversationView, EscalationView, MessageView, NoteView};
+use crate::service::view::{ConversationView, EscalationView, MessageView, NoteView};
 
 use super::problem::invalid;
 
@@ -168,7 +168,7 @@ fn priority(priority: Priority) -> v1::Priority {
     }
 }
 
-fn sender_type(sender_type: SenderType) -> v1::SenderType {
+pub(super) fn sender_type(sender_type: SenderType) -> v1::SenderType {
     match sender_type {
         SenderType::User => v1::SenderType::User,
         SenderType::Agent => v1::SenderType::Agent,
@@ -186,17 +186,20 @@ fn outcome(outcome: Outcome) -> v1::EscalationOutcome {
     }
 }
 
-pub(super) fn actor(actor: &ActorRef, name: &str) -> v1::Actor {
-    let kind = match actor.kind {
+pub(super) fn actor_kind(kind: ActorKind) -> v1::actor::Kind {
+    match kind {
         ActorKind::Visitor => v1::actor::Kind::Visitor,
         ActorKind::Agent => v1::actor::Kind::Agent,
         ActorKind::Assistant => v1::actor::Kind::Assistant,
         ActorKind::Key => v1::actor::Kind::Key,
         ActorKind::Operator => v1::actor::Kind::Operator,
         ActorKind::System => v1::actor::Kind::System,
-    };
+    }
+}
+
+pub(super) fn actor(actor: &ActorRef, name: &str) -> v1::Actor {
     v1::Actor {
-        kind: kind.into(),
+        kind: actor_kind(actor.kind).into(),
         user_id: actor.user.map(|it| it.to_string()).unwrap_or_default(),
         key_id: actor.key.map(|it| it.to_string()).unwrap_or_default(),
         name: name.to_owned(),
@@ -292,11 +295,8 @@ pub(super) fn message(view: &MessageView, public_url: &str) -> v1::Message {
         sender_id: row.sender.map(|it| it.to_string()).unwrap_or_default(),
         sender_name: view.sender_name.clone(),
         content: row.content.clone(),
-        sources: sources(&row.sources, public_url),
-        system: row.system.as_ref().map(|line| v1::SystemLine {
-            code: line.code.clone(),
-            params: line.params.iter().cloned().collect(),
-        }),
+        sources: sources(&row.sources, public_url).collect(),
+        system: row.system.as_ref().map(system_line),
         created_at: row.created_at,
         position: row.position,
         client_id: row.client_id.map(|it| it.to_string()).unwrap_or_default(),
@@ -305,14 +305,17 @@ pub(super) fn message(view: &MessageView, public_url: &str) -> v1::Message {
     }
 }
 
-fn sources(rows: &[Source], public_url: &str) -> Vec<v1::Source> {
-    let source = |source: &Source| v1::Source {
+pub(super) fn system_line(line: &SystemLine) -> v1::SystemLine {
+    v1::SystemLine { code: line.code.clone(), params: line.params.iter().cloned().collect() }
+}
+
+pub(super) fn sources(rows: &[Source], public_url: &str) -> impl Iterator<Item = v1::Source> {
+    rows.iter().map(move |source| v1::Source {
         article_id: source.article.to_string(),
         title: source.title.clone(),
         url: format!("{public_url}/a/{}", source.article),
         locale: source.locale.clone().unwrap_or_default(),
-    };
-    rows.iter().map(source).collect()
+    })
 }
 
 pub(super) fn note(view: &NoteView, public_url: &str) -> v1::Note {
@@ -327,28 +330,7 @@ pub(super) fn note(view: &NoteView, public_url: &str) -> v1::Note {
         position: row.position,
         client_id: row.client_id.map(|it| it.to_string()).unwrap_or_default(),
         sender_type: sender_type(view.sender_type()).into(),
-        sources: sources(&row.sources, public_url),
-    }
-}
-
-/// A change at `at`, after the one at `prev` in the same stream.
-pub(super) fn change(change: &Change, at: Cursor, prev: u64, public_url: &str) -> v1::Change {
-    let entry = &change.entry;
-    // The detail of a start is the visitor's language, which the conversation carries.
-    let reason =
-        if entry.kind == EntryKind::ConversationStarted { None } else { entry.detail.clone() };
-    v1::Change {
-        cursor: Some(cursor(at)),
-        prev,
-        time: entry.time,
-        actor: Some(actor(&entry.actor, &change.actor_name)),
-        kind: entry.kind.name().to_owned(),
-        reason: reason.unwrap_or_default(),
-        conversation: change.conversation.as_deref().map(conversation),
-        message: change.message.as_ref().map(|it| message(it, public_url)),
-        note: change.note.as_ref().map(|it| note(it, public_url)),
-        escalation: change.escalation.as_ref().map(escalation),
-        user: change.user.as_ref().map(user),
+        sources: sources(&row.sources, public_url).collect(),
     }
 }
 

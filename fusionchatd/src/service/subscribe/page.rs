@@ -103,9 +103,9 @@ async fn load(
     let entries = rows.entries(after + 1, page.0).await?;
     let full = entries.len() >= page.0 as usize;
     let changes = view::of_entries(&mut rows, entries, &mut met).await?;
-    let kept = page.keep(changes.iter().map(text_bytes));
+    let kept = page.keep(changes.iter().map(|it| text_bytes(it)));
     let more = full || kept < changes.len();
-    let changes = changes.into_iter().take(kept).map(Arc::new).collect();
+    let changes = changes.into_iter().take(kept).collect();
     Ok(Loaded { after, changes, more, page, met })
 }
 

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use fusionchat_proto::v1;
 use fusionchat_proto::v1::watch_response::Frame;
-use fusionchat_proto::v1::watch_service_server::WatchService;
-use futures::stream::{self, BoxStream, StreamExt};
+use futures::stream::{self, StreamExt};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -14,6 +13,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 
 use crate::domain::actor::Permission;
+use crate::door::grpc::stream::{Outgoing, Outgoings};
 use crate::door::grpc::{Door, Timing, auth, draining, wire};
 use crate::service::Service;
 use crate::service::ephemeral::{Ephemeral, Part, Streamed};
@@ -21,14 +21,12 @@ use crate::service::error::Error;
 use crate::service::status::{Connected, Counted};
 use crate::service::subscribe::{Cursor, Signal, Subscribed, Watcher};
 
-#[tonic::async_trait]
-impl WatchService for Door {
-    type WatchStream = BoxStream<'static, Result<v1::WatchResponse, Status>>;
-
-    async fn watch(
+impl Door {
+    /// What happens from a place in the journal on, as long as the caller may see it.
+    pub(in crate::door::grpc) async fn watch(
         &self,
         request: Request<v1::WatchRequest>,
-    ) -> Result<Response<Self::WatchStream>, Status> {
+    ) -> Result<Response<Outgoings>, Status> {
         let token = auth::bearer(request.metadata())?.to_owned();
         let (actor, body) = self.open(request).await?;
         let mut grants = self.service.hub().grants(actor.organization);
@@ -40,7 +38,7 @@ impl WatchService for Door {
             Subscribed::Live(watcher) => watcher,
             Subscribed::Reset(head) => {
                 let reset = Frame::Reset(v1::Reset { head: Some(wire::cursor(head)) });
-                return Ok(Response::new(stream::iter([Ok(frame(reset))]).boxed()));
+                return Ok(Response::new(stream::iter([Ok(other(reset))]).boxed()));
             }
         };
         let ready = Frame::Ready(v1::Ready { head: Some(wire::cursor(watcher.cursor())) });
@@ -62,16 +60,17 @@ impl WatchService for Door {
         let frames = stream::unfold(Some(live), async |live| {
             let mut live = live.filter(|live| !live.over)?;
             match live.next().await {
-                Ok(next) => Some((Ok(frame(next)), Some(live))),
+                Ok(next) => Some((Ok(next), Some(live))),
                 Err(error) => Some((Err(Status::from(error)), None)),
             }
         });
-        Ok(Response::new(stream::iter([Ok(frame(ready))]).chain(frames).boxed()))
+        Ok(Response::new(stream::iter([Ok(other(ready))]).chain(frames).boxed()))
     }
 }
 
-fn frame(frame: Frame) -> v1::WatchResponse {
-    v1::WatchResponse { frame: Some(frame) }
+/// A frame that is no change.
+fn other(frame: Frame) -> Outgoing {
+    Outgoing::Other(Box::new(v1::WatchResponse { frame: Some(frame) }))
 }
 
 /// The frame of what is never stored.
@@ -119,16 +118,18 @@ struct Live {
 }
 
 impl Live {
-    async fn next(&mut self) -> Result<Frame, Error> {
+    async fn next(&mut self) -> Result<Outgoing, Error> {
+        let now = Instant::now();
+        if let Some(signal) = self.at_hand(now) {
+            self.heartbeat_at = now + self.timing.heartbeat;
+            return Ok(self.show(signal));
+        }
         let next = self.wait().await?;
         self.heartbeat_at = Instant::now() + self.timing.heartbeat;
         Ok(next)
     }
 
-    async fn wait(&mut self) -> Result<Frame, Error> {
-        if let Some(signal) = self.at_hand() {
-            return Ok(self.show(&signal));
-        }
+    async fn wait(&mut self) -> Result<Outgoing, Error> {
         loop {
             // In this order: whoever lost their rights hears nothing more, however much there is to
             // hear.
@@ -143,36 +144,34 @@ impl Live {
                     if let Some(reset) = self.check().await? { return Ok(reset); }
                 }
                 () = tokio::time::sleep_until(self.heartbeat_at) => {
-                    return Ok(Frame::Heartbeat(v1::Heartbeat { now: self.service.now() }));
+                    return Ok(other(Frame::Heartbeat(v1::Heartbeat { now: self.service.now() })));
                 }
-                signal = self.watcher.next() => return Ok(self.show(&signal?)),
+                signal = self.watcher.next() => return Ok(self.show(signal?)),
             }
         }
     }
 
     /// What was read before, if nothing else is due: a reader far behind need not set two timers for every frame.
-    fn at_hand(&mut self) -> Option<Signal> {
+    fn at_hand(&mut self, now: Instant) -> Option<Signal> {
         let due = self.stop.is_cancelled()
             || self.grants.has_changed().unwrap_or(true)
-            || self.check_at <= Instant::now();
+            || self.check_at <= now;
         if due { None } else { self.watcher.at_hand() }
     }
 
-    fn show(&mut self, signal: &Signal) -> Frame {
+    fn show(&mut self, signal: Signal) -> Outgoing {
         match signal {
             Signal::Change(change) => {
                 let at = self.watcher.cursor();
                 let prev = std::mem::replace(&mut self.prev, at.position);
-                let settings = self.service.settings();
-                let public_url = &settings.public_url;
-                Frame::Change(wire::change(change, at, prev, public_url))
+                Outgoing::Change { change, at, prev }
             }
-            Signal::Ephemeral(signal) => ephemeral(signal),
+            Signal::Ephemeral(signal) => other(ephemeral(&signal)),
         }
     }
 
     /// Whether the token still opens this stream. Whoever reaches other inboxes than before has to read again.
-    async fn check(&mut self) -> Result<Option<Frame>, Error> {
+    async fn check(&mut self) -> Result<Option<Outgoing>, Error> {
         self.check_at = Instant::now() + self.timing.heartbeat;
         let actor = auth::staff(&self.service, &self.token).await?;
         if !actor.may(Permission::ReadConversations) {
@@ -182,6 +181,7 @@ impl Live {
             return Ok(None);
         }
         self.over = true;
-        Ok(Some(Frame::Reset(v1::Reset { head: Some(wire::cursor(self.watcher.cursor())) })))
+        let head = Some(wire::cursor(self.watcher.cursor()));
+        Ok(Some(other(Frame::Reset(v1::Reset { head }))))
     }
 }
