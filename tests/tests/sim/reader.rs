@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use tokio::task::AbortHandle;
 use tokio_util::task::TaskTracker;
 
@@ -84,6 +84,8 @@ impl Tab {
                     let own = told.is_some_and(|it| it.replayed.visitor == self.visitor);
                     ensure!(own, "another's signal: {signal:?}");
                 }
+                // Nothing is written to a reader who lends no outlet.
+                VisitorSignal::Owed => bail!("something is owed to {}", self.visitor),
             }
         }
         Ok(())
