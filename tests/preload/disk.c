@@ -69,6 +69,7 @@ static char root[PATH_MAX];
 static size_t root_bytes;
 static int record = -1;
 static uint64_t recorded, recorded_max = UINT64_MAX, tickets;
+static _Atomic uint64_t writes; /* that were let be */
 static int syncs_lie;
 
 static int rename_any(int from_folder, const char *from, int to_folder, const char *to,
@@ -179,9 +180,9 @@ static enum action turn(enum operation operation) {
 
 /* Lets another thread's next write be done first, if there is one. Called and left with the lock held. */
 static void let_one_by(void) {
-    uint64_t seen = control->seen;
+    uint64_t before = writes;
     pthread_mutex_unlock(&one_at_a_time);
-    for (int look = 0; look < LATE_LOOKS_MAX && control->seen == seen; look++) usleep(1000);
+    for (int look = 0; look < LATE_LOOKS_MAX && writes == before; look++) usleep(1000);
     /* Whoever waits for that one shall have heard of it. */
     usleep(20000);
     pthread_mutex_lock(&one_at_a_time);
@@ -215,6 +216,7 @@ static ssize_t put(int fd, const struct iovec *parts, int count, off_t offset, u
         }
     }
     if (action == KILL_AFTER) die();
+    writes++;
     pthread_mutex_unlock(&one_at_a_time);
     return done;
 }

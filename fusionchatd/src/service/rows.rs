@@ -18,7 +18,8 @@ use crate::domain::organization::Organization;
 use crate::domain::session::Session;
 use crate::domain::user::User;
 use crate::store::record::{Head, Pointer, Record};
-use crate::store::{Batch, Direction, Engine, Key, Range, Value, table};
+use crate::store::table::{self, Table};
+use crate::store::{Batch, Direction, Engine, Key, Range, Value};
 
 use super::error::Error;
 
@@ -29,13 +30,48 @@ pub const STAFF_MAX: usize = 10_000;
 /// The most inboxes of one organization that are looked at.
 pub const INBOXES_MAX: usize = 10_000;
 
-/// The most rows a lane keeps in memory from one group to the next: some thousand visitors who write.
+/// The most rows a lane keeps in memory from one group to the next: those of some seven hundred visitors who write.
 const SEEN_MAX: usize = 4_096;
+/// The most bytes of keys and values that it has read for them.
+const SEEN_BYTES_MAX: usize = 2 * 1024 * 1024;
 
 /// Writes by key: a row, or that it is taken away.
 pub type Layer = BTreeMap<Key, Option<Value>>;
 /// Rows that were read ahead, as they are with all that is written over them.
-pub type Seen = HashMap<Key, Option<Value>>;
+#[derive(Debug, Default)]
+pub struct Seen {
+    rows: HashMap<Key, Option<Value>>,
+    /// What was read for them.
+    bytes: usize,
+    /// Whether some of them say what commands did.
+    once: bool,
+}
+
+impl Seen {
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Whether it holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    fn add(&mut self, key: Key, value: Option<Value>) {
+        self.once |= says_what_was_done(&key);
+        self.bytes += key.len() + value.as_ref().map_or(0, Value::len);
+        self.rows.insert(key, value);
+    }
+
+    fn is_full(&self) -> bool {
+        self.rows.len() > SEEN_MAX || self.bytes > SEEN_BYTES_MAX
+    }
+}
+
+fn says_what_was_done(key: &[u8]) -> bool {
+    key.first() == Some(&(Table::Done as u8))
+}
 
 /// Rows of one organization and the global indexes.
 pub struct Rows<'e> {
@@ -63,7 +99,7 @@ impl<'e> Rows<'e> {
         below: Option<Arc<Layer>>,
     ) -> Self {
         let (written, expected) = (Layer::new(), BTreeMap::new());
-        let (seen, undo) = (Seen::new(), Vec::new());
+        let (seen, undo) = (Seen::default(), Vec::new());
         let below = below.unwrap_or_default();
         Self { engine, organization, written, below, seen, expected, undo }
     }
@@ -74,10 +110,13 @@ impl<'e> Rows<'e> {
         self
     }
 
-    /// Takes away what was seen, for rows over this layer.
+    /// Takes away what was seen, for rows over this layer; but not what commands did, which is asked for once.
     pub fn take_seen(&mut self) -> Seen {
         let mut seen = std::mem::take(&mut self.seen);
-        if seen.len() > SEEN_MAX {
+        if std::mem::take(&mut seen.once) {
+            seen.rows.retain(|key, _| !says_what_was_done(key));
+        }
+        if seen.is_full() {
             seen.clear();
         }
         seen
@@ -90,7 +129,7 @@ impl<'e> Rows<'e> {
 
     /// The bytes of a row.
     pub async fn value(&self, key: &Key) -> Result<Option<Value>, Error> {
-        if let Some(value) = self.seen.get(key).or_else(|| self.layered(key)) {
+        if let Some(value) = self.seen.rows.get(key).or_else(|| self.layered(key)) {
             return Ok(value.clone());
         }
         let mut values = self.engine.get(std::slice::from_ref(key)).await?;
@@ -101,23 +140,25 @@ impl<'e> Rows<'e> {
         self.written.get(key).or_else(|| self.below.get(key))
     }
 
-    /// Reads rows ahead, all in one call: a call costs more than a row. From here on they are as they are now.
-    /// For whoever knows what is needed, and reads no more of it than fits in memory.
+    /// Reads rows ahead, all in one call: a call costs more than a row. From here on they are as they are now and as this
+    /// layer changes them. For whoever knows what is needed, and reads no more of it than fits in memory.
     pub async fn load(&mut self, mut keys: Vec<Key>) -> Result<(), Error> {
-        keys.retain(|key| !self.seen.contains_key(key));
+        keys.retain(|key| !self.seen.rows.contains_key(key));
         keys.sort_unstable();
         keys.dedup();
         let (known, keys): (Vec<_>, Vec<_>) =
             keys.into_iter().partition(|key| self.layered(key).is_some());
         for key in known {
             let value = self.layered(&key).cloned().flatten();
-            self.seen.insert(key, value);
+            self.seen.add(key, value);
         }
         if keys.is_empty() {
             return Ok(());
         }
         let values = self.engine.get(&keys).await?;
-        self.seen.extend(keys.into_iter().zip(values));
+        for (key, value) in keys.into_iter().zip(values) {
+            self.seen.add(key, value);
+        }
         Ok(())
     }
 
@@ -191,7 +232,7 @@ impl<'e> Rows<'e> {
     }
 
     fn write(&mut self, key: Key, value: Option<Value>) {
-        if let Some(seen) = self.seen.get_mut(&key) {
+        if let Some(seen) = self.seen.rows.get_mut(&key) {
             seen.clone_from(&value);
         }
         let before = self.written.insert(key.clone(), value);
@@ -206,7 +247,7 @@ impl<'e> Rows<'e> {
     /// Takes the writes since the last [`Rows::keep`] back: half a command must never be committed.
     pub fn take_back(&mut self) {
         while let Some((key, before)) = self.undo.pop() {
-            self.seen.remove(&key);
+            self.seen.rows.remove(&key);
             match before {
                 Some(value) => self.written.insert(key, value),
                 None => self.written.remove(&key),

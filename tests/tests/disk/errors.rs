@@ -125,6 +125,7 @@ fn fault_51_a_write_that_fails_after_the_next_one_ends_the_daemon_too() {
         let Some(preload) = Preload::compile(stage)? else { return Ok(()) };
         for engine in ENGINES {
             let mut desk = Desk::found(stage, &preload, engine, false).await?;
+            let mut stood_still = 0;
             for nth in LATE_WRITES {
                 let what = format!("{engine}: write {nth}");
                 let staff = desk.staff().await?;
@@ -145,9 +146,11 @@ fn fault_51_a_write_that_fails_after_the_next_one_ends_the_daemon_too() {
                 ensure!(desk.disk.fired()? > fired, "{what}: nothing failed");
                 ensure!(status.code() == Some(1), "{what}: it ended with {status}: {said}");
                 ensure!(said.contains("No space left on device"), "{what}: not why: {said}");
+                stood_still += usize::from(said.contains("the store's writer stands still"));
                 desk.disk.disarm()?;
                 desk.start().await.context(what)?;
             }
+            ensure!(engine != "sled" || stood_still > 0, "sled was never left asleep");
         }
         Ok(())
     });

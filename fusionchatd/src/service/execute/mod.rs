@@ -47,7 +47,7 @@ pub const CHUNK_COMMANDS_MAX: usize = 16;
 pub const GROUP_BYTES_MAX: usize = 256 * 1024;
 /// After how many commits that met a conflict a command is refused.
 pub const GROUP_ATTEMPTS_MAX: usize = 5;
-/// How many groups are decided warily after one that met a conflict.
+/// How many groups are decided warily after one that could not be committed.
 pub const WARY_GROUPS: usize = 64;
 /// The most commands of one organization that may wait; more are refused as `overloaded`.
 pub const WAITING_MAX: usize = 1024;
@@ -77,7 +77,7 @@ struct Decided {
     timers_set: bool,
 }
 
-/// Whether the store is asked, before a command is decided, if it was done already. Most commands are new, and a lane
+/// Whether the store is asked, before a command is decided, if it was done already. Most commands are new, and a busy lane
 /// need not wait for the store: a commit fails that would do one again, and then it is decided warily.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wary {
@@ -182,6 +182,7 @@ impl Service {
             decided.changes.push(change);
             note_effects(&event, known, decided, rows).await?;
         }
+        // The last step: what is expected of this row is not taken back.
         if let Some(key) = done_key {
             rows.put_new(key, &Done::new(job.digest, did));
         }
@@ -224,10 +225,11 @@ impl Service {
         if decided.staff_changed {
             self.staffing.changed(organization);
         }
-        self.hub.publish(organization, &decided.changes, &decided.visitors);
+        // Before, too: whoever has lost a right shall not be told in its name.
         if decided.rights_changed {
             self.hub.rights_changed(organization);
         }
+        self.hub.publish(organization, &decided.changes, &decided.visitors);
         if decided.timers_set {
             self.timers.notify_one();
         }

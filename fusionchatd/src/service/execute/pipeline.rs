@@ -15,13 +15,13 @@ use crate::service::Service;
 use crate::service::error::Error;
 use crate::service::gather::load_ahead;
 use crate::service::rows::{Layer, Rows, Seen};
-use crate::store::record::Record;
+use crate::store::record::{Done, Record};
 use crate::store::{StoreError, table};
 
 use super::lanes::{Job, Known, Room};
 use super::{
     Answer, CHUNK_COMMANDS_MAX, Decided, GROUP_ATTEMPTS_MAX, GROUP_BYTES_MAX, GROUP_COMMANDS_MAX,
-    WARY_GROUPS, Wary,
+    WARY_GROUPS, Wary, repeat,
 };
 
 /// Commands that are decided and wait to be committed as one batch.
@@ -62,9 +62,10 @@ struct Pipeline<'e> {
     /// What the next group begins with when nothing is in flight.
     known: Option<Known>,
     /// What the next group begins with when none is open. While the store applies a group it lets nobody read, and a
-    /// lane that had to would stand still meanwhile. It stays true, for whoever changes such a row moves the head.
+    /// lane that had to would stand still meanwhile. It stays true: one process holds the store, and nobody but this lane
+    /// writes the rows that `load_ahead` names.
     seen: Seen,
-    /// How many groups are still decided warily after a conflict.
+    /// How many groups are still decided warily after a commit that failed.
     wary_groups: usize,
 }
 
@@ -188,11 +189,17 @@ impl Service {
             tracing::debug!(%error, "a group could not be read ahead");
         }
         for job in jobs {
-            let wary = group.wary;
-            let mut result = self.try_one(&mut group, &job, wary).await;
-            if result.is_err() && wary == Wary::No {
+            let mut result = self.try_one(&mut group, &job).await;
+            if result.is_err()
+                && group.wary == Wary::No
+                && let Some(key) = job.done_key(organization)
+            {
                 // What was done once may be refused now, and no commit will tell.
-                result = self.try_one(&mut group, &job, Wary::Yes).await;
+                match group.rows.row::<Done>(&key).await {
+                    Ok(Some(done)) => result = repeat(&group.rows, &done, &job).await,
+                    Ok(None) => {}
+                    Err(error) => result = Err(error),
+                }
             }
             group.decided.results.push(result);
             group.bytes += job.weight;
@@ -202,10 +209,10 @@ impl Service {
     }
 
     /// Decides a command whole or not at all.
-    async fn try_one(&self, group: &mut Group<'_>, job: &Job, wary: Wary) -> Result<Answer, Error> {
-        let Group { rows, known, decided, .. } = group;
+    async fn try_one(&self, group: &mut Group<'_>, job: &Job) -> Result<Answer, Error> {
+        let Group { rows, known, decided, wary, .. } = group;
         let (known_before, changes_before) = (known.clone(), decided.changes.len());
-        let deciding = AssertUnwindSafe(self.decide_one(job, rows, known, decided, wary));
+        let deciding = AssertUnwindSafe(self.decide_one(job, rows, known, decided, *wary));
         let result = deciding.catch_unwind().await.unwrap_or_else(|_| {
             Err(Error::internal(anyhow::anyhow!("deciding a command panicked")))
         });
@@ -240,7 +247,9 @@ impl Service {
         };
         let before = known.head_bytes.clone();
         let (jobs, decided) = (Vec::new(), Decided::default());
-        let wary = if line.wary_groups > 0 { Wary::Yes } else { Wary::No };
+        // Without a flight the store is not in the way of a look; and a repeat is answered where nothing can be committed.
+        let looks = line.flight.is_none() || line.wary_groups > 0;
+        let wary = if looks { Wary::Yes } else { Wary::No };
         line.wary_groups = line.wary_groups.saturating_sub(1);
         Ok(Group { jobs, bytes: 0, rows, before, known, decided, wary })
     }
@@ -254,14 +263,15 @@ impl Service {
     ) {
         let Group { jobs, mut rows, before, mut known, decided, .. } = group;
         let began = Instant::now();
-        line.seen = rows.take_seen();
         if rows.is_clean() {
+            line.seen = rows.take_seen();
             self.answer(organization, jobs, decided);
             line.known = Some(known);
             return;
         }
         let key = table::head(organization);
         rows.put(key.clone(), &known.head);
+        line.seen = rows.take_seen();
         known.head_bytes = Some(known.head.encode());
         let (batch, layer) = rows.into_batch((key, before));
         let commit = Box::pin(maybe_done(self.engine.commit(batch)));
@@ -292,11 +302,12 @@ impl Service {
             }
             Err(failed) => failed,
         };
+        // A row that cannot be read may be that of a command done before: who looks keeps the trouble to that command.
+        line.wary_groups = WARY_GROUPS;
         if !matches!(error, StoreError::Conflict) {
             line.take_back(Vec::new());
             return self.fail(jobs, &error.into());
         }
-        line.wary_groups = WARY_GROUPS;
         let (mut again, mut failed) = (Vec::new(), Vec::new());
         for mut job in jobs {
             job.conflicts += 1;

@@ -1,5 +1,5 @@
-//! What the engines on disk have in common. An engine brings a `writer::Back`: how it reads a row, writes a group of batches
-//! durably, and lets go of its files. Everything around that is here once:
+//! What the engines on disk have in common. An engine brings a `writer::Back`: how it reads a row, writes a group of
+//! batches durably, and lets go of its files. Everything around that is here once:
 //!
 //! - `lock`, `files`: one daemon a directory, private and durable directories, and whose data lies in one.
 //! - `queue`, `group`, `writer`: one thread gathers commits, judges them, has them written as one group and answers.
@@ -10,10 +10,12 @@
 
 use std::io;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::{self, JoinHandle};
 
+use futures::FutureExt;
 use tokio::sync::watch;
 
 use crate::store::moment::{Frontier, Moment};
@@ -81,7 +83,7 @@ fn start_with<B: Back + 'static>(
     let watched = Arc::clone(body);
     let vigil = thread::Builder::new().name("store-vigil".to_owned()).spawn(move || {
         let give_up = |detail: String| {
-            watched.front().fail(detail);
+            watched.front().fail(&detail);
             watched.end();
         };
         vigil::keep(&watched.front().strokes, patience, &life, || watched.nudge(), give_up);
@@ -185,11 +187,12 @@ impl Front {
         &self,
         work: impl Future<Output = T>,
     ) -> Result<T, StoreError> {
+        let mut work = pin!(work);
         tokio::select! {
-            // What it did before its end counts.
             biased;
-            done = work => Ok(done),
-            () = self.writer_ended() => Err(self.gone()),
+            done = work.as_mut() => Ok(done),
+            // It may have been done between the two looks.
+            () = self.writer_ended() => work.now_or_never().ok_or_else(|| self.gone()),
         }
     }
 
@@ -255,14 +258,17 @@ impl Front {
 
     /// Fails the engine for good. It keeps the lock until the process ends, as it keeps its files.
     /// The first reason stands.
-    pub(super) fn fail(&self, detail: String) {
-        tracing::error!(detail, "the store failed; the daemon must stop");
+    pub(super) fn fail(&self, detail: &str) {
         std::mem::forget(self.lock.lock().unwrap_or_else(PoisonError::into_inner).take());
-        self.failed.send_if_modified(|reason| {
+        let first = self.failed.send_if_modified(|reason| {
             let first = reason.is_none();
-            reason.get_or_insert(detail);
+            reason.get_or_insert_with(|| detail.to_owned());
             first
         });
+        // Last: a log that goes to the same disk may stand still as well.
+        if first {
+            tracing::error!(detail, "the store failed; the daemon must stop");
+        }
     }
 
     /// The writer's last act: nobody waits for it any more.

@@ -1,10 +1,11 @@
-//! The thread that looks after the one that writes: a write that stands still is woken, and one that never ends fails the
-//! engine. It must not write, and it never ends a write that merely takes long before its bound.
+//! The thread that looks after the one that writes: work that stands still is woken, and work that never ends fails the
+//! engine. It never ends what merely takes long before its bound.
 //!
-//! sled makes whoever waits for a buffer sleep until it is told. Where two threads meet on one buffer, sled notes that its
-//! write has failed and tells nobody (its 0.34.7, `exit_reservation`), so its caller would sleep for ever. Every other
-//! call that finds the note tells all sleepers, so a call from here is enough. And no engine says when it gives up on a
-//! disk that neither takes a write nor refuses it.
+//! sled makes whoever waits for a buffer sleep until it is told. It writes a batch in two pieces by two threads, and where
+//! the first fails after the second is done it notes that and tells nobody (its 0.34.7, `exit_reservation`), so its caller
+//! would sleep for ever. Every other call that finds the note tells all sleepers, so a flush from here is enough; one that
+//! finds none at worst writes what would be written next. A caller that sleeps while it applies a batch cannot be woken so,
+//! for sled lets no flush in then: that, and a disk that neither takes a write nor refuses it, is what the bound is for.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -87,12 +88,12 @@ pub(super) fn keep(
         let found = found.unwrap_or(0);
         if found >= patience.looks {
             let seconds = patience.interval.saturating_mul(found).as_secs();
-            give_up(format!("the disk has neither taken nor refused a write for {seconds} s"));
+            give_up(format!("the disk has not done what was asked of it for {seconds} s"));
             return;
         }
         if found.is_power_of_two() {
-            tracing::warn!(looks = found, "a write to the store stands still");
             nudge();
+            tracing::warn!(looks = found, "the store's writer stands still");
         }
     }
 }

@@ -18,18 +18,25 @@ fn patience(looks: u32) -> Patience {
     Patience { interval: Duration::from_millis(1), looks }
 }
 
-/// Writes end when they are told how.
-struct StuckBack(mpsc::Receiver<Result<(), String>>);
+/// Writes, or reads, end when they are told how.
+struct StuckBack {
+    told: mpsc::Receiver<Result<(), String>>,
+    reads: bool,
+}
 
 impl Back for StuckBack {
     type Mark = ();
 
     fn read(&self, _: &[u8]) -> Result<Option<(Value, ())>, StoreError> {
+        if self.reads {
+            let told = self.told.recv().unwrap_or_else(|gone| Err(gone.to_string()));
+            told.map_err(|detail| StoreError::Failed { detail })?;
+        }
         Ok(None)
     }
 
     fn write(&mut self, _: Group<()>) -> Result<(), String> {
-        self.0.recv().unwrap_or_else(|gone| Err(gone.to_string()))
+        self.told.recv().unwrap_or_else(|gone| Err(gone.to_string()))
     }
 
     fn idle(&mut self) -> Result<(), String> {
@@ -43,8 +50,8 @@ impl Back for StuckBack {
 
 struct Stuck {
     front: Front,
-    /// What a nudge makes the write end with.
-    woken: Option<Mutex<mpsc::SyncSender<Result<(), String>>>>,
+    /// What a nudge does.
+    nudged: Box<dyn Fn() + Send + Sync>,
     kept: Mutex<mpsc::SyncSender<()>>,
 }
 
@@ -62,31 +69,32 @@ impl Body for Stuck {
     }
 
     fn nudge(&self) {
-        if let Some(woken) = &self.woken {
-            // Told already, if this is not the first.
-            let _ = woken.lock().unwrap().try_send(Err("no space left".to_owned()));
-        }
+        (self.nudged)();
     }
 }
 
 struct Rig {
     body: Arc<Stuck>,
     threads: Threads,
-    tell: mpsc::SyncSender<Result<(), String>>,
+    tell: Tell,
     kept: mpsc::Receiver<()>,
     _directory: tempfile::TempDir,
 }
 
-fn rig(hears_nudges: bool, looks: u32) -> Rig {
+type Tell = mpsc::SyncSender<Result<(), String>>;
+
+fn rig(looks: u32, reads: bool, nudged: impl Fn(&Tell) + Send + Sync + 'static) -> Rig {
     let directory = tempfile::tempdir().unwrap();
     let lock = files::claim(directory.path()).unwrap();
     let front = Front::new(Arc::from(directory.path()), lock);
     let space = front.space(&OpenOptions::default());
     let (tell, told) = mpsc::sync_channel(1);
     let (keeps, kept) = mpsc::sync_channel(1);
-    let woken = hears_nudges.then(|| Mutex::new(tell.clone()));
-    let body = Arc::new(Stuck { front, woken, kept: Mutex::new(keeps) });
-    let threads = start_with(&body, StuckBack(told), space, patience(looks)).unwrap();
+    let told_by_nudges = tell.clone();
+    let nudged = Box::new(move || nudged(&told_by_nudges));
+    let body = Arc::new(Stuck { front, nudged, kept: Mutex::new(keeps) });
+    let back = StuckBack { told, reads };
+    let threads = start_with(&body, back, space, patience(looks)).unwrap();
     Rig { body, threads, tell, kept, _directory: directory }
 }
 
@@ -104,33 +112,39 @@ fn reason(result: Result<(), StoreError>) -> String {
 
 #[tokio::test]
 async fn a_write_that_nobody_would_wake_is_woken_and_its_own_reason_told() {
-    let mut rig = rig(true, 10_000);
+    // Told already, if it is not the first nudge.
+    let wake = |tell: &Tell| drop(tell.try_send(Err("no space left".to_owned())));
+    let mut rig = rig(10_000, false, wake);
     assert_eq!(reason(rig.body.front.commit(batch()).await), "no space left");
     rig.threads.end(&rig.body.front);
     rig.kept.recv().unwrap();
 }
 
 #[tokio::test]
-async fn a_write_that_never_ends_fails_the_engine_and_keeps_nobody_waiting() {
-    let mut rig = rig(false, 5);
-    let front = &rig.body.front;
-    let gave_up = "the disk has neither taken nor refused a write for 0 s";
-    assert_eq!(reason(front.commit(batch()).await), gave_up);
-    assert_eq!(reason(front.commit(batch()).await), gave_up, "nor is another taken");
-    assert_eq!(reason(front.close().await), gave_up);
-    rig.threads.end(front);
-    assert!(rig.kept.try_recv().is_err(), "the writer is where it was");
-    rig.tell.send(Err("too late".to_owned())).unwrap();
-    rig.kept.recv().unwrap();
-    assert_eq!(reason(front.standing()), gave_up, "the first reason stands");
+async fn what_never_ends_fails_the_engine_and_keeps_nobody_waiting() {
+    for reads in [false, true] {
+        let mut rig = rig(5, reads, |_| ());
+        let front = &rig.body.front;
+        let gave_up = "the disk has not done what was asked of it for 0 s";
+        assert_eq!(reason(front.commit(batch()).await), gave_up, "reads: {reads}");
+        assert_eq!(reason(front.commit(batch()).await), gave_up, "nor is another taken");
+        assert_eq!(reason(front.close().await), gave_up);
+        rig.threads.end(front);
+        assert!(rig.kept.try_recv().is_err(), "the writer is where it was");
+        rig.tell.send(Ok(())).unwrap();
+        // Only after a read there is a write to be told of.
+        let _ = rig.tell.send(Ok(()));
+        rig.kept.recv().unwrap();
+        assert_eq!(reason(front.standing()), gave_up, "and is not released when it goes on");
+    }
 }
 
 #[tokio::test]
 async fn a_write_that_takes_its_time_is_acknowledged() {
-    let mut rig = rig(false, u32::MAX);
-    let committed = rig.body.front.commit(batch());
-    rig.tell.send(Ok(())).unwrap();
-    committed.await.unwrap();
+    // It is found standing still, and ends well.
+    let end = |tell: &Tell| drop(tell.try_send(Ok(())));
+    let mut rig = rig(10_000, false, end);
+    rig.body.front.commit(batch()).await.unwrap();
     rig.threads.end(&rig.body.front);
     rig.body.front.standing().unwrap();
 }

@@ -37,12 +37,14 @@ pub(in crate::store) fn run<B: Back>(front: &Front, mut back: B, mut space: Spac
     // An engine can panic on damage; that must fail it, not leave callers waiting.
     let served = catch_unwind(AssertUnwindSafe(|| {
         serve(front, &mut back, &mut space)?;
+        // Given up meanwhile, it is let go of as little as after a write that failed.
+        front.standing().map_err(|error| error.to_string())?;
         let _under_way = front.writing();
         back.release()
     }));
     match served.unwrap_or_else(|panic| Err(panic_text(panic.as_ref()))) {
         Ok(()) => front.unlock(),
-        Err(detail) => front.fail(detail),
+        Err(detail) => front.fail(&detail),
     }
 }
 
@@ -52,8 +54,8 @@ fn serve<B: Back>(front: &Front, back: &mut B, space: &mut Space) -> Result<(), 
             Next::Group(jobs) => write_group(front, back, space, jobs)?,
             // For the log: each group looks for itself.
             Next::Idle => {
-                let _ = space.check();
                 let _under_way = front.writing();
+                let _ = space.check();
                 back.idle()?;
             }
             Next::Closed => return Ok(()),
@@ -68,6 +70,7 @@ fn write_group<B: Back>(
     space: &mut Space,
     jobs: Vec<Job>,
 ) -> Result<(), String> {
+    let _under_way = front.writing();
     let room = space.check();
     let mut group = Group::default();
     let mut answers = Vec::with_capacity(jobs.len());
@@ -78,7 +81,6 @@ fn write_group<B: Back>(
     }
     if !group.is_read_only() {
         front.frontier.writing(|| group.before());
-        let _under_way = front.writing();
         // Without a word the answers are dropped, and their callers find the engine failed.
         back.write(group)?;
         front.frontier.written();

@@ -199,7 +199,7 @@ impl Shared {
         file::written(|| append(database, stretch)).inspect_err(|error| {
             if let StoreError::Failed { detail } = error {
                 // As after a commit that failed: nothing is written any more.
-                self.front.fail(detail.clone());
+                self.front.fail(detail);
             }
         })
     }
@@ -239,10 +239,6 @@ impl Back for Writer {
     }
 
     fn release(self) -> Result<(), String> {
-        // Where rows could not be appended, closing the file would write once more.
-        if let Err(StoreError::Failed { detail }) = self.0.front.standing() {
-            return Err(detail);
-        }
         let database = self.0.database.write().unwrap_or_else(PoisonError::into_inner).take();
         database.map_or(Ok(()), Database::close).map_err(|error| error.to_string())
     }

@@ -129,6 +129,10 @@ impl Shared {
         &self,
         read: impl FnOnce(&View) -> Result<T, StoreError>,
     ) -> Option<Result<T, StoreError>> {
+        // Asked first: whoever holds the view may stand still.
+        if let Err(failed) = self.front.standing() {
+            return Some(Err(failed));
+        }
         let view = self.view.try_read().ok()?;
         // The writer raises this before it waits for readers to leave, so it cannot begin to apply
         // while `view` is held.
@@ -162,6 +166,7 @@ impl Shared {
     ) -> Result<T, StoreError> {
         let shared = Arc::clone(self);
         let work = move || {
+            shared.front.standing()?;
             let view = shared.view.read().unwrap_or_else(PoisonError::into_inner);
             shared.front.standing().and_then(|()| read(&view))
         };

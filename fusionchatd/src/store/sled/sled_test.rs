@@ -360,7 +360,7 @@ async fn a_short_read_waits_for_the_writer_and_a_failed_one_keeps_nobody() {
     engine.shared.hide(Before::new());
     let mut waiting = engine.get(&keys);
     assert!(futures::poll!(&mut waiting).is_pending(), "a group is being applied");
-    engine.shared.front.fail("the disk is gone".to_owned());
+    engine.shared.front.fail("the disk is gone");
     engine.shared.end();
     assert!(matches!(waiting.await, Err(StoreError::Failed { .. })));
 }
