@@ -10,7 +10,7 @@ use crate::service::view::Written;
 const VARINT: u8 = 0;
 const LENGTH: u8 = 2;
 
-/// Writes fields, each with a number of at most 15. As the protocol has it, an empty text or a zero is left out.
+/// Writes fields. As the protocol has it, an empty text or a zero is left out.
 #[derive(Debug)]
 pub(super) struct Fields<'a>(&'a mut Vec<u8>);
 
@@ -100,7 +100,7 @@ impl<'a> Fields<'a> {
     }
 
     fn key(&mut self, field: u8, kind: u8) {
-        self.0.push((field << 3) | kind);
+        self.varint((u64::from(field) << 3) | u64::from(kind));
     }
 
     fn varint(&mut self, mut value: u64) {
@@ -142,6 +142,20 @@ mod tests {
                     .within(3, room, |it| it.0.extend_from_slice(text.as_bytes()));
                 assert!(bytes == whole, "{length} bytes, room for {room}");
             }
+        }
+    }
+
+    #[test]
+    fn a_field_of_any_number_has_its_key() {
+        for field in 1..=u8::MAX {
+            let mut theirs = Vec::new();
+            prost::encoding::uint64::encode(field.into(), &7, &mut theirs);
+            prost::encoding::string::encode(field.into(), &"x".to_owned(), &mut theirs);
+            let mut ours = Vec::new();
+            let mut fields = Fields::behind(&mut ours);
+            fields.number(field, 7);
+            fields.text(field, "x");
+            assert_eq!(ours, theirs, "{field}");
         }
     }
 
