@@ -1,9 +1,9 @@
 //! The frames of a watch stream as bytes. A change and its message are written straight from their rows: as messages of
 //! the protocol their texts would be copied twice. What few changes have (a note, an escalation, a user) and what is
-//! shared (a conversation) is made a message first. What is sent more than twice is kept once it was made twice: a
-//! conversation that many changes of a page are of, and a change that many streams are told of. In those no byte depends
-//! on who reads; what a reader may not see never gets here. The bytes are those that the library makes of the same
-//! message: a test holds them to it.
+//! shared (a conversation) is made a message first, as are sources and system lines. What is sent more than twice is
+//! kept once it was made twice: a conversation that many changes of a page are of, and a change that many streams are
+//! told of. In those no byte depends on who reads; what a reader may not see never gets here. The bytes are those that
+//! the library makes of the same message: a test holds them to it.
 
 use std::sync::Arc;
 

@@ -1,5 +1,5 @@
-//! Frames that we write ourselves: byte for byte what the library makes of the same message, whoever else is sent it, and
-//! what is shared is not made again.
+//! Frames that we write ourselves: byte for byte what the library makes of the same message, whoever else is sent it,
+//! and what is shared is not made again.
 
 use std::sync::Arc;
 

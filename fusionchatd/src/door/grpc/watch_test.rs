@@ -176,8 +176,8 @@ async fn two_consoles_are_told_the_same_from_their_own_places() {
     assert_eq!(message.map(|it| it.content.as_str()), Some("Another"));
 }
 
-/// A change that several streams are told of is written for the first ones and kept: whoever does not reach its inbox is
-/// sent nothing of it all the same.
+/// A change that several streams are told of is written for the first ones and kept: whoever does not reach its inbox
+/// is sent nothing of it all the same.
 #[tokio::test]
 async fn what_is_kept_for_others_is_not_sent_to_whoever_may_not_see_it() {
     let desk = Desk::open().await;

@@ -78,8 +78,8 @@ impl Ahead {
         load(Arc::clone(seat.service()), organization, position, self.page, met)
     }
 
-    /// Forgets the views that have changed since they were met, and everything if the changes are no longer at hand: what
-    /// they took back must not come from here.
+    /// Forgets the views that have changed since they were met, and everything if the changes are no longer at hand:
+    /// what they took back must not come from here.
     fn forget_stale(&mut self, channel: &Channel) {
         let published = channel.position();
         if published == self.published {
