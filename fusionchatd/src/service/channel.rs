@@ -19,8 +19,10 @@ use super::view::{Change, MessageView};
 
 /// How many recent changes an audience keeps.
 const RECENT_MAX: usize = 512;
-/// How much text those may hold together, in bytes.
+/// How much those may hold together, in bytes, as `held_bytes` has it.
 const RECENT_BYTES_MAX: usize = 1024 * 1024;
+/// What a change is taken to hold besides its text, in bytes: about what a door sends of the conversation and the names.
+const HELD_BYTES: usize = 1024;
 /// How many signals a reader may have before it before the oldest are dropped.
 const SIGNALS_MAX: usize = 64;
 
@@ -293,13 +295,19 @@ impl Recent {
             *self = Self::default();
             return;
         }
-        self.bytes += changes.iter().map(|it| text_bytes(it)).sum::<usize>();
+        self.bytes += changes.iter().map(|it| held_bytes(it)).sum::<usize>();
         self.changes.extend(changes.iter().cloned());
         while self.changes.len() > RECENT_MAX || self.bytes > RECENT_BYTES_MAX {
             let Some(oldest) = self.changes.pop_front() else { break };
-            self.bytes -= text_bytes(&oldest);
+            self.bytes -= held_bytes(&oldest);
         }
     }
+}
+
+/// What a change is charged for while it is kept. Its text counts twice: what a door sends of it may be kept beside it
+/// (`view::Written`), which happens later and without a word to anybody here.
+fn held_bytes(change: &Change) -> usize {
+    HELD_BYTES + 2 * text_bytes(change)
 }
 
 /// How much text a change holds.

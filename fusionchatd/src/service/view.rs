@@ -2,9 +2,8 @@
 //! message with its sender's. Names are looked up when they are shown and never stand in the journal.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
-
-use bytes::Bytes;
 
 use crate::domain::conversation::Conversation;
 use crate::domain::entry::{ActorKind, ActorRef, Entry, EntryKind};
@@ -21,14 +20,35 @@ use super::rows::Rows;
 /// How many views of conversations a reader far behind keeps, but for those of its last page.
 const MET_MAX: usize = 256;
 
-/// What a door sends of rows, kept beside them: made for the first reader, sent to all. It must not depend on who reads.
+/// Room beside rows for the bytes that a door sends of them, so that they need not be made for each reader. The service
+/// neither makes nor reads them. One door alone fills the room, and what it puts there must not depend on who reads.
+///
+/// Nothing is kept before the second time: most of what there is room for is sent to one reader, once.
 #[derive(Debug, Default)]
-pub struct Written(OnceLock<Bytes>);
+pub struct Written {
+    /// Whether they were made before.
+    made: AtomicBool,
+    kept: OnceLock<Box<[u8]>>,
+}
 
 impl Written {
-    /// What was made before, or is made now.
-    pub fn get_or_make(&self, make: impl FnOnce() -> Bytes) -> &Bytes {
-        self.0.get_or_init(make)
+    /// Appends the bytes that are kept, or else those that `make` appends.
+    pub fn append(&self, to: &mut Vec<u8>, make: impl FnOnce(&mut Vec<u8>)) {
+        if let Some(kept) = self.kept.get() {
+            to.extend_from_slice(kept);
+            return;
+        }
+        let begin = to.len();
+        make(to);
+        if self.made.swap(true, Ordering::Relaxed) {
+            // Whoever comes first keeps them: others have made the same.
+            self.kept.get_or_init(|| Box::from(&to[begin..]));
+        }
+    }
+
+    /// The bytes that are kept.
+    pub fn kept(&self) -> Option<&[u8]> {
+        self.kept.get().map(AsRef::as_ref)
     }
 }
 
@@ -56,8 +76,8 @@ pub struct ConversationView {
     pub previous: Option<u64>,
     /// The live escalation.
     pub escalation: Option<EscalationView>,
-    /// What staff are sent of it.
-    pub written: Written,
+    /// For the door that staff watch through: what it sends of this.
+    pub watch_bytes: Written,
 }
 
 impl ConversationView {
@@ -129,8 +149,8 @@ pub struct Change {
     pub escalation: Option<Box<EscalationView>>,
     /// The user it changed.
     pub user: Option<Box<User>>,
-    /// What staff are sent of all this.
-    pub written: Written,
+    /// For the door that staff watch through: what it sends of all this.
+    pub watch_bytes: Written,
 }
 
 /// The names of a conversation.
@@ -158,7 +178,7 @@ pub(super) async fn conversation(
         visitor_name: rows.user_label(Some(header.visitor)).await?,
         assignee_name: rows.user_label(header.assignee).await?,
         escalation,
-        written: Written::default(),
+        watch_bytes: Written::default(),
         header,
     })
 }
@@ -288,7 +308,8 @@ impl Met {
     }
 }
 
-/// The changes that entries of the journal were, with their rows as they are now or were when their conversation was met.
+/// The changes that entries of the journal were, with their rows as they are now or were when their conversation was
+/// met.
 pub(super) async fn of_entries(
     rows: &mut Rows<'_>,
     entries: Vec<Entry>,
@@ -447,7 +468,7 @@ async fn assemble(rows: &Rows<'_>, entry: Entry, parts: Parts) -> Result<Change,
         },
         user,
         conversation: parts.conversation,
-        written: Written::default(),
+        watch_bytes: Written::default(),
         entry,
     })
 }

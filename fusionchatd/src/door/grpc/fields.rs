@@ -1,14 +1,16 @@
-//! Fields of the protocol's messages as bytes, for what is sent so often that a message made first and then encoded costs
-//! too much. Everything else is left to the library.
+//! Fields of the protocol's messages as bytes, for what is sent so often that a message made first and then encoded
+//! costs too much. Everything else is left to the library.
 
 use prost::Message;
 use uuid::Uuid;
+
+use crate::service::view::Written;
 
 /// How a field says what follows it.
 const VARINT: u8 = 0;
 const LENGTH: u8 = 2;
 
-/// Writes fields, each with a number of at most 15. As the protocol has it, an empty text or a zero is left out.
+/// Writes fields. As the protocol has it, an empty text or a zero is left out.
 #[derive(Debug)]
 pub(super) struct Fields<'a>(&'a mut Vec<u8>);
 
@@ -53,8 +55,8 @@ impl<'a> Fields<'a> {
         self.bytes(field, id.simple().encode_lower(&mut [0; 32]).as_bytes());
     }
 
-    /// A message that was encoded before; an empty one is not left out.
-    pub(super) fn bytes(&mut self, field: u8, bytes: &[u8]) {
+    /// Bytes; none are not left out.
+    fn bytes(&mut self, field: u8, bytes: &[u8]) {
         self.key(field, LENGTH);
         self.varint(bytes.len() as u64);
         self.0.extend_from_slice(bytes);
@@ -62,11 +64,13 @@ impl<'a> Fields<'a> {
 
     /// A message for the library to encode.
     pub(super) fn message(&mut self, field: u8, message: &impl Message) {
-        self.bytes(field, &message.encode_to_vec());
+        self.key(field, LENGTH);
+        let written = message.encode_length_delimited(self.0);
+        debug_assert!(written.is_ok(), "there is always room: it grows");
     }
 
-    /// A message whose fields are written by `write`. Its length most often takes `room` bytes; if not, what was written
-    /// is moved.
+    /// A message whose fields are written by `write`. Its length most often takes `room` bytes; if not, what was
+    /// written is moved.
     pub(super) fn within(&mut self, field: u8, room: usize, write: impl FnOnce(&mut Fields<'_>)) {
         self.key(field, LENGTH);
         let before = self.0.len();
@@ -90,13 +94,13 @@ impl<'a> Fields<'a> {
         self.0[before + taken - 1] &= !MORE;
     }
 
-    /// Fields that were written before.
-    pub(super) fn written(&mut self, fields: &[u8]) {
-        self.0.extend_from_slice(fields);
+    /// Fields that are sent more than once: as they were written before, if they are kept, or else by `write`.
+    pub(super) fn shared(&mut self, written: &Written, write: impl FnOnce(&mut Fields<'_>)) {
+        written.append(self.0, |bytes| write(&mut Fields(bytes)));
     }
 
     fn key(&mut self, field: u8, kind: u8) {
-        self.0.push((field << 3) | kind);
+        self.varint((u64::from(field) << 3) | u64::from(kind));
     }
 
     fn varint(&mut self, mut value: u64) {
@@ -134,9 +138,24 @@ mod tests {
             Fields::behind(&mut whole).bytes(3, text.as_bytes());
             for room in 1..=4 {
                 let mut bytes = Vec::new();
-                Fields::behind(&mut bytes).within(3, room, |it| it.written(text.as_bytes()));
+                Fields::behind(&mut bytes)
+                    .within(3, room, |it| it.0.extend_from_slice(text.as_bytes()));
                 assert!(bytes == whole, "{length} bytes, room for {room}");
             }
+        }
+    }
+
+    #[test]
+    fn a_field_of_any_number_has_its_key() {
+        for field in 1..=u8::MAX {
+            let mut theirs = Vec::new();
+            prost::encoding::uint64::encode(field.into(), &7, &mut theirs);
+            prost::encoding::string::encode(field.into(), &"x".to_owned(), &mut theirs);
+            let mut ours = Vec::new();
+            let mut fields = Fields::behind(&mut ours);
+            fields.number(field, 7);
+            fields.text(field, "x");
+            assert_eq!(ours, theirs, "{field}");
         }
     }
 

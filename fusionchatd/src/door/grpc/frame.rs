@@ -1,12 +1,12 @@
-//! The frames of a watch stream as bytes. A change is written straight from its rows: making the messages of the protocol
-//! first would copy every text twice. What is sent more than once is written once: a conversation that many changes of a
-//! page are of, and a change that many streams are told of. No byte of these depends on who reads; what a reader may not
-//! see never gets here. The bytes are those that the library makes of the same message: a test holds them to it.
+//! The frames of a watch stream as bytes. A change and its message are written straight from their rows: as messages of
+//! the protocol their texts would be copied twice. What few changes have (a note, an escalation, a user) and what is
+//! shared (a conversation) is made a message first, as are sources and system lines. What is sent more than twice is
+//! kept once it was made twice: a conversation that many changes of a page are of, and a change that many streams are
+//! told of. In those no byte depends on who reads; what a reader may not see never gets here. The bytes are those that
+//! the library makes of the same message: a test holds them to it.
 
 use std::sync::Arc;
 
-use bytes::Bytes;
-use prost::Message as _;
 use uuid::Uuid;
 
 use crate::domain::entry::EntryKind;
@@ -16,30 +16,20 @@ use crate::service::view::{Change, ConversationView, MessageView};
 use super::fields::Fields;
 use super::wire;
 
-/// Writes the frame of a change at `at`, after the one at `prev` in the same stream; `public_url` is where visitors reach
-/// the articles it names.
-pub(super) fn write(
-    bytes: &mut Vec<u8>,
-    change: &Arc<Change>,
-    at: Cursor,
-    prev: u64,
-    public_url: &str,
-) {
+/// Writes the frame of a change at `at`, after the one at `prev` in the same stream; `public_url` is where visitors
+/// reach the articles it names.
+pub(super) fn write(bytes: &mut Vec<u8>, change: &Change, at: Cursor, prev: u64, public_url: &str) {
     Fields::behind(bytes).within(2, 2, |fields| {
         fields.within(1, 1, |fields| {
             fields.id(1, at.epoch);
             fields.number(2, at.position);
         });
         fields.number(2, prev);
-        // The address may be set anew, and who else holds it may be told of it too.
-        if Arc::strong_count(change) > 1 && !names_articles(change) {
-            fields.written(change.written.get_or_make(|| {
-                let mut bytes = Vec::new();
-                rows(&mut Fields::behind(&mut bytes), change, public_url);
-                bytes.into()
-            }));
-        } else {
+        // Where articles are reached may be set anew between two readers.
+        if names_articles(change) {
             rows(fields, change, public_url);
+        } else {
+            fields.shared(&change.watch_bytes, |fields| rows(fields, change, public_url));
         }
     });
 }
@@ -86,12 +76,12 @@ fn rows(fields: &mut Fields<'_>, change: &Change, public_url: &str) {
 }
 
 fn conversation(fields: &mut Fields<'_>, view: &Arc<ConversationView>) {
-    let encode = || Bytes::from(wire::conversation(view).encode_to_vec());
-    // One that nobody else holds is not sent again.
+    let write = |fields: &mut Fields<'_>| fields.message(7, &wire::conversation(view));
+    // One that this change alone holds is sent with this change alone, and kept with it.
     if Arc::strong_count(view) > 1 {
-        fields.bytes(7, view.written.get_or_make(encode));
+        fields.shared(&view.watch_bytes, write);
     } else {
-        fields.bytes(7, &encode());
+        write(fields);
     }
 }
 

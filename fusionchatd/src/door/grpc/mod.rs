@@ -3,8 +3,8 @@
 //! refused here.
 //!
 //! `call` has one file per service of the protocol, `wire` the rows as messages, `page` their
-//! limit, `stream` and `frame` the watch stream's bytes, `problem` the errors, `auth` the bearer token, `incoming` the connections, `pace`
-//! the slow requests and `health` the probe.
+//! limit, `stream`, `frame` and `fields` the watch stream's bytes, `problem` the errors, `auth` the
+//! bearer token, `incoming` the connections, `pace` the slow requests and `health` the probe.
 
 mod auth;
 mod call;
@@ -75,8 +75,8 @@ use stream::WatchServer;
 const STREAMS_MAX: u32 = 128;
 /// The most calls of one connection that are worked on at once; the others wait for their turn.
 const CALLS_AT_ONCE: usize = 64;
-/// How much of a call's body may lie unread, as the protocol has it by itself. A connection has room for that of all its calls:
-/// else the bodies of those that wait for their turn fill it, and those whose turn it is wait for theirs.
+/// How much of a call's body may lie unread, as the protocol has it by itself. A connection has room for that of all
+/// its calls: else the bodies of those that wait for their turn fill it, and those whose turn it is wait for theirs.
 const UNREAD_BYTES_MAX: u32 = 64 * 1024;
 /// The most streams a client may reset before the daemon has taken them up.
 const PENDING_RESETS_MAX: usize = 20;

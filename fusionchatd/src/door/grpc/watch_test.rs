@@ -10,6 +10,10 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::domain::actor::Actor;
+use crate::domain::command::AssistantAct;
+use crate::domain::id::ArticleId;
+use crate::domain::message::Source;
+use crate::service::Settings;
 
 use super::Timing;
 use super::harness_test::{Desk, client_id, code, within};
@@ -170,6 +174,94 @@ async fn two_consoles_are_told_the_same_from_their_own_places() {
     assert_eq!(heard, told);
     let message = told.last().and_then(|it| it.message.as_ref());
     assert_eq!(message.map(|it| it.content.as_str()), Some("Another"));
+}
+
+/// A change that several streams are told of is written for the first ones and kept: whoever does not reach its inbox
+/// is sent nothing of it all the same.
+#[tokio::test]
+async fn what_is_kept_for_others_is_not_sent_to_whoever_may_not_see_it() {
+    let desk = Desk::open().await;
+    let admin = desk.acme.admin_key.clone();
+    let (_, _, member) = desk.agent("ana", None).await;
+    let (_, _, stranger) = desk.agent("bob", None).await;
+    let closed = v1::CreateInboxRequest {
+        client_id: client_id(),
+        name: "closed".to_owned(),
+        members: vec!["admin".to_owned(), "ana".to_owned()],
+        ..Default::default()
+    };
+    within(desk.inboxes(&admin).create_inbox(closed)).await.expect("created");
+    let mut watchers = Vec::new();
+    for token in [&admin, &member, &member, &stranger] {
+        let mut frames = watch(&desk, token, None).await;
+        ready(&mut frames).await;
+        watchers.push(frames);
+    }
+    let hidden = v1::StartConversationRequest {
+        client_id: client_id(),
+        inbox: "closed".to_owned(),
+        content: "A secret".to_owned(),
+        test: false,
+    };
+    within(desk.conversations(&admin).start_conversation(hidden)).await.expect("started");
+    let open = desk.start(&admin, "Hello").await.id;
+    let mut told = Vec::new();
+    for frames in &mut watchers {
+        let mut contents = Vec::new();
+        while contents.last().is_none_or(|it| it != "Hello") {
+            let change = change(frames).await;
+            let of = change.conversation.map(|it| it.id);
+            contents.extend(change.message.map(|it| it.content));
+            // That there is a new visitor is no secret: it happened in no conversation.
+            assert!(told.len() < 3 || of.is_none_or(|it| it == open), "{contents:?}");
+        }
+        told.push(contents);
+    }
+    let both = ["A secret", "Hello"].map(str::to_owned).to_vec();
+    assert_eq!(told, [both.clone(), both.clone(), both, vec!["Hello".to_owned()]]);
+}
+
+/// Where articles are reached may be set anew while streams are open: each is sent the address as it is then.
+#[tokio::test]
+async fn an_article_is_named_where_it_is_reached_when_a_stream_is_told() {
+    let desk = Desk::open().await;
+    let admin = desk.acme.admin_key.clone();
+    let conversation = desk.start(&admin, "How?").await;
+    let after = ready(&mut watch(&desk, &admin, None).await).await;
+    let mut live = watch(&desk, &admin, None).await;
+    ready(&mut live).await;
+    let organization = desk.service.authenticate(&admin).await.expect("the admin").organization;
+    let of = conversation.id.parse().expect("an id");
+    let article = ArticleId(uuid::Uuid::from_u128(7));
+    let source = Source { article, title: "Ropes".to_owned(), locale: None };
+    let act = AssistantAct::Say {
+        content: "So.".to_owned(),
+        sources: vec![source],
+        clarification: false,
+    };
+    desk.service.assistant_act(organization, of, after.position, 1, act).await.expect("said");
+    let mut urls = Vec::new();
+    for public_url in ["http://chat.test", "http://other.test", "http://third.test"] {
+        let settings = Settings::clone(&desk.service.settings());
+        desk.service.reconfigure(Settings { public_url: public_url.to_owned(), ..settings });
+        // The first has been told live; the others read what is at hand of the last changes.
+        let mut later = watch(&desk, &admin, Some(after.clone())).await;
+        ready(&mut later).await;
+        let mut told = vec![&mut later];
+        if urls.is_empty() {
+            told.insert(0, &mut live);
+        }
+        for frames in told {
+            let message = change(frames).await.message.expect("a message");
+            urls.push(message.sources[0].url.clone());
+        }
+    }
+    let hosts: Vec<_> =
+        urls.iter().filter_map(|it| it.strip_suffix(&format!("/a/{article}"))).collect();
+    assert_eq!(
+        hosts,
+        ["http://chat.test", "http://chat.test", "http://other.test", "http://third.test"]
+    );
 }
 
 #[tokio::test]

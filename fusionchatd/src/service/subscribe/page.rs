@@ -14,8 +14,9 @@ use crate::service::view::{self, Change, Met};
 
 /// How many entries are read at once.
 pub(super) const READ_AT_ONCE: u32 = 100;
-/// How much text of a page is kept, in bytes, so that with the page read ahead a reader keeps no more than 64 KiB that it
-/// has not handed out; a single message is always kept.
+/// How much text of a page is kept, in bytes, so that with the page read ahead a reader keeps no more than 64 KiB that
+/// it has not handed out; a single message is always kept. The conversations it has met come on top (`view::Met`), each
+/// with what a door sends of it once that was made twice (`view::Written`): as many as two pages and `MET_MAX` have.
 const KEPT_BYTES_MAX: usize = 32 * 1024;
 
 /// Reads the journal on for one reader far behind: the next page while it hands out the last.
@@ -77,8 +78,8 @@ impl Ahead {
         load(Arc::clone(seat.service()), organization, position, self.page, met)
     }
 
-    /// Forgets the views that have changed since they were met, and everything if the changes are no longer at hand: what
-    /// they took back must not come from here.
+    /// Forgets the views that have changed since they were met, and everything if the changes are no longer at hand:
+    /// what they took back must not come from here.
     fn forget_stale(&mut self, channel: &Channel) {
         let published = channel.position();
         if published == self.published {

@@ -122,7 +122,7 @@ impl Live {
         let now = Instant::now();
         if let Some(signal) = self.at_hand(now) {
             self.heartbeat_at = now + self.timing.heartbeat;
-            return Ok(self.show(signal));
+            return Ok(self.show(signal, true));
         }
         let next = self.wait().await?;
         self.heartbeat_at = Instant::now() + self.timing.heartbeat;
@@ -146,7 +146,7 @@ impl Live {
                 () = tokio::time::sleep_until(self.heartbeat_at) => {
                     return Ok(other(Frame::Heartbeat(v1::Heartbeat { now: self.service.now() })));
                 }
-                signal = self.watcher.next() => return Ok(self.show(signal?)),
+                signal = self.watcher.next() => return Ok(self.show(signal?, false)),
             }
         }
     }
@@ -159,12 +159,12 @@ impl Live {
         if due { None } else { self.watcher.at_hand() }
     }
 
-    fn show(&mut self, signal: Signal) -> Outgoing {
+    fn show(&mut self, signal: Signal, at_hand: bool) -> Outgoing {
         match signal {
             Signal::Change(change) => {
                 let at = self.watcher.cursor();
                 let prev = std::mem::replace(&mut self.prev, at.position);
-                Outgoing::Change { change, at, prev }
+                Outgoing::Change { change, at, prev, at_hand }
             }
             Signal::Ephemeral(signal) => other(ephemeral(&signal)),
         }
