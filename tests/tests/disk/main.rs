@@ -22,6 +22,7 @@ mod older;
 mod points;
 mod power;
 mod rows;
+mod stop;
 mod twice;
 
 /// The engines that keep data on a disk: every proof is made of each.
