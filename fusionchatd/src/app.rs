@@ -107,6 +107,9 @@ impl App {
 
     /// Runs until a signal or a failure of the store, then drains: doors close, workers finish their step, the store
     /// flushes.
+    ///
+    /// # Errors
+    /// Why it did not run to a signal, or those of [`Self::close`].
     pub async fn run(self, grace: Duration) -> anyhow::Result<()> {
         self.run_until(std::future::pending(), grace).await
     }
@@ -126,8 +129,8 @@ impl App {
         };
         tracing::info!("stopping");
         self.service.connections().drain();
-        self.close(grace).await;
-        outcome
+        let closed = self.close(grace).await;
+        outcome.and(closed)
     }
 
     /// Whether the store goes on.
@@ -139,16 +142,26 @@ impl App {
     }
 
     /// Ends the tasks and closes the store.
-    pub async fn close(self, grace: Duration) {
+    ///
+    /// # Errors
+    /// The store has not said that all is on disk: it has failed, or takes longer than the grace time.
+    pub async fn close(self, grace: Duration) -> anyhow::Result<()> {
         self.stop.cancel();
         self.tasks.close();
         if tokio::time::timeout(grace, self.tasks.wait()).await.is_err() {
             let left = self.tasks.len();
             tracing::warn!(left, "connections or workers overran the grace time and were cut");
         }
-        if tokio::time::timeout(grace, self.engine.close()).await.is_err() {
-            tracing::warn!("closing the store overran the grace time");
-        }
+        let closed = tokio::time::timeout(grace, self.engine.close()).await;
+        let closed = match closed {
+            Ok(closed) => closed.map_err(Into::into),
+            Err(_) => {
+                tracing::warn!("closing the store overran the grace time");
+                Err(anyhow::anyhow!("the store took longer to close than the grace time"))
+            }
+        };
+        // The store's own reason is the news here too.
+        self.standing().and(closed)
     }
 }
 

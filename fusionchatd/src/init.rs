@@ -89,8 +89,9 @@ async fn make(unfinished: &Path, directory: &Path, options: &InitOptions) -> any
     let app = App::open(&url, config.settings(), Arc::new(system_time)).await?;
     let result = found(&app, directory, options).await;
     let result = app.standing().and(result);
-    app.close(config.grace).await;
-    result
+    let closed = app.close(config.grace).await;
+    // Secrets of a store that may not be whole are of no use.
+    result.and_then(|made| closed.map(|()| made))
 }
 
 async fn found(app: &App, directory: &Path, options: &InitOptions) -> anyhow::Result<Made> {

@@ -49,7 +49,7 @@ struct header {
 };
 
 enum action { NOTHING = 0, KILL_BEFORE, KILL_AFTER, FAIL, HOLD, FAIL_LATE };
-enum operation { ON_WRITE = 1, ON_SYNC = 2, ON_NAME = 4 };
+enum operation { ON_WRITE = 1, ON_SYNC = 2, ON_NAME = 4, ON_EXCHANGE = 8 };
 
 /* One page shared with the test. */
 struct control {
@@ -382,7 +382,7 @@ static int rename_any(int from_folder, const char *from, int to_folder, const ch
     if (!below(from) || !below(to))
         return (int)syscall(SYS_renameat2, from_folder, from, to_folder, to, flags, OWN);
     pthread_mutex_lock(&one_at_a_time);
-    enum action action = turn(ON_NAME);
+    enum action action = turn(flags & RENAME_EXCHANGE ? ON_NAME | ON_EXCHANGE : ON_NAME);
     int done = action == FAIL
                    ? failed()
                    : (int)syscall(SYS_renameat2, from_folder, from, to_folder, to, flags, OWN);

@@ -1,5 +1,5 @@
-//! `store restore`: a store made of a backup. For people it tells in words; for `fusionctl server backup restore`, which
-//! runs it, in JSON lines.
+//! `store restore`: a store made of a backup. For people it tells in words; for `fusionctl server backup restore`,
+//! which runs it, in JSON lines.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

@@ -274,6 +274,7 @@ impl From<StoreError> for Error {
             | StoreError::Unreadable { .. }
             | StoreError::Unconfirmed { .. }
             | StoreError::NewerSchema { .. }
+            | StoreError::Unbegun { .. }
             | StoreError::Unmigrated { .. }
             | StoreError::Corrupt { .. }
             | StoreError::OtherEngine { .. }

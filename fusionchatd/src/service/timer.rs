@@ -12,7 +12,7 @@ use crate::domain::lane::Lane;
 use crate::domain::timer::{Due, Timer, TimerKind};
 use crate::domain::user::User;
 use crate::store::record::{Number, Pointer, Record};
-use crate::store::{Batch, Direction, Key, StoreError, table};
+use crate::store::{Batch, Direction, Key, StoreError, Value, table};
 
 use super::conversation::page_size;
 use super::digest::Digest;
@@ -42,8 +42,8 @@ impl Service {
         let rows = Rows::new(self.engine.as_ref(), OPERATOR_ORGANIZATION);
         let now = self.now();
         let range = table::timers_before(now + 1);
-        let due = rows.list::<Number>(&range, Direction::Forward, TIMERS_AT_ONCE).await?;
-        let fired = due.iter().map(|(key, turn)| self.fire(key, *turn));
+        let due = rows.scan(&range, Direction::Forward, TIMERS_AT_ONCE).await?;
+        let fired = due.iter().map(|(key, value)| self.fire(key, value));
         // All of them first: one that fails must not keep the others waiting.
         let fired = futures::future::join_all(fired).await;
         fired.into_iter().collect::<Result<Vec<()>, Error>>()?;
@@ -53,9 +53,10 @@ impl Service {
         Ok((due.len(), next.map(|bytes| u64::from_be_bytes(bytes).cast_signed())))
     }
 
-    async fn fire(self: &Arc<Self>, key: &Key, turn: Number) -> Result<(), Error> {
+    async fn fire(self: &Arc<Self>, key: &Key, value: &Value) -> Result<(), Error> {
+        let turn = Number::decode(key, value)?;
         let Some((organization, kind, subject)) = table::timer_of(key) else {
-            return self.forget(key, turn).await;
+            return self.forget(key, value).await;
         };
         let actor = Actor::system(organization);
         if kind == TimerKind::Absent {
@@ -77,7 +78,7 @@ impl Service {
         {
             return Ok(());
         }
-        self.forget(key, turn).await
+        self.forget(key, value).await
     }
 
     /// Escalates the conversations of somebody who is away or disabled, page by page. One that cannot be let go of
@@ -106,9 +107,9 @@ impl Service {
     }
 
     /// Removes a timer that its subject knows nothing of: it would come first in every sweep.
-    async fn forget(&self, key: &Key, turn: Number) -> Result<(), Error> {
+    async fn forget(&self, key: &Key, value: &Value) -> Result<(), Error> {
         let batch = Batch {
-            expect: vec![(key.clone(), Some(turn.encode()))],
+            expect: vec![(key.clone(), Some(value.clone()))],
             put: Vec::new(),
             delete: vec![key.clone()],
         };

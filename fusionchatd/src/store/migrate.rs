@@ -1,10 +1,12 @@
-//! Brings the rows of a store to the format this program writes, in place and in bounded batches. Each row says its version
-//! and every version can be read, so the store is sound between any two batches. The first one raises the format number, so
-//! that a program which knows only older rows refuses from then on, and adds a row that says how far it has come; each
-//! one after it moves that row, and the last one takes it away. Whatever ends it, the next opening goes on from there.
+//! Brings the rows of a store to the format this program writes, in place and in bounded batches. Each row says its
+//! version and every version can be read, so the store is sound between any two batches. The first one raises the
+//! format number, so that a program which knows only older rows refuses from then on, and adds a row that says how far
+//! it has come; each one after it moves that row, and the last one takes it away. Whatever ends it, the next opening
+//! goes on from there.
 //!
-//! A store that is half way may be served meanwhile: whoever writes then writes rows of this program's format, on either side
-//! of that row. So nobody may rely on a row being of the newest version, or expect bytes that were not read.
+//! A store that is half way may be served meanwhile: whoever writes then writes rows of this program's format, on
+//! either side of that row. So nobody may rely on a row being of the newest version, or expect bytes that were not
+//! read.
 
 use crate::store::open::{SCHEMA, SCHEMA_KEY};
 use crate::store::record::{Migration, Record as _, row};
@@ -22,7 +24,8 @@ const BATCH_BYTES: usize = 256 * 1024;
 /// After how many rows the log says how far it is.
 const TOLD_ROWS: u64 = 100_000;
 
-/// A row as this program writes it; `None` for the one that says how far a migration has come. For whoever copies all rows.
+/// A row as this program writes it; `None` for the one that says how far a migration has come. For whoever copies all
+/// rows.
 pub(super) fn renewed((key, value): (Key, Value)) -> Option<(Key, Value)> {
     if key.as_ref() == PROGRESS_KEY {
         return None;
@@ -34,7 +37,8 @@ pub(super) fn renewed((key, value): (Key, Value)) -> Option<(Key, Value)> {
     Some((key, value))
 }
 
-/// The newest version of a row that is of an older one. What cannot be read stays as it is: it fails whoever asks for it.
+/// The newest version of a row that is of an older one. What cannot be read stays as it is: it fails whoever asks for
+/// it.
 fn newest(key: &Key, value: &Value) -> Option<Value> {
     let table = Table::of(key)?;
     row::renew(table, key, value).unwrap_or_else(|fault| {
@@ -46,7 +50,7 @@ fn newest(key: &Key, value: &Value) -> Option<Value> {
 /// Raises the format number from `from`, and notes that no row is brought up yet.
 ///
 /// # Errors
-/// `Unmigrated`: nothing was written, or nobody knows.
+/// `Unbegun`: nothing was written. `Unmigrated`: nobody knows.
 pub(super) async fn begin(engine: &dyn Engine, from: u32) -> Result<Migration, StoreError> {
     let number = |format: u32| Value::copy_from_slice(&format.to_be_bytes());
     let first = Migration { from, next: Key::new() };
@@ -56,7 +60,13 @@ pub(super) async fn begin(engine: &dyn Engine, from: u32) -> Result<Migration, S
         put: vec![(schema, number(SCHEMA)), (Key::from_static(&PROGRESS_KEY), first.encode())],
         delete: Vec::new(),
     };
-    engine.commit(batch).await.map_err(|source| unmigrated(from, source))?;
+    let begun = engine.commit(batch).await;
+    begun.map_err(|source| {
+        if matches!(source, StoreError::DiskFull { .. }) {
+            return StoreError::Unbegun { from, to: SCHEMA, source: Box::new(source) };
+        }
+        unmigrated(from, source)
+    })?;
     Ok(first)
 }
 

@@ -367,7 +367,7 @@ async fn a_disk_that_fills_in_the_middle_leaves_a_store_that_is_served() {
         let url = engine.url(&directory.path().join("store"));
         // What has not begun is the older program's still.
         let refused = open(&url, &full).await.err().unwrap();
-        let StoreError::Unmigrated { from: 1, to: SCHEMA, source } = refused else {
+        let StoreError::Unbegun { from: 1, to: SCHEMA, source } = refused else {
             panic!("{refused:?}");
         };
         assert!(matches!(*source, StoreError::DiskFull { .. }), "{source:?}");

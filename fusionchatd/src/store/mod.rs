@@ -329,6 +329,19 @@ pub enum StoreError {
         /// The newest this program knows: [`open::SCHEMA`], or of the layout of redb's file.
         known: u32,
     },
+    /// Rows of an older format cannot be brought to this program's before there is room; nothing was changed.
+    #[error(
+        "the data has format {from} and there is no room to bring it to {to}; nothing was changed, \
+         and an older fusionchatd can go on with it"
+    )]
+    Unbegun {
+        /// The format it has.
+        from: u32,
+        /// The one it is to have.
+        to: u32,
+        /// How little room there is.
+        source: Box<StoreError>,
+    },
     /// Rows of an older format could not all be brought to this program's.
     #[error(
         "the data is on its way from format {from} to {to} and came no further; \

@@ -138,7 +138,8 @@ pub enum Format {
 ///
 /// # Errors
 /// `BadUrl`; on disk `InUse`, `OtherEngine`, `Unreadable` or `Corrupt`; `NewerSchema` if a newer program wrote
-/// the data; `Unmigrated` if older rows cannot be written anew, or a full disk takes not even the first word of it; any error of writing the first row of a new store.
+/// the data; `Unmigrated` if older rows cannot be written anew, `Unbegun` if a full disk takes not even the first word
+/// of it; any error of writing the first row of a new store.
 pub async fn open(url: &str, options: &OpenOptions) -> Result<Arc<dyn Engine>, StoreError> {
     let (engine, format) = open_to_look(url, options).await?;
     if let Err(error) = bring_up(engine.as_ref(), format).await {

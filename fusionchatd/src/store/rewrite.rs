@@ -1,10 +1,11 @@
-//! Copies the live rows of a store into a new directory, of the same engine or another, in this program's format, and puts
-//! it in the old one's place. At every moment the store's own name is that of a whole store: the new one takes it in one
-//! exchange of two directories, after it has been read back. What an interrupted run leaves under [`UNFINISHED`] is removed
-//! by the next. Only for a store that no daemon has open.
+//! Copies the live rows of a store into a new directory, of the same engine or another, in this program's format, and
+//! puts it in the old one's place. At every moment the store's own name is that of a whole store: the new one takes it
+//! in one exchange of two directories, after it has been read back. What an interrupted run leaves under [`UNFINISHED`]
+//! is removed by the next. Only for a store that no daemon has open.
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -82,14 +83,7 @@ pub async fn rewrite(
         }
         Err(error) => Err(error),
     };
-    let (live, half_lock) = match made {
-        Ok(made) => made,
-        Err(error) => {
-            // The first failure is the news; what cannot be removed now is removed by the next run.
-            let _ = remove(&half);
-            return Err(error);
-        }
-    };
+    let (live, half_lock) = made.inspect_err(|_| take_away(&half))?;
     told(Step::Whole);
     exchange(store, &half)?;
     told(Step::Exchanged);
@@ -193,9 +187,20 @@ pub(super) fn remove(directory: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Two directories change names in one step, and that is made durable.
+/// Removes what was made, after a failure: that one is the news, and what cannot be removed now is removed by the next
+/// run.
+fn take_away(half: &Path) {
+    let _ = remove(half);
+}
+
+/// Two directories change names in one step, and that is made durable. The new one is taken away if they cannot.
 fn exchange(store: &Path, half: &Path) -> Result<(), StoreError> {
+    let new = identity(half);
     renameat_with(CWD, half, CWD, store, RenameFlags::EXCHANGE).map_err(|error| {
+        // A disk or a network that fails may have done it all the same, and then this name is the old one's.
+        if new.is_some() && identity(half) == new {
+            take_away(half);
+        }
         let source = if matches!(error, Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP) {
             io::Error::new(
                 io::ErrorKind::Unsupported,
@@ -208,6 +213,12 @@ fn exchange(store: &Path, half: &Path) -> Result<(), StoreError> {
     })?;
     // The other one is kept then: without a power cut in the next moments this is the store.
     confirm(store)
+}
+
+/// What tells a directory from another, whatever its name.
+fn identity(directory: &Path) -> Option<(u64, u64)> {
+    let found = fs::metadata(directory).ok()?;
+    Some((found.dev(), found.ino()))
 }
 
 /// Makes the name that a store has just got durable.

@@ -54,6 +54,8 @@ pub enum Operation {
     Name = 4,
     /// Any of these.
     Any = 7,
+    /// Two names that change places, which is one of names, too.
+    Exchange = 8,
 }
 
 /// What happens to the operation.

@@ -38,6 +38,12 @@ const COPY_MOMENTS: u64 = 12;
 /// Writes of a vacuum or migration that fail, each in its turn.
 const VACUUM_WRITES: [u64; 3] = [1, 4, 9];
 
+/// How the exchange of two stores fails, and what is said of it.
+const EXCHANGES: [(Errno, &str); 2] = [
+    (Errno::INVAL, "its file system cannot exchange directories"),
+    (Errno::IO, "Input/output error"),
+];
+
 /// What fails, and what the log must tell of it.
 const FAULTS: [(Operation, Fault, &str); 6] = [
     (Operation::Sync, Fault::Fails(Errno::IO.raw_os_error()), "Input/output error"),
@@ -276,6 +282,34 @@ fn fault_49_a_copy_that_fails_says_what_a_commit_says_and_is_removed() {
             ensure!(middle.all(|moment| told.contains(&moment)), "{engine}: {told:?}");
             let store = desk.disk.root().join("store");
             rows::check(engine, &store, &ledger.until(usize::MAX)).await?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn fault_51_two_stores_that_cannot_change_places_leave_the_old_one_alone() {
+    play_for(WATCHDOG, async |stage: &Stage| {
+        let Some(preload) = Preload::compile(stage)? else { return Ok(()) };
+        for engine in ENGINES {
+            let mut desk = Desk::found(stage, &preload, engine, false).await?;
+            let before = desk.staff().await?.all_messages(&desk.number).await?;
+            desk.served.kill9().await?;
+            let data = desk.disk.root().to_string_lossy().into_owned();
+            let (arguments, variables) =
+                (["store", "vacuum", "--data", &data], desk.disk.variables());
+            for (error, told) in EXCHANGES {
+                let fired = desk.disk.fired()?;
+                desk.disk.arm(Operation::Exchange, Fault::Fails(error.raw_os_error()), 1)?;
+                let failed = fusionchatd_with(stage, &arguments, &variables).await?.expect(1)?;
+                let what = format!("{engine}: {error:?}: {failed:?}");
+                ensure!(desk.disk.fired()? > fired, "it did not come: {what}");
+                ensure!(failed.stderr.contains(told), "not why: {what}");
+                ensure!(!desk.disk.root().join("store.unfinished").exists(), "left: {what}");
+            }
+            desk.start().await?;
+            let after = desk.staff().await?.all_messages(&desk.number).await?;
+            ensure!(after == before, "{engine}: {after:?}");
         }
         Ok(())
     });

@@ -22,10 +22,11 @@ mod older;
 mod points;
 mod power;
 mod rows;
+mod stop;
 mod twice;
 
 /// The engines that keep data on a disk: every proof is made of each.
 const ENGINES: [&str; 2] = ["sled", "redb"];
 
 /// Each proof starts the daemon many times: what takes ten seconds on a quiet machine has this long on a busy one.
-const WATCHDOG: Duration = Duration::from_secs(180);
+const WATCHDOG: Duration = Duration::from_secs(300);

@@ -41,6 +41,8 @@ pub(super) struct Opened {
     /// Our own handle of sled's data file, to sync it with: sled's flush is no sync on Linux.
     pub(super) data_file: File,
     pub(super) tip: Tip,
+    /// The first number that no split value has.
+    pub(super) generation: u64,
 }
 
 /// Opens or creates the data in `directory`.
@@ -50,7 +52,7 @@ pub(super) struct Opened {
 /// 3. Set a `conf` with a wrong checksum aside: it was torn, and sled writes the same one again.
 /// 4. Open, catching panics of the recovery. If that finds damage, set the snapshots aside (they
 ///    are a cache of the log) and try once more.
-/// 5. Check that the log reaches as far as it once did.
+/// 5. Check that the log reaches as far as it once did, and read what the writer must know.
 /// 6. Sync `conf`, the data file, the directory and its parent: sled does not.
 ///
 /// # Errors
@@ -72,9 +74,10 @@ pub(super) fn open(directory: &Path) -> Result<Opened, StoreError> {
         Damage::Io(source) => unreadable(directory, source),
     })?;
     let rows = Rows { db, directory: Arc::from(directory) };
-    let whole = Tip::open(directory, &rows).and_then(|tip| Ok((tip, sync_files(directory)?)));
+    let whole = Tip::open(directory, &rows)
+        .and_then(|tip| Ok((tip, rows.free_generation()?, sync_files(directory)?)));
     match whole {
-        Ok((tip, data_file)) => Ok(Opened { rows, data_file, tip }),
+        Ok((tip, generation, data_file)) => Ok(Opened { rows, data_file, tip, generation }),
         Err(error) => {
             // Letting go of the tree writes and syncs, and panics where that fails too. The first error is the news.
             let _ = catch_unwind(AssertUnwindSafe(|| drop(rows)));

@@ -105,7 +105,7 @@ impl SledEngine {
         lock: Arc<DirectoryLock>,
         options: &OpenOptions,
     ) -> Result<Self, StoreError> {
-        let Opened { rows, data_file, tip } = opened;
+        let Opened { rows, data_file, tip, generation } = opened;
         let front = Front::new(Arc::clone(&rows.directory), lock);
         let space = front.space(options);
         let shared = Arc::new(Shared {
@@ -115,7 +115,7 @@ impl SledEngine {
             applying: AtomicBool::new(false),
             readable: Notify::new(),
         });
-        let writer = Writer::new(Arc::clone(&shared), rows, data_file, tip)?;
+        let writer = Writer::new(Arc::clone(&shared), rows, data_file, tip, generation);
         let path = shared.front.directory.to_path_buf();
         let threads = disk::start(&shared, writer, space)
             .map_err(|source| StoreError::Unreadable { path, source })?;

@@ -37,9 +37,9 @@ impl Writer {
         rows: Rows,
         data_file: File,
         tip: Tip,
-    ) -> Result<Self, StoreError> {
-        let generation = rows.free_generation()?;
-        Ok(Self { shared, rows, data_file, tip, generation })
+        generation: u64,
+    ) -> Self {
+        Self { shared, rows, data_file, tip, generation }
     }
 
     /// The group as one sled batch, which counts the generation up for every split value.

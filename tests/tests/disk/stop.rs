@@ -1,0 +1,104 @@
+//! A disk that fails, or stands still, while the daemon stops: it must not end as if all was on disk.
+
+use anyhow::{Context, Result, ensure};
+use fusionchat_proto::v1::Message;
+use fusionchat_tests::disk::{Fault, Operation, Preload};
+use fusionchat_tests::grpc::client_id;
+use fusionchat_tests::serve::Served;
+use fusionchat_tests::stage::{Stage, play_for};
+use rustix::io::Errno;
+use tokio::task::JoinSet;
+use tonic::Status;
+
+use crate::desk::Desk;
+use crate::{ENGINES, WATCHDOG};
+
+/// Who waits for an answer when the daemon is told to stop.
+const WRITERS: usize = 4;
+/// No more than this for the doors, nor for the store.
+const SHORT_GRACE: &str = "[stop]\ngrace_ms = 300\n";
+
+/// What became of the last replies.
+type Replies = JoinSet<Result<Message, Status>>;
+
+/// Tells the daemon to stop once a write of its stands still, and returns when it is about to.
+async fn stop_in_a_write(desk: &mut Desk) -> Result<Replies> {
+    let (staff, number) = (desk.staff().await?, desk.number.clone());
+    let fired = desk.disk.fired()?;
+    desk.disk.arm(Operation::Write, Fault::Waits, 1)?;
+    let mut writers = Replies::new();
+    for writer in 0..WRITERS {
+        let (staff, number) = (staff.clone(), number.clone());
+        writers.spawn(async move {
+            staff.reply(&client_id(), &number, &format!("the last of {writer}")).await
+        });
+    }
+    while desk.disk.fired()? == fired {
+        tokio::task::yield_now().await;
+    }
+    desk.served.signal("-TERM").await?;
+    desk.served.said("stopping").await?;
+    Ok(writers)
+}
+
+#[test]
+fn fault_51_a_store_that_fails_while_the_daemon_stops_is_no_good_end() {
+    play_for(WATCHDOG, async |stage: &Stage| {
+        let Some(preload) = Preload::compile(stage)? else { return Ok(()) };
+        for engine in ENGINES {
+            let mut desk = Desk::found(stage, &preload, engine, false).await?;
+            let before = desk.staff().await?.all_messages(&desk.number).await?;
+            let replies = stop_in_a_write(&mut desk).await?;
+            // The write is let go, and what it wrote cannot be synced.
+            let fails = Fault::KeepsFailing(Errno::IO.raw_os_error());
+            desk.disk.arm(Operation::Sync, fails, 1)?;
+            let (status, said) = desk.served.ended().await?;
+            let said = said.join("\n");
+            ensure!(status.code() == Some(1), "{engine}: it ended with {status}: {said}");
+            ensure!(said.contains("nothing more was acknowledged"), "{engine}: {said}");
+            ensure!(said.contains("Input/output error"), "{engine}: not why: {said}");
+            desk.disk.disarm()?;
+            let taken = taken(replies).await;
+            ensure!(taken.is_empty(), "{engine}: acknowledged: {taken:?}");
+            starts_with(&mut desk, &before).await.with_context(|| engine.to_owned())?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn fault_51_a_store_that_is_not_closed_in_time_is_no_good_end() {
+    play_for(WATCHDOG, async |stage: &Stage| {
+        let Some(preload) = Preload::compile(stage)? else { return Ok(()) };
+        for engine in ENGINES {
+            let mut desk = Desk::found(stage, &preload, engine, false).await?;
+            let before = desk.staff().await?.all_messages(&desk.number).await?;
+            desk.served.kill9().await?;
+            let (root, variables) = (desk.disk.root(), desk.disk.variables());
+            desk.served = Served::start_in(stage, root, SHORT_GRACE, &variables).await?;
+            let replies = stop_in_a_write(&mut desk).await?;
+            desk.served.said("closing the store overran the grace time").await?;
+            desk.disk.disarm()?;
+            let (status, said) = desk.served.ended().await?;
+            let said = said.join("\n");
+            ensure!(status.code() == Some(1), "{engine}: it ended with {status}: {said}");
+            ensure!(said.contains("took longer to close"), "{engine}: not why: {said}");
+            let acknowledged = [before, taken(replies).await].concat();
+            starts_with(&mut desk, &acknowledged).await.with_context(|| engine.to_owned())?;
+        }
+        Ok(())
+    });
+}
+
+/// The replies that were acknowledged.
+async fn taken(replies: Replies) -> Vec<Message> {
+    replies.join_all().await.into_iter().flatten().collect()
+}
+
+/// The next daemon has what was acknowledged.
+async fn starts_with(desk: &mut Desk, acknowledged: &[Message]) -> Result<()> {
+    desk.start().await?;
+    let after = desk.staff().await?.all_messages(&desk.number).await?;
+    ensure!(acknowledged.iter().all(|it| after.contains(it)), "{after:?}");
+    Ok(())
+}
