@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures::{SinkExt, StreamExt};
 use http::{HeaderMap, Request};
 use serde_json::Value;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
@@ -186,6 +186,15 @@ impl Daemon {
     /// Opens the widget's socket as a page of `origin`.
     pub(super) async fn socket_from(&self, origin: Option<&str>) -> Result<Client, u16> {
         let stream = TcpStream::connect(self.at).await.expect("connected");
+        self.socket_over(stream, origin).await
+    }
+
+    /// The same over a connection that is there.
+    pub(super) async fn socket_over<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: S,
+        origin: Option<&str>,
+    ) -> Result<Client<S>, u16> {
         let mut request = Request::get(format!("ws://{}/ws", self.at))
             .header("host", self.at.to_string())
             .header("connection", "upgrade")
@@ -253,11 +262,11 @@ fn parse(bytes: &[u8]) -> Answer {
 }
 
 /// A visitor's browser.
-pub(super) struct Client {
-    pub(super) socket: WebSocketStream<TcpStream>,
+pub(super) struct Client<S = TcpStream> {
+    pub(super) socket: WebSocketStream<S>,
 }
 
-impl Client {
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
     pub(super) async fn hello(&mut self, inbox: &str, extra: Value) {
         let mut hello = serde_json::json!({ "type": "hello", "inbox": inbox, "origin": SHOP });
         if let Value::Object(extra) = extra {

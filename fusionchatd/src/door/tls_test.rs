@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
@@ -72,6 +73,39 @@ async fn http_speaks_tls_and_says_which_protocol() {
     let refused = soon(connect(daemon.at, &root, &[b"h2"])).await;
     assert!(refused.is_err(), "a client that speaks something else is told at once");
     assert!(daemon.raw(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.len() < 16, "not in clear");
+    daemon.end().await;
+}
+
+/// Nobody else writes to a socket within TLS, however many of them a visitor has.
+#[tokio::test]
+async fn many_tabs_within_tls_hear_everything() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (files, root) = issue(directory.path());
+    let tls = Arc::new(Tls::open(files, Protocol::Http1).expect("a pair"));
+    let daemon = daemon(&tls, patient()).await;
+    let (mut tabs, mut session) = (Vec::new(), json!({}));
+    for _ in 0..6 {
+        let stream = soon(connect(daemon.at, &root, &[])).await.expect("TLS");
+        let origin = format!("https://{}", daemon.at);
+        let mut tab = daemon.socket_over(stream, Some(&origin)).await.expect("a socket");
+        tab.hello(&daemon.inbox(), session).await;
+        session = json!({ "session": tab.until("welcome").await["session"] });
+        tabs.push(tab);
+    }
+    tabs[0].message(1, "hello").await;
+    let conversation = tabs[0].until("ack").await["conversation"].clone();
+    let conversation = conversation.as_str().expect("an id");
+    let agent = daemon.service.authenticate(&daemon.key()).await.expect("the admin");
+    daemon.service.claim(&agent, None, conversation, None, false).await.expect("claimed");
+    for text in ["one", "two", "three"] {
+        let posted =
+            daemon.service.post_message(&agent, None, conversation, text.to_owned(), None).await;
+        let seq = posted.expect("posted").message.message.seq;
+        for tab in &mut tabs {
+            while tab.until("message").await["seq"] != seq {}
+        }
+    }
+    drop(tabs);
     daemon.end().await;
 }
 

@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use tokio::sync::Notify;
 use crate::domain::entry::EntryKind;
 use crate::domain::id::UserId;
 
-use super::crowd::{CROWD_MIN, Crowd, Outlet, Round, Tab};
+use super::crowd::{CROWD_MIN, Crowd, Outlet, Round, Tab, Telling};
 use super::ephemeral::Ephemeral;
 use super::standing::Standing;
 use super::view::{Change, MessageView};
@@ -31,7 +32,7 @@ const SIGNALS_MAX: usize = 64;
 pub struct Post {
     /// The message.
     pub view: MessageView,
-    /// What is written of it: made for the first tab, written to all.
+    /// What the door writes of it: made for the first tab, written to all. Opaque here.
     pub frame: OnceLock<Bytes>,
 }
 
@@ -63,6 +64,8 @@ pub(super) struct Next(u64);
 pub(super) struct Channel {
     state: Mutex<State>,
     bell: Notify,
+    /// The last position published to a visitor with which something was taken back.
+    taken_back: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -110,7 +113,7 @@ impl State {
         }
     }
 
-    /// Whether somebody is to begin telling the crowd.
+    /// Makes the caller the one who tells the crowd, if there is one and nobody does.
     fn begin(&mut self) -> bool {
         self.crowd.as_mut().is_some_and(|crowd| crowd.begin())
     }
@@ -147,8 +150,17 @@ impl Channel {
     pub(super) fn next_round(&self) -> Option<Round> {
         let state = &mut *self.lock();
         let news = state.latest.as_ref().map(|it| Arc::clone(&it.news));
-        let news = news.filter(|it| it.position == state.position);
         state.crowd.as_mut()?.round(state.position, news)
+    }
+
+    /// Nobody tells the crowd any more; all its tabs.
+    pub(super) fn give_up(&self) -> Vec<Arc<Tab>> {
+        self.lock().crowd.as_mut().map(|crowd| crowd.give_up()).unwrap_or_default()
+    }
+
+    /// Whether nothing was taken back since what was published with a position.
+    pub(super) fn still_shows(&self, position: u64) -> bool {
+        self.taken_back.load(Ordering::SeqCst) <= position
     }
 
     /// The next tabs of a round. Those told before have taken its news.
@@ -157,10 +169,10 @@ impl Channel {
         let written = std::mem::take(&mut round.written);
         if state.position == round.position {
             state.took(written);
-        } else {
+        } else if !self.still_shows(round.position) {
             round.news = None;
         }
-        state.crowd.as_ref().map(|crowd| crowd.some(round)).unwrap_or_default()
+        state.crowd.as_ref().map(|crowd| crowd.next_tabs(round)).unwrap_or_default()
     }
 
     /// What is new for a reader who has read everything up to `read_to`, a position heard here: entries first, so that
@@ -200,10 +212,15 @@ impl Channel {
         self.bell.notify_waiters();
     }
 
-    /// Tells one visitor's readers of an organization's changes. A single one of theirs they find here. Whether somebody
-    /// is to begin telling the crowd, which no bell wakes.
-    pub(super) fn publish_to_visitor(&self, changes: &[Arc<Change>], visitor: UserId) -> bool {
-        let Some(last) = changes.last() else { return false };
+    /// Tells one visitor's readers of an organization's changes. A single one of theirs they find here. The caller is to
+    /// tell the crowd, which no bell wakes, if it gets the right to.
+    #[must_use]
+    pub(super) fn publish_to_visitor(
+        self: &Arc<Self>,
+        changes: &[Arc<Change>],
+        visitor: UserId,
+    ) -> Option<Telling> {
+        let last = changes.last()?;
         let is_theirs = |it: &&Arc<Change>| {
             it.conversation.as_ref().is_some_and(|view| view.header.visitor == visitor)
         };
@@ -216,10 +233,10 @@ impl Channel {
         let news = single.map(|change| News { post: post(&change), change, before, position });
         state.latest = news.map(|news| Latest { news: Arc::new(news), left });
         state.position = position;
-        let begin = state.begin();
-        drop(state);
-        self.bell.notify_waiters();
-        begin
+        if take_back(changes) {
+            self.taken_back.store(position, Ordering::SeqCst);
+        }
+        self.ring(state)
     }
 
     /// The one change that came with `position`, if nothing has come since and the reader has read everything before.
@@ -237,17 +254,24 @@ impl Channel {
         Some(news)
     }
 
-    /// Says what is never stored to those who are there. Whether somebody is to begin telling the crowd.
-    pub(super) fn say(&self, signal: &Arc<Ephemeral>) -> bool {
+    /// Says what is never stored to those who are there. The caller is to tell the crowd if it gets the right to.
+    #[must_use]
+    pub(super) fn say(self: &Arc<Self>, signal: &Arc<Ephemeral>) -> Option<Telling> {
         let mut state = self.lock();
         state.signals.add(signal);
         if let Some(crowd) = &mut state.crowd {
-            crowd.said = true;
+            crowd.say();
         }
-        let begin = state.begin();
+        self.ring(state)
+    }
+
+    /// Wakes all who wait, but for the crowd.
+    fn ring(self: &Arc<Self>, mut state: MutexGuard<'_, State>) -> Option<Telling> {
+        let begins = state.begin();
         drop(state);
+        let telling = begins.then(|| Telling::new(Arc::clone(self)));
         self.bell.notify_waiters();
-        begin
+        telling
     }
 
     /// The last position published here; 0 if nothing was yet.
@@ -289,8 +313,7 @@ impl Recent {
         if !follows {
             *self = Self::default();
         }
-        let takes_back = [EntryKind::MessageRetracted, EntryKind::ConversationDeleted];
-        if changes.iter().any(|it| takes_back.contains(&it.entry.kind)) {
+        if take_back(changes) {
             // What was taken back is in here; the rows have it no more.
             *self = Self::default();
             return;
@@ -308,6 +331,12 @@ impl Recent {
 /// (`view::Written`), which happens later and without a word to anybody here.
 fn held_bytes(change: &Change) -> usize {
     HELD_BYTES + 2 * text_bytes(change)
+}
+
+/// Whether something that was shown is to be shown no more.
+fn take_back(changes: &[Arc<Change>]) -> bool {
+    let kinds = [EntryKind::MessageRetracted, EntryKind::ConversationDeleted];
+    changes.iter().any(|it| kinds.contains(&it.entry.kind))
 }
 
 /// How much text a change holds.
@@ -390,90 +419,5 @@ impl Signals {
 }
 
 #[cfg(test)]
-mod tests {
-    use uuid::Uuid;
-
-    use crate::domain::id::{ConversationId, InboxId};
-    use crate::service::ephemeral::{Part, Place, Streamed};
-
-    use super::*;
-
-    fn signal(turn: u64) -> Arc<Ephemeral> {
-        let (conversation, inbox) = (ConversationId(Uuid::nil()), InboxId(Uuid::nil()));
-        let place = Place { conversation, inbox, test: false };
-        Arc::new(Ephemeral::Streamed(Streamed { place, turn, part: Part::Dropped }))
-    }
-
-    /// What a reader hears who has read every entry: the turns of its signals, and 0 where some were lost.
-    fn hear(channel: &Channel, next: &mut Next) -> Vec<u64> {
-        let mut turns = Vec::new();
-        loop {
-            match channel.hear(Some(0), next) {
-                Heard::Signal(signal) => match &*signal {
-                    Ephemeral::Streamed(streamed) => turns.push(streamed.turn),
-                    Ephemeral::Typing(_) => turns.push(u64::MAX),
-                },
-                Heard::Lost => turns.push(0),
-                Heard::Nothing => return turns,
-                Heard::News(position) => panic!("nothing was published, but {position}"),
-            }
-        }
-    }
-
-    fn kept(channel: &Channel) -> (usize, usize) {
-        let signals = &channel.lock().signals;
-        (signals.kept.len(), signals.kept.capacity())
-    }
-
-    #[test]
-    fn a_signal_is_kept_until_everybody_has_it() {
-        let channel = Channel::default();
-        channel.say(&signal(1));
-        let (mut one, two) = (channel.join(), channel.join());
-        channel.say(&signal(2));
-        let mut three = channel.join();
-        channel.say(&signal(3));
-        assert_eq!(hear(&channel, &mut one), [2, 3], "from when it joined");
-        assert_eq!(hear(&channel, &mut three), [3]);
-        assert_eq!(kept(&channel).0, 2, "one reader has taken neither");
-        channel.leave(&two, None);
-        assert_eq!(kept(&channel), (0, 0), "nor is the room for them kept");
-        channel.say(&signal(4));
-        assert_eq!((hear(&channel, &mut one), hear(&channel, &mut three)), (vec![4], vec![4]));
-        channel.leave(&one, None);
-        channel.leave(&three, None);
-        channel.say(&signal(5));
-        assert_eq!(kept(&channel), (0, 0), "nobody is there");
-    }
-
-    #[test]
-    fn a_slow_reader_is_told_once_that_it_lost_some() {
-        let channel = Channel::default();
-        let (mut slow, mut quick) = (channel.join(), channel.join());
-        let count = SIGNALS_MAX as u64 + 10;
-        for turn in 1..=count {
-            channel.say(&signal(turn));
-            assert_eq!(hear(&channel, &mut quick), [turn]);
-        }
-        assert_eq!(kept(&channel).0, SIGNALS_MAX);
-        let heard = hear(&channel, &mut slow);
-        assert_eq!((heard[0], heard[1], heard.len()), (0, 11, SIGNALS_MAX + 1));
-        assert_eq!(kept(&channel), (0, 0));
-    }
-
-    #[tokio::test]
-    async fn entries_come_before_the_signals_said_after_them() {
-        let channel = Channel::default();
-        let mut next = channel.join();
-        assert!(matches!(channel.hear(None, &mut next), Heard::News(0)), "it has read nothing yet");
-        channel.say(&signal(1));
-        channel.wait(Some(0), &next).await;
-        assert!(matches!(channel.hear(Some(7), &mut next), Heard::News(0)));
-        assert_eq!(hear(&channel, &mut next), [1]);
-        let mut waiting = Box::pin(channel.wait(Some(0), &next));
-        assert!(futures::poll!(waiting.as_mut()).is_pending());
-        channel.say(&signal(2));
-        waiting.await;
-        channel.leave(&next, None);
-    }
-}
+#[path = "channel_test.rs"]
+mod tests;

@@ -9,8 +9,10 @@
 //!   and nothing else. Any other tab is woken and reads on by itself, from where it stands.
 //! - A tab lends first and then looks whether there is news. So a round that came to it before it had lent was begun
 //!   before that look, which finds what the round was about.
-//! - A round always goes to its end, and another follows if something was published or said meanwhile. What is no longer
-//!   the last thing published is not written any more, for it may have been taken back.
+//! - A round always goes to its end, and another follows if something was published or said meanwhile. Once something
+//!   published since may have taken back what the round is about, that is written to no further tab; the one that is
+//!   being written to at that moment may still get it.
+//! - Whoever goes through the tabs either comes to the end or wakes every tab: no bell does it for them meanwhile.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -21,7 +23,7 @@ use std::task::{Context, Poll, Waker};
 use super::channel::{Channel, News, Post};
 use super::standing::Standing;
 
-/// From how many readers on a visitor's tabs are a crowd. With fewer, a round costs about what it saves.
+/// From how many readers on a visitor's tabs are a crowd. Not measured, only small: few tabs are woken soon enough.
 pub(super) const CROWD_MIN: usize = 5;
 /// How many tabs are told before other tasks have their turn.
 pub(super) const TABS_AT_ONCE: usize = 64;
@@ -54,7 +56,7 @@ pub(super) struct Crowd {
     /// The position of which the last round told.
     told_to: u64,
     /// Something was said since the last round began.
-    pub(super) said: bool,
+    said: bool,
 }
 
 impl Crowd {
@@ -73,9 +75,20 @@ impl Crowd {
         self.tabs.remove(&tab.number);
     }
 
-    /// Whether somebody is to begin going through the tabs.
+    /// Makes the caller the one who goes through the tabs, if there are any and nobody does.
     pub(super) fn begin(&mut self) -> bool {
         !self.tabs.is_empty() && !std::mem::replace(&mut self.telling, true)
+    }
+
+    /// Nobody goes through the tabs any more; all of them, whom nobody has told to the end.
+    pub(super) fn give_up(&mut self) -> Vec<Arc<Tab>> {
+        self.telling = false;
+        self.tabs.values().map(Arc::clone).collect()
+    }
+
+    /// Something was said, of which the next round tells.
+    pub(super) fn say(&mut self) {
+        self.said = true;
     }
 
     /// The next round; none, and nobody goes through the tabs any more, if there is nothing to tell.
@@ -90,7 +103,7 @@ impl Crowd {
     }
 
     /// The next tabs of a round; none at its end.
-    pub(super) fn some(&self, round: &mut Round) -> Vec<Arc<Tab>> {
+    pub(super) fn next_tabs(&self, round: &mut Round) -> Vec<Arc<Tab>> {
         let tabs: Vec<_> =
             self.tabs.range(round.after..).take(TABS_AT_ONCE).map(|it| Arc::clone(it.1)).collect();
         round.after = tabs.last().map_or(round.after, |last| last.number + 1);
@@ -103,7 +116,7 @@ impl Crowd {
 pub(super) struct Round {
     /// What everybody has read to once they have been told.
     pub(super) position: u64,
-    /// The one change that came last, as long as it is the last.
+    /// The one change that came last when it began, until that may have been taken back.
     pub(super) news: Option<Arc<News>>,
     /// Whether there are signals for everybody.
     said: bool,
@@ -113,17 +126,44 @@ pub(super) struct Round {
     pub(super) written: usize,
 }
 
-/// Tells a crowd what was published or said, until there is nothing more.
-pub(super) async fn tell(channel: Arc<Channel>) {
-    while let Some(mut round) = channel.next_round() {
-        loop {
-            let tabs = channel.next_tabs(&mut round);
-            if tabs.is_empty() {
-                break;
+/// The right to go through a crowd's tabs, which one has at a time. Dropped before the end, it wakes every tab: else they
+/// would wait for somebody who never comes.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Telling {
+    channel: Arc<Channel>,
+    at_end: bool,
+}
+
+impl Telling {
+    /// For who has just begun.
+    pub(super) fn new(channel: Arc<Channel>) -> Self {
+        Self { channel, at_end: false }
+    }
+
+    /// Tells the crowd what was published or said, until there is nothing more.
+    pub(super) async fn tell(mut self) {
+        while let Some(mut round) = self.channel.next_round() {
+            loop {
+                let tabs = self.channel.next_tabs(&mut round);
+                if tabs.is_empty() {
+                    break;
+                }
+                round.written = tabs.iter().filter(|tab| tab.tell(&round, &self.channel)).count();
+                drop(tabs);
+                tokio::task::yield_now().await;
             }
-            round.written = tabs.iter().filter(|tab| tab.tell(&round)).count();
-            drop(tabs);
-            tokio::task::yield_now().await;
+        }
+        self.at_end = true;
+    }
+}
+
+impl Drop for Telling {
+    fn drop(&mut self) {
+        if !self.at_end {
+            for tab in self.channel.give_up() {
+                tab.ring();
+            }
         }
     }
 }
@@ -174,26 +214,27 @@ impl Lending {
 
 impl Tab {
     /// Tells the tab of a round, or wakes its task; whether the news was written for it.
-    pub(super) fn tell(&self, round: &Round) -> bool {
+    pub(super) fn tell(&self, round: &Round, channel: &Channel) -> bool {
         let mut state = self.lock();
         if !state.lent {
             // Its task looks by itself before it waits.
             return false;
         }
-        let news = round.news.as_ref();
+        let news = round.news.as_ref().filter(|news| channel.still_shows(news.position));
         let written = news.is_some_and(|news| state.follow(news, self.outlet.as_ref()));
         let behind = state.standing.read_to < Some(round.position);
-        let waker = if behind || round.said || state.owed {
-            state.rung = true;
-            state.waker.take()
-        } else {
-            None
-        };
-        drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
+        if behind || round.said || state.owed {
+            ring(state);
         }
         written
+    }
+
+    /// Wakes the tab's task.
+    fn ring(&self) {
+        let state = self.lock();
+        if state.lent {
+            ring(state);
+        }
     }
 
     /// Lends the standing and waits until the tab's task has something to do. `has_news` says whether there is
@@ -229,6 +270,16 @@ impl Tab {
     fn lock(&self) -> MutexGuard<'_, Lending> {
         // Every change under this lock is a whole one.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Wakes the task of a tab that has lent its standing, once nobody holds the lock it needs.
+fn ring(mut state: MutexGuard<'_, Lending>) {
+    state.rung = true;
+    let waker = state.waker.take();
+    drop(state);
+    if let Some(waker) = waker {
+        waker.wake();
     }
 }
 

@@ -1,148 +1,26 @@
 //! Telling many tabs at once: what is written for a tab, what it is woken for, and that each message comes once
 //! whichever way it takes.
 
-use std::collections::VecDeque;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
-use std::time::Duration;
+use std::sync::Arc;
+use std::task::Poll;
 
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use crate::domain::id::ConversationId;
-
-use super::channel::Post;
-use super::crowd::{CROWD_MIN, Outlet, TABS_AT_ONCE, Written};
-use super::error::Error;
+use super::crowd::{CROWD_MIN, Written};
+use super::crowd_rig::{
+    Next, SOON, Sheet, Tab, answer, answer_now, change_after, channel_of, crowd, poll, settle,
+    silence_after, steps, waiting, woken,
+};
 use super::hub::Topic;
 use super::rig::{Rig, fresh};
 use super::standing::Standing;
-use super::subscribe::{Cursor, Signal, Subscribed, VisitorSignal, VisitorWatcher};
-use super::view::Change;
-use super::visitor::Guest;
-
-const SOON: Duration = Duration::from_secs(30);
-
-/// A page on which numbers are written down.
-#[derive(Debug, Default)]
-struct Sheet {
-    numbers: Mutex<Vec<u64>>,
-    /// What becomes of the next writes; the whole is written after them.
-    outcomes: Mutex<VecDeque<Written>>,
-}
-
-impl Sheet {
-    fn numbers(&self) -> Vec<u64> {
-        self.numbers.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn add(&self, number: u64) {
-        self.numbers.lock().unwrap_or_else(PoisonError::into_inner).push(number);
-    }
-
-    fn then(&self, outcome: Written) {
-        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).push_back(outcome);
-    }
-}
-
-impl Outlet for Sheet {
-    fn write(&self, post: &Post) -> Written {
-        let outcome = self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
-        let outcome = outcome.unwrap_or(Written::Whole);
-        if outcome != Written::Nothing {
-            self.add(post.view.message.seq);
-        }
-        outcome
-    }
-}
-
-/// Counts how often a task would have been woken.
-#[derive(Debug, Default)]
-struct Alarm(AtomicUsize);
-
-impl Wake for Alarm {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-type Next<'a> = Pin<Box<dyn Future<Output = Result<VisitorSignal, Error>> + Send + 'a>>;
-
-/// One tab, what is written to it, and how often it was woken.
-struct Tab {
-    watcher: VisitorWatcher,
-    sheet: Arc<Sheet>,
-    alarm: Arc<Alarm>,
-}
-
-/// How often a tab was woken since this was asked last.
-fn woken(alarm: &Alarm) -> usize {
-    alarm.0.swap(0, Ordering::SeqCst)
-}
-
-fn poll(next: &mut Next<'_>, alarm: &Arc<Alarm>) -> Poll<VisitorSignal> {
-    let waker = Waker::from(Arc::clone(alarm));
-    let polled = next.as_mut().poll(&mut Context::from_waker(&waker));
-    polled.map(|signal| signal.expect("a signal"))
-}
-
-/// A visitor whose conversation an agent has, and their tabs, each of which has read everything.
-async fn crowd(rig: &Rig, count: usize) -> (Guest, ConversationId, Vec<Tab>) {
-    let guest = rig.guest().await;
-    let (id, _) = rig.say(&guest, "one").await;
-    let claimed = rig.service.claim(&rig.desk.a, Some(fresh()), &id.to_string(), None, false).await;
-    claimed.expect("claimed");
-    let mut tabs = Vec::new();
-    for _ in 0..count {
-        let watcher = rig.service.watch_visitor(&guest.actor(), None, 0).expect("watching");
-        tabs.push(Tab { watcher, sheet: Arc::default(), alarm: Arc::default() });
-    }
-    for tab in &mut tabs {
-        while futures::poll!(Box::pin(tab.watcher.next())).is_ready() {}
-        assert_eq!(tab.watcher.is_crowded(), count >= CROWD_MIN);
-        tab.watcher.enter_crowd(Arc::clone(&tab.sheet) as _);
-        assert!(!tab.watcher.is_crowded(), "it is one of them");
-    }
-    (guest, id, tabs)
-}
-
-/// A tab that waits once it is polled.
-fn waiting(tab: &mut Tab) -> (Next<'_>, &Sheet, &Arc<Alarm>) {
-    (Box::pin(tab.watcher.next()), &tab.sheet, &tab.alarm)
-}
-
-/// An agent's answer; its number.
-async fn answer_now(rig: &Rig, id: ConversationId, text: &str) -> u64 {
-    let (id, text) = (id.to_string(), text.to_owned());
-    let posted = rig.service.post_message(&rig.desk.a, Some(fresh()), &id, text, None).await;
-    posted.expect("posted").message.message.seq
-}
-
-/// The same, and every tab has been told or woken.
-async fn answer(rig: &Rig, id: ConversationId, text: &str) -> u64 {
-    let seq = answer_now(rig, id, text).await;
-    settle().await;
-    seq
-}
-
-/// Gives way so often.
-async fn steps(count: u64) {
-    for _ in 0..count {
-        tokio::task::yield_now().await;
-    }
-}
+use super::subscribe::VisitorSignal;
 
 /// Pseudo-random, so that a run can be repeated.
 fn dice(seed: &mut u64, sides: u64) -> u64 {
     *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
     (*seed >> 33) % sides
-}
-
-/// Lets whoever tells the crowd come to an end.
-async fn settle() {
-    steps(50).await;
 }
 
 #[tokio::test]
@@ -251,69 +129,6 @@ async fn nobody_writes_for_a_tab_that_is_busy_or_gone() {
     assert!(rig.service.hub.existing(topic).is_none(), "the crowd is gone with its tabs");
 }
 
-/// The last change of the journal as if it had come once more, `later` positions and messages later.
-async fn change_after(rig: &Rig, later: u64) -> Arc<Change> {
-    let head = rig.journal().await.len() as u64;
-    let after = Some(Cursor { epoch: rig.service.epoch(), position: head - 1 });
-    let watched = rig.service.watch(&rig.desk.admin, None, after).await.expect("watching");
-    let Subscribed::Live(mut watcher) = watched else { panic!("a known cursor is live") };
-    let Signal::Change(change) = watcher.next().await.expect("a signal") else { panic!("signal") };
-    let mut change = Change::clone(&change);
-    change.entry.position += later;
-    let view = change.conversation.as_mut().map(Arc::make_mut).expect("a conversation");
-    view.header.last_seq += later;
-    change.message.as_mut().expect("a message").message.seq += later;
-    Arc::new(change)
-}
-
-#[tokio::test]
-async fn what_is_no_longer_the_last_is_not_written_any_more() {
-    const COUNT: usize = TABS_AT_ONCE + 6;
-    let rig = Rig::new().await;
-    let (guest, id, mut tabs) = crowd(&rig, COUNT).await;
-    let mut nexts: Vec<_> = tabs.iter_mut().map(waiting).collect();
-    for (next, _, alarm) in &mut nexts {
-        assert!(poll(next, alarm).is_pending());
-    }
-    let two = answer(&rig, id, "two").await;
-    let topic = Topic::Visitor(rig.desk.organization, guest.claims.user);
-    let channel = rig.service.hub.existing(topic).expect("a channel");
-    let three = change_after(&rig, 1).await;
-    assert!(channel.publish_to_visitor(&[three], guest.claims.user), "somebody has to tell them");
-    let mut round = channel.next_round().expect("a round");
-    let first = channel.next_tabs(&mut round);
-    assert_eq!(first.iter().filter(|tab| tab.tell(&round)).count(), TABS_AT_ONCE);
-    // It may take back what the round is about.
-    let four = change_after(&rig, 2).await;
-    assert!(!channel.publish_to_visitor(&[four], guest.claims.user), "somebody is at it");
-    let rest = channel.next_tabs(&mut round);
-    assert_eq!((rest.len(), rest.iter().filter(|tab| tab.tell(&round)).count()), (6, 0));
-    for (number, (_, sheet, alarm)) in nexts.iter().enumerate() {
-        let told = number < TABS_AT_ONCE;
-        let numbers = if told { vec![two, two + 1] } else { vec![two] };
-        assert_eq!((sheet.numbers(), woken(alarm)), (numbers, usize::from(!told)), "{number}");
-    }
-    assert!(channel.next_tabs(&mut round).is_empty());
-    let mut round = channel.next_round().expect("another round, for what came meanwhile");
-    for tab in channel.next_tabs(&mut round).iter().chain(&channel.next_tabs(&mut round)) {
-        tab.tell(&round);
-    }
-    for (number, (_, sheet, _)) in nexts.iter().enumerate() {
-        let numbers = [two, two + 1, two + 2];
-        let told = if number < TABS_AT_ONCE { &numbers[..] } else { &numbers[..1] };
-        assert_eq!(sheet.numbers(), told, "{number}");
-    }
-    assert!(channel.next_round().is_none(), "nothing more");
-}
-
-/// A change after the last one that shows nothing, as a note on the conversation would.
-async fn silence_after(rig: &Rig, later: u64) -> Arc<Change> {
-    let mut change = Change::clone(&*change_after(rig, 0).await);
-    change.entry.position += later;
-    change.message = None;
-    Arc::new(change)
-}
-
 #[tokio::test]
 async fn who_has_missed_something_is_woken_whatever_came_last() {
     let rig = Rig::new().await;
@@ -323,15 +138,12 @@ async fn who_has_missed_something_is_woken_whatever_came_last() {
         assert!(poll(next, alarm).is_pending());
     }
     let two = answer(&rig, id, "two").await;
-    let topic = Topic::Visitor(rig.desk.organization, guest.claims.user);
-    let channel = rig.service.hub.existing(topic).expect("a channel");
+    let channel = channel_of(&rig, &guest);
+    let mut telling = None;
     for change in [change_after(&rig, 1).await, silence_after(&rig, 2).await] {
-        channel.publish_to_visitor(&[change], guest.claims.user);
+        telling = telling.or(channel.publish_to_visitor(&[change], guest.claims.user));
     }
-    let mut round = channel.next_round().expect("a round");
-    for tab in channel.next_tabs(&mut round) {
-        tab.tell(&round);
-    }
+    telling.expect("somebody has to tell them").tell().await;
     for (_, sheet, alarm) in &nexts {
         assert_eq!((sheet.numbers(), woken(alarm)), (vec![two], 1));
     }
@@ -342,22 +154,23 @@ async fn a_tab_lends_first_and_then_looks_for_news() {
     let rig = Rig::new().await;
     let (guest, id, _tabs) = crowd(&rig, CROWD_MIN).await;
     answer(&rig, id, "two").await;
-    let topic = Topic::Visitor(rig.desk.organization, guest.claims.user);
-    let channel = rig.service.hub.existing(topic).expect("a channel");
+    let channel = channel_of(&rig, &guest);
     let standing = || Standing::new(rig.desk.inbox.id, None, 0);
     let tab = channel.enter_crowd(Arc::new(Sheet::default()), standing());
     let change = change_after(&rig, 1).await;
-    let mut lent = standing();
+    let (mut lent, mut telling) = (standing(), None);
     let mut waits = Box::pin(tab.wait(&mut lent, |_| {
-        channel.publish_to_visitor(&[change], guest.claims.user);
+        telling = channel.publish_to_visitor(&[change], guest.claims.user);
         let mut round = channel.next_round().expect("a round");
-        channel.next_tabs(&mut round).iter().for_each(|tab| _ = tab.tell(&round));
+        let tabs = channel.next_tabs(&mut round);
+        tabs.iter().for_each(|tab| _ = tab.tell(&round, &channel));
         false
     }));
     assert!(futures::poll!(waits.as_mut()).is_ready(), "a round has come to it meanwhile");
     drop(waits);
     let mut waits = Box::pin(tab.wait(&mut lent, |_| true));
     assert!(futures::poll!(waits.as_mut()).is_ready(), "a round may have passed it by");
+    drop(telling);
 }
 
 /// A tab whose page takes what comes as it likes, dropped in the middle of its reading again and again.

@@ -11,7 +11,7 @@ use crate::domain::id::{OrganizationId, UserId};
 
 use super::Service;
 use super::channel::{Channel, Heard, News, Next};
-use super::crowd::{self, Outlet, Tab};
+use super::crowd::{Outlet, Tab};
 use super::ephemeral::Ephemeral;
 use super::standing::Standing;
 use super::view::Change;
@@ -158,9 +158,9 @@ impl Hub {
         for visitor in visitors {
             let topic = Topic::Visitor(organization, *visitor);
             let Some(channel) = self.existing(topic) else { continue };
-            if channel.publish_to_visitor(changes, *visitor) {
+            if let Some(telling) = channel.publish_to_visitor(changes, *visitor) {
                 // Not here: whoever publishes answers those who wrote.
-                self.tasks.spawn(crowd::tell(channel));
+                self.tasks.spawn(telling.tell());
             }
         }
         let mut changed = self.changed.lock().unwrap_or_else(PoisonError::into_inner);
@@ -172,8 +172,8 @@ impl Hub {
     /// Sends a signal to an audience, if anybody listens.
     pub(super) fn signal(&self, topic: Topic, signal: &Arc<Ephemeral>) {
         let Some(channel) = self.existing(topic) else { return };
-        if channel.say(signal) {
-            self.tasks.spawn(crowd::tell(channel));
+        if let Some(telling) = channel.say(signal) {
+            self.tasks.spawn(telling.tell());
         }
     }
 

@@ -1,5 +1,6 @@
 //! Floor 2: the use cases, and the only caller of the store and the search. Every method takes an [`Actor`] first;
-//! there is no other way to a row. No bytes of any wire are known here.
+//! there is no other way to a row. No bytes of any wire are known here: a door may leave some with a message that many
+//! tabs are told of (`channel::Post`), and nobody here looks at them.
 //!
 //! Writes go `execute` -> `gather` -> the domain's `decide` -> `write` -> one commit -> `hub`; reads go through
 //! `rows` and `view`. The rest is one file per noun.
@@ -57,6 +58,10 @@ mod auth_test;
 mod backup_test;
 #[cfg(test)]
 mod conversation_test;
+#[cfg(test)]
+mod crowd_rig;
+#[cfg(test)]
+mod crowd_round_test;
 #[cfg(test)]
 mod crowd_test;
 #[cfg(test)]

@@ -10,19 +10,23 @@ use serde_json::{Value, json};
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use crate::domain::actor::Actor;
 use crate::door::harness::{Client, Daemon, client_id, patient, soon};
 use crate::door::http::{Door, HttpOptions};
 use crate::door::patient::Patient;
+use crate::door::status::CLOSE_SLOW;
 use crate::door::transport::Transport;
 use crate::service::conversation::Posted;
 use crate::service::limit::Limits;
 use crate::service::subscribe::{Outlet, Post, Written};
 
+use super::guard::Guard;
 use super::outlet::Line;
+use super::wire::{End, Wire};
 
 /// As much as a test needs.
 fn ample() -> Limits {
@@ -330,6 +334,12 @@ async fn connection() -> (Line, TcpStream) {
     (Line::new(Transport::Plain(ours)), theirs.expect("connected"))
 }
 
+/// The door of a daemon, with options of its own.
+fn door_of(daemon: &Daemon) -> Arc<Door> {
+    let (service, tasks) = (Arc::clone(&daemon.service), daemon.tasks.clone());
+    Arc::new(Door { service, options: patient(), stop: daemon.stop.clone(), tasks })
+}
+
 /// Writes `bytes` as the socket's task does, while the other end reads as many as have been written in all.
 async fn task_writes(
     line: &mut Line,
@@ -363,14 +373,14 @@ async fn make_room(theirs: &mut TcpStream, read: &mut Vec<u8>) {
 async fn what_others_write_and_what_the_task_writes_never_mix() {
     let daemon = Daemon::start_with(patient(), ample()).await;
     let talk = Talk::begin(&daemon).await;
-    let (service, tasks) = (Arc::clone(&daemon.service), daemon.tasks.clone());
-    let door = Arc::new(Door { service, options: patient(), stop: daemon.stop.clone(), tasks });
+    let door = door_of(&daemon);
     let said = talk.post(&daemon, &long(1)).await.message;
     let post = Post { view: said, frame: OnceLock::new() };
     let (mut line, mut theirs) = connection().await;
     let (mut expected, mut read) = (Vec::<u8>::new(), Vec::new());
-    let outgoing = line.share(&door).expect("a connection as it is");
-    assert!(line.share(&door).is_none(), "once");
+    let (turn, mut grants) = watch::channel(0);
+    let outgoing = line.share(&door, &grants).expect("a connection as it is");
+    assert!(line.share(&door, &grants).is_none(), "once");
     // Others write until a frame does not fit.
     let mut parts = 0;
     while parts == 0 {
@@ -403,11 +413,41 @@ async fn what_others_write_and_what_the_task_writes_never_mix() {
     task_writes(&mut line, &mut theirs, &mut read, &own[taken..], all).await;
     assert_eq!(outgoing.write(&post), Written::Whole);
     expected.extend(post.frame.get().expect("made"));
+    turn.send_replace(1);
+    assert_eq!(outgoing.write(&post), Written::Nothing, "it may not be told any more");
+    line.allow(&grants);
+    assert_eq!(outgoing.write(&post), Written::Nothing, "they have turned since that was known");
+    grants.borrow_and_update();
+    line.allow(&grants);
+    assert_eq!(outgoing.write(&post), Written::Whole);
+    expected.extend(post.frame.get().expect("made"));
     line.close();
     assert_eq!(outgoing.write(&post), Written::Nothing, "nothing follows a close frame");
     expected.extend(b"closed");
     let all = expected.len();
     task_writes(&mut line, &mut theirs, &mut read, b"closed", all).await;
     assert!(read == expected, "every byte in its place");
+    daemon.end().await;
+}
+
+#[tokio::test]
+async fn who_takes_nothing_of_what_others_have_begun_is_given_up() {
+    let daemon = Daemon::start_with(patient(), ample()).await;
+    let talk = Talk::begin(&daemon).await;
+    let said = talk.post(&daemon, &long(1)).await.message;
+    let post = Post { view: said, frame: OnceLock::new() };
+    let (line, theirs) = connection().await;
+    let options = HttpOptions { write_timeout: Duration::from_millis(100), ..patient() };
+    let mut wire = Wire::new(Guard::new(line, Bytes::new()), &options).await;
+    let (_turn, grants) = watch::channel(0);
+    let outgoing = wire.share(&door_of(&daemon), &grants).expect("a connection as it is");
+    let mut outcome = Written::Whole;
+    while outcome == Written::Whole {
+        outcome = outgoing.write(&post);
+    }
+    assert_eq!(outcome, Written::Part);
+    let ended = soon(wire.settle()).await;
+    assert!(matches!(ended, Err(End::Close(CLOSE_SLOW, _))), "{ended:?}");
+    drop(theirs);
     daemon.end().await;
 }

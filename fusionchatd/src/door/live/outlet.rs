@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::watch;
 use tokio_tungstenite::tungstenite::Bytes;
 
 use super::frame::made;
@@ -39,14 +40,19 @@ impl Line {
         Self { carrier: Carrier::Own(transport), clear: true }
     }
 
-    /// Lets others write, if the connection can be shared: what is within TLS cannot.
-    pub(super) fn share(&mut self, door: &Arc<Door>) -> Option<Arc<Outgoing>> {
+    /// Lets others write, if the connection can be shared: what is within TLS cannot. They do so while `grants` has not
+    /// turned.
+    pub(super) fn share(
+        &mut self,
+        door: &Arc<Door>,
+        grants: &watch::Receiver<u64>,
+    ) -> Option<Arc<Outgoing>> {
         match std::mem::replace(&mut self.carrier, Carrier::Moving) {
             Carrier::Own(transport) => match transport.into_plain() {
                 Ok(stream) => {
                     let (reader, writer) = stream.into_split();
-                    let side =
-                        Side { writer, rest: Bytes::new(), clear: self.clear, closed: false };
+                    let (rest, grants) = (Bytes::new(), grants.clone());
+                    let side = Side { writer, rest, clear: self.clear, closed: false, grants };
                     let door = Arc::clone(door);
                     let outgoing = Arc::new(Outgoing { door, side: Mutex::new(side) });
                     let theirs = Arc::clone(&outgoing);
@@ -62,6 +68,13 @@ impl Line {
                 self.carrier = other;
                 None
             }
+        }
+    }
+
+    /// The rights were found good, as of when `grants` was last seen to turn: others may write until it turns again.
+    pub(super) fn allow(&self, grants: &watch::Receiver<u64>) {
+        if let Carrier::Shared { outgoing, .. } = &self.carrier {
+            outgoing.lock().grants = grants.clone();
         }
     }
 
@@ -92,6 +105,8 @@ struct Side {
     clear: bool,
     /// Nobody else writes any more.
     closed: bool,
+    /// Turns when rights may have changed: then the task looks whether the visitor may still be told.
+    grants: watch::Receiver<u64>,
 }
 
 impl Side {
@@ -126,7 +141,9 @@ impl Outlet for Outgoing {
     fn write(&self, post: &Post) -> Written {
         let frame = made(post, &self.door.service);
         let mut side = self.lock();
-        if side.closed || !side.clear || !side.rest.is_empty() || frame.is_empty() {
+        let is_allowed = matches!(side.grants.has_changed(), Ok(false));
+        let has_room = side.clear && side.rest.is_empty();
+        if side.closed || !is_allowed || !has_room || frame.is_empty() {
             return Written::Nothing;
         }
         match side.writer.try_write(frame) {
@@ -150,7 +167,7 @@ impl AsyncRead for Line {
         match &mut self.get_mut().carrier {
             Carrier::Own(transport) => Pin::new(transport).poll_read(context, buffer),
             Carrier::Shared { reader, .. } => Pin::new(reader).poll_read(context, buffer),
-            Carrier::Moving => Poll::Ready(Ok(())),
+            Carrier::Moving => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 }
@@ -189,7 +206,7 @@ impl AsyncWrite for Line {
                 ready!(side.poll_rest(context))?;
                 Pin::new(&mut side.writer).poll_shutdown(context)
             }
-            Carrier::Moving => Poll::Ready(Ok(())),
+            Carrier::Moving => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 }

@@ -74,6 +74,8 @@ struct Visitor {
     /// Up to where the replay goes; none once it is done.
     replay_to: Option<u64>,
     typed_at: Option<Instant>,
+    /// Whether others may come to write to this socket.
+    may_share: bool,
 }
 
 impl Visitor {
@@ -139,6 +141,7 @@ impl Visitor {
             staff_mark: conversation.as_ref().map_or(0, |view| view.header.staff_mark),
             replay_to: (conversation.is_some() || reset).then_some(last_seq),
             typed_at: None,
+            may_share: true,
         }))
     }
 
@@ -164,11 +167,16 @@ impl Visitor {
             self.replay_to = None;
             Box::pin(wire.send(&ToVisitor::Live { last_seq: self.seq })).await?;
         }
-        if self.replay_to.is_none()
-            && self.watcher.is_crowded()
-            && let Some(outgoing) = wire.share(&self.door)
-        {
-            self.watcher.enter_crowd(outgoing);
+        if self.watcher.take_owed() {
+            // Before anything else is done, so that the time a slow reader has begins to run.
+            Box::pin(wire.settle()).await?;
+        }
+        if self.may_share && self.replay_to.is_none() && self.watcher.is_crowded() {
+            if let Some(outgoing) = wire.share(&self.door, &self.grants) {
+                self.watcher.enter_crowd(outgoing);
+            }
+            // What cannot be shared never can.
+            self.may_share = false;
         }
         let came = tokio::select! {
             () = stopped => Came::Stop,
@@ -318,6 +326,10 @@ impl Visitor {
 
     /// Tells the visitor what has happened.
     async fn tell(&mut self, wire: &mut Wire, signal: VisitorSignal) -> Result<(), End> {
+        if !matches!(self.grants.has_changed(), Ok(false)) {
+            // Both came at once.
+            self.check_rights(wire).await?;
+        }
         match signal {
             VisitorSignal::Message(post) => {
                 self.meet(&post.view);
@@ -375,7 +387,10 @@ impl Visitor {
     async fn check_rights(&mut self, wire: &mut Wire) -> Result<(), End> {
         self.grants.borrow_and_update();
         match self.door.service.check_visitor(&self.guest.claims).await {
-            Ok(()) => Ok(()),
+            Ok(()) => {
+                wire.allow(&self.grants);
+                Ok(())
+            }
             Err(error) => {
                 send_error(wire, &error, None).await?;
                 Err(end_of_hello(&error))

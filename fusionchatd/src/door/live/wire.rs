@@ -1,5 +1,6 @@
 //! One WebSocket's bytes: frames in, frames out, each with its limits. It knows no use case. At
-//! most one frame waits to be written: whoever sends waits for it.
+//! most one frame of its own waits to be written, for whoever sends waits for it; before it may be
+//! the rest of one that others wrote.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -90,7 +92,7 @@ pub(super) struct Wire {
     missed_pings: u32,
     signals: Bucket,
     /// An offered frame is not on its way yet.
-    owing: bool,
+    offered: bool,
 }
 
 impl Wire {
@@ -109,7 +111,7 @@ impl Wire {
             close_timeout: options.close_timeout,
             missed_pings: 0,
             signals: Bucket::new(SIGNALS_BURST, SIGNALS_PER_SECOND, Instant::now()),
-            owing: false,
+            offered: false,
         }
     }
 
@@ -135,10 +137,10 @@ impl Wire {
 
     /// Waits for a message, and meanwhile sends on what was offered.
     fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Message, WsError>>> {
-        if self.owing
+        if self.offered
             && let Poll::Ready(sent) = self.socket.poll_flush_unpin(context)
         {
-            self.owing = false;
+            self.offered = false;
             if let Err(error) = sent {
                 return Poll::Ready(Some(Err(error)));
             }
@@ -166,8 +168,18 @@ impl Wire {
     }
 
     /// Lets others write whole frames to this socket between two of its own, if its connection can be shared.
-    pub(super) fn share(&mut self, door: &Arc<Door>) -> Option<Arc<Outgoing>> {
-        self.socket.get_mut().stream().share(door)
+    /// They do so while `grants` has not turned.
+    pub(super) fn share(
+        &mut self,
+        door: &Arc<Door>,
+        grants: &watch::Receiver<u64>,
+    ) -> Option<Arc<Outgoing>> {
+        self.socket.get_mut().stream().share(door, grants)
+    }
+
+    /// The rights were found good, as of when `grants` was last seen to turn.
+    pub(super) fn allow(&mut self, grants: &watch::Receiver<u64>) {
+        self.socket.get_mut().stream().allow(grants);
     }
 
     /// Sends the rest of what others wrote, or gives up on a reader that does not take it.
@@ -182,7 +194,7 @@ impl Wire {
         if ready.map_err(|_| End::Gone)? {
             let written = self.socket.start_send_unpin(Message::Text(text));
             written.map_err(|_| End::Gone)?;
-            self.owing = true;
+            self.offered = true;
             return Ok(true);
         }
         Ok(false)

@@ -76,6 +76,11 @@ impl VisitorWatcher {
         self.seat.enter_crowd(outlet, Standing::new(self.standing.inbox, None, 0));
     }
 
+    /// Whether the rest of a message that was written to the outlet is to be sent; says so once.
+    pub fn take_owed(&self) -> bool {
+        self.seat.take_owed()
+    }
+
     /// The next signal. Safe to drop and call again.
     pub async fn next(&mut self) -> Result<VisitorSignal, Error> {
         loop {
