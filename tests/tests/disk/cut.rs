@@ -79,8 +79,8 @@ fn moments(run: &Run, count: usize, chance: &mut Chance) -> Vec<usize> {
     moments
 }
 
-/// The moments in which a segment of sled's has just been begun again, and the next few: what it held before must be on disk
-/// elsewhere by then.
+/// The moments in which a segment of sled's has just been begun again, and the next few: what it held before must be on
+/// disk elsewhere by then.
 fn written_over(record: &Record) -> Vec<usize> {
     let (mut begun, mut moments, mut near) = (HashSet::new(), Vec::new(), 0);
     for event in &record.events {

@@ -77,8 +77,8 @@ struct Decided {
     timers_set: bool,
 }
 
-/// Whether the store is asked, before a command is decided, if it was done already. Most commands are new, and a busy lane
-/// need not wait for the store: a commit fails that would do one again, and then it is decided warily.
+/// Whether the store is asked, before a command is decided, if it was done already. Most commands are new, and a busy
+/// lane need not wait for the store: a commit fails that would do one again, and then it is decided warily.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Wary {
     Yes,

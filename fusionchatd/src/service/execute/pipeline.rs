@@ -247,7 +247,8 @@ impl Service {
         };
         let before = known.head_bytes.clone();
         let (jobs, decided) = (Vec::new(), Decided::default());
-        // Without a flight the store is not in the way of a look; and a repeat is answered where nothing can be committed.
+        // Without a flight the store is not in the way of a look; and a repeat is answered where nothing can be
+        // committed.
         let looks = line.flight.is_none() || line.wary_groups > 0;
         let wary = if looks { Wary::Yes } else { Wary::No };
         line.wary_groups = line.wary_groups.saturating_sub(1);
