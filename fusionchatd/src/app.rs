@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -53,6 +54,28 @@ pub struct Listeners {
     pub waits: door::Waits,
 }
 
+/// SIGTERM and SIGINT, which end the process at once until this is made and are kept for [`App::run`] from then on.
+#[must_use = "a daemon that does not run on them cannot be stopped by them"]
+pub struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn hear() -> std::io::Result<Self> {
+        let terminate = signal(SignalKind::terminate())?;
+        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for one of them.
+    async fn heard(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
 impl App {
     /// Opens the store and the use cases.
     pub async fn open(url: &str, settings: Settings, clock: Clock) -> anyhow::Result<Self> {
@@ -65,8 +88,13 @@ impl App {
         Ok(Self { service, providers, engine, tasks, stop: CancellationToken::new() })
     }
 
-    /// Opens the doors and starts the workers.
-    pub fn start(&self, listeners: Listeners) {
+    /// Opens the doors and starts the workers. What it returns is for [`Self::run`]: the signals that stop the daemon
+    /// are heard before anybody can learn that it is there, so that whoever does may stop it at once.
+    ///
+    /// # Errors
+    /// The signals cannot be heard; no door is open then.
+    pub fn start(&self, listeners: Listeners) -> anyhow::Result<StopSignals> {
+        let signals = StopSignals::hear().context("signals cannot be heard")?;
         let Listeners { http, grpc, metrics, tls, waits } = listeners;
         self.service.connections().say_tls(tls.http.is_some(), tls.grpc.is_some());
         if let Some(listener) = metrics {
@@ -98,6 +126,7 @@ impl App {
                 stop.cancel();
             }
         });
+        Ok(signals)
     }
 
     /// Spawns a task that stopping waits for.
@@ -110,19 +139,20 @@ impl App {
     ///
     /// # Errors
     /// Why it did not run to a signal, or those of [`Self::close`].
-    pub async fn run(self, grace: Duration) -> anyhow::Result<()> {
-        self.run_until(std::future::pending(), grace).await
+    pub async fn run(self, signals: StopSignals, grace: Duration) -> anyhow::Result<()> {
+        self.run_until(signals, std::future::pending(), grace).await
     }
 
     /// The same; it ends well when `end` does, too.
     pub async fn run_until(
         self,
+        mut signals: StopSignals,
         end: impl Future<Output = ()>,
         grace: Duration,
     ) -> anyhow::Result<()> {
         let mut failed = self.engine.failed();
         let outcome = tokio::select! {
-            signal = stop_signal() => signal.context("signals cannot be heard"),
+            () = signals.heard() => Ok(()),
             () = end => Ok(()),
             () = self.stop.cancelled() => Err(anyhow::anyhow!("a part of the daemon failed; see the log")),
             _ = failed.wait_for(Option::is_some) => self.standing(),
@@ -187,16 +217,4 @@ pub async fn bind_near(wished: SocketAddr) -> anyhow::Result<TcpListener> {
         }
     }
     anyhow::bail!("no free port from {} to {}", wished.port(), address.port())
-}
-
-/// SIGTERM or SIGINT.
-async fn stop_signal() -> std::io::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
-    Ok(())
 }

@@ -183,14 +183,15 @@ async fn serve(
     let url = url_of(config.store, &store)?;
     let app = App::open(&url, config.settings(), Arc::new(system_time)).await?;
     let doors = Doors { http: tls.http.clone(), grpc: tls.grpc.clone() };
+    let at = (http.local_addr()?, grpc.local_addr()?);
+    let metrics_at = metrics.as_ref().map(TcpListener::local_addr).transpose()?;
+    app.providers.set(config.providers.clone());
+    let signals = app.start(Listeners { http, grpc, metrics, tls: doors, waits: config.waits })?;
     tracing::info!(
-        http = %http.local_addr()?, grpc = %grpc.local_addr()?,
-        metrics = metrics.as_ref().map(TcpListener::local_addr).transpose()?.map(tracing::field::display),
+        http = %at.0, grpc = %at.1, metrics = metrics_at.map(tracing::field::display),
         http_tls = tls.http.is_some(), grpc_tls = tls.grpc.is_some(),
         "ready"
     );
-    app.providers.set(config.providers.clone());
-    app.start(Listeners { http, grpc, metrics, tls: doors, waits: config.waits });
     let grace = config.grace;
     let (service, providers) = (Arc::clone(&app.service), Arc::clone(&app.providers));
     let (fixed, tls_look) = (config.fixed(), config.tls_look);
@@ -206,7 +207,7 @@ async fn serve(
         filter,
     };
     app.spawn(reload.run(hangup, app.stop.clone()));
-    app.run(grace).await
+    app.run(signals, grace).await
 }
 
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {

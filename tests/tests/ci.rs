@@ -1,6 +1,7 @@
 //! The demo as a pipeline starts it: free ports, nothing in it, and one file that says when and how.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Stdio;
@@ -10,6 +11,9 @@ use fusionchat_tests::daemon::Daemon;
 use fusionchat_tests::program::{self, Ctl, Output};
 use fusionchat_tests::stage::{Stage, play};
 use serde_json::Value;
+
+/// What a pipe holds (pipe(7)).
+const PIPE_BYTES: usize = 65_536;
 
 #[test]
 fn a_demo_for_ci_is_empty_private_and_out_of_the_way() {
@@ -43,12 +47,47 @@ fn a_demo_for_ci_is_empty_private_and_out_of_the_way() {
         ensure!(again["pid"] == daemon.pid()? && again["pid"] != ready["pid"], "{again}");
 
         daemon.sigterm().await?;
-        daemon.ended().await?;
+        let status = daemon.ended().await?;
+        ensure!(status.success(), "{status}");
         ensure!(!path.exists(), "the file goes with the demo");
         fs::write(&path, "a shopping list")?;
         let foreign = refused(&daemon, &ready_file).await?;
         ensure!(foreign.contains("no file of a demo"), "{foreign}");
         ensure!(fs::read_to_string(&path)? == "a shopping list", "it is left alone");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_demo_that_is_stopped_before_it_has_said_that_it_is_ready_ends_well() {
+    play(async |stage: &Stage| {
+        let mut daemon = Daemon::ci(stage).await?;
+        daemon.kill9().await?;
+        // A pipe that takes nothing keeps it from saying so.
+        let (mut reader, mut writer) = std::io::pipe()?;
+        writer.write_all(&[b' '; PIPE_BYTES])?;
+        let path = daemon.ready_file();
+        let mut child = program::command("fusionchatd", daemon.runtime())?
+            .args(["demo", "--ci", "--data"])
+            .arg(daemon.data())
+            .arg("--ready-file")
+            .arg(&path)
+            .stdin(Stdio::null())
+            .stdout(writer)
+            .spawn()?;
+        daemon.ci_ctl().run(&["server", "wait", "--timeout", "30s"]).await?.expect(0)?;
+        let pid = child.id().context("it runs")?.to_string();
+        let kill = tokio::process::Command::new("kill").args(["-TERM", &pid]).status().await?;
+        ensure!(kill.success(), "{kill}");
+        let said = tokio::task::spawn_blocking(move || {
+            let mut said = String::new();
+            reader.read_to_string(&mut said).map(|_| said)
+        });
+        let said = said.await??;
+        ensure!(said.contains("ready in") && said.contains("stays in"), "{}", said.trim());
+        let status = child.wait().await?;
+        ensure!(status.success(), "{status}");
+        ensure!(!path.exists(), "the file goes with the demo");
         Ok(())
     });
 }

@@ -107,7 +107,9 @@ pub async fn run(options: DemoOptions, started: Instant) -> anyhow::Result<()> {
         inbox_id: seeded.inbox.to_string(),
         credentials: seeded.credentials.clone(),
     };
-    app.start(Listeners { http, grpc, metrics: None, tls: Doors::default(), waits: config.waits });
+    let listeners =
+        Listeners { http, grpc, metrics: None, tls: Doors::default(), waits: config.waits };
+    let signals = app.start(listeners)?;
     let page = shop::page(&http_url, &file.inbox_id);
     app.spawn(shop::serve(shop, page, app.stop.clone()));
     file.write(&directory)?;
@@ -120,7 +122,7 @@ pub async fn run(options: DemoOptions, started: Instant) -> anyhow::Result<()> {
         file.point(&directory)?;
         greet(&app, &seeded.admin, &directory, &file, started).await?;
     }
-    let result = app.run_until(hung_up(hangup), config.grace).await;
+    let result = app.run_until(signals, hung_up(hangup), config.grace).await;
     if let Some(ready_file) = ready_file {
         ready_file.remove();
     }
