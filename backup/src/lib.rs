@@ -1,7 +1,7 @@
 //! The file of a backup. It holds rows in the order of their keys, in blocks with a checksum each, between a head that
 //! says what they are and a trailer that says how many there are and what all of it hashes to: no byte can be missing,
-//! added, changed or moved without an error that says so. It knows nothing of what the rows mean, and it is no signature:
-//! who can write the file can write another one.
+//! added, changed or moved without an error that says so. It knows nothing of what the rows mean, and it is no
+//! signature: who can write the file can write another one.
 //!
 //! ```text
 //! file    = "FUSIONBK" format:u32 block(head) block(rows)* block(trailer)

@@ -1,5 +1,5 @@
-//! Reads a backup, block by block, and believes none of it before its checksum has been compared. Whatever the bytes are,
-//! the answer is rows or a [`Fault`], never a panic, and no more memory than a block may have.
+//! Reads a backup, block by block, and believes none of it before its checksum has been compared. Whatever the bytes
+//! are, the answer is rows or a [`Fault`], never a panic, and no more memory than a block may have.
 
 use std::io::{self, Read};
 

@@ -18,7 +18,8 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Begins with the head. Its two texts are names, far below the 65,535 bytes there is room for; longer ones are cut.
+    /// Begins with the head. Its two texts are names, far below the 65,535 bytes there is room for; longer ones are
+    /// cut.
     #[must_use]
     pub fn begin(head: &Head) -> Self {
         let (block, number, hash) = (Vec::new(), 0, Sha256::new());

@@ -1,5 +1,5 @@
-//! `store check|vacuum|migrate|restore`: what is done to a store that no daemon has open. Each takes the directory's lock, tells
-//! how far it is on a terminal, and leaves the old data untouched where it fails.
+//! `store check|vacuum|migrate|restore`: what is done to a store that no daemon has open. Each takes the directory's
+//! lock, tells how far it is on a terminal, and leaves the old data untouched where it fails.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -57,8 +57,8 @@ pub(crate) enum StoreAction {
     },
     /// Make the store of an empty data directory out of a backup
     ///
-    /// Before it is put in place it is read back, and its journals are held against its rows. The file has everybody's data and
-    /// secrets: keep it as private as the data directory.
+    /// Before it is put in place it is read back, and its journals are held against its rows. The file has everybody's
+    /// data and secrets: keep it as private as the data directory.
     ///
     /// Example: fusionchatd store restore desk.backup --data /var/lib/fusionchat
     Restore(restore::Arguments),

@@ -32,7 +32,8 @@ pub enum Line {
     HangBeforeToken,
     /// This text is sent, and no more.
     HangAfter(String),
-    /// This text is sent, and once [`ScriptedModel::release`] is called these bytes, which end the stream or cut it off.
+    /// This text is sent, and once [`ScriptedModel::release`] is called these bytes, which end the stream or cut it
+    /// off.
     Held(String, String),
     /// Text without an end.
     Endless,

@@ -1,6 +1,6 @@
 //! The assistant with a real OpenAI-compatible server, where there is one: name it with `FUSION_MODEL_URL` (such as
-//! `http://127.0.0.1:8080/v1`) and `FUSION_MODEL` (its model). No package brings a model along, so `FUSION_REQUIRE` does
-//! not ask for it; what any server might do is tested against the scripted one.
+//! `http://127.0.0.1:8080/v1`) and `FUSION_MODEL` (its model). No package brings a model along, so `FUSION_REQUIRE`
+//! does not ask for it; what any server might do is tested against the scripted one.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

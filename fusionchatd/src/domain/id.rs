@@ -66,7 +66,8 @@ id!(
 /// What sets the id of a note apart from that of a message; above any number, below what says which kind of UUID it is.
 const NOTE: u64 = 1 << 61;
 
-/// Ids that follow from what is known of a message or note, so that no row need keep them. Those of format 1 are of their own.
+/// Ids that follow from what is known of a message or note, so that no row need keep them. Those of format 1 are of
+/// their own.
 impl MessageId {
     /// Of the message or system line with this number. It tells a visitor nothing that they do not see.
     pub fn of_message(conversation: ConversationId, seq: u64) -> Self {

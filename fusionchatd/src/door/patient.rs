@@ -12,8 +12,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpListener;
 use tokio::time::Sleep;
 
-/// The most bytes of a connection that wait in the system to be sent. By itself it keeps megabytes, and says that there is
-/// room again only once a third of them is gone: for a slow reader, longer than we wait.
+/// The most bytes of a connection that wait in the system to be sent. By itself it keeps megabytes, and says that there
+/// is room again only once a third of them is gone: for a slow reader, longer than we wait.
 const UNSENT_BYTES_MAX: u32 = 128 * 1024;
 
 /// Lets the connections of a listener tell of each part that is taken.

@@ -1,5 +1,5 @@
-//! The backup of a running daemon: every row as it is at one moment, as the bytes of one file. Whoever takes it says how
-//! fast it goes; commits go on meanwhile.
+//! The backup of a running daemon: every row as it is at one moment, as the bytes of one file. Whoever takes it says
+//! how fast it goes; commits go on meanwhile.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -22,7 +22,8 @@ use super::view::{Change, MessageView};
 const RECENT_MAX: usize = 512;
 /// How much those may hold together, in bytes, as `held_bytes` has it.
 const RECENT_BYTES_MAX: usize = 1024 * 1024;
-/// What a change is taken to hold besides its text, in bytes: about what a door sends of the conversation and the names.
+/// What a change is taken to hold besides its text, in bytes: about what a door sends of the conversation and the
+/// names.
 const HELD_BYTES: usize = 1024;
 /// How many signals a reader may have before it before the oldest are dropped.
 const SIGNALS_MAX: usize = 64;
@@ -212,8 +213,8 @@ impl Channel {
         self.bell.notify_waiters();
     }
 
-    /// Tells one visitor's readers of an organization's changes. A single one of theirs they find here. The caller is to
-    /// tell the crowd, which no bell wakes, if it gets the right to.
+    /// Tells one visitor's readers of an organization's changes. A single one of theirs they find here. The caller is
+    /// to tell the crowd, which no bell wakes, if it gets the right to.
     #[must_use]
     pub(super) fn publish_to_visitor(
         self: &Arc<Self>,

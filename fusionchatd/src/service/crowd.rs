@@ -126,8 +126,8 @@ pub(super) struct Round {
     pub(super) written: usize,
 }
 
-/// The right to go through a crowd's tabs, which one has at a time. Dropped before the end, it wakes every tab: else they
-/// would wait for somebody who never comes.
+/// The right to go through a crowd's tabs, which one has at a time. Dropped before the end, it wakes every tab: else
+/// they would wait for somebody who never comes.
 #[derive(Debug)]
 #[must_use]
 pub(super) struct Telling {

@@ -10,7 +10,7 @@ use crate::domain::timer::{Timer, TimerKind};
 use crate::domain::user::Role;
 use crate::store::check::check;
 use crate::store::record::{Number, Record};
-use crate::store::{Batch, Direction, Engine, table};
+use crate::store::{Batch, Direction, Engine as _, Reads as _, table};
 
 use super::erase::ERASED_AT_ONCE;
 use super::rig::{Rig, code, fresh};

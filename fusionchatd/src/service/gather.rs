@@ -91,10 +91,10 @@ pub(super) async fn gather(
     Ok(facts)
 }
 
-/// Reads ahead what the messages of a group need, and the rows of `done`, in three calls: a call to the store costs more
-/// than a row. The rest, and what cannot be read, is read by the command that needs it. A busy lane keeps these rows
-/// from one group to the next: so they are of the organization, and nobody but its lane may write them. (Escalations
-/// that `erase` deletes later cannot be reached any more by then.)
+/// Reads ahead what the messages of a group need, and the rows of `done`, in three calls: a call to the store costs
+/// more than a row. The rest, and what cannot be read, is read by the command that needs it. A busy lane keeps these
+/// rows from one group to the next: so they are of the organization, and nobody but its lane may write them.
+/// (Escalations that `erase` deletes later cannot be reached any more by then.)
 pub(super) async fn load_ahead<'a>(
     rows: &mut Rows<'_>,
     done: Vec<Key>,

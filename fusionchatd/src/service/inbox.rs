@@ -166,8 +166,8 @@ impl Service {
         self.tasks.spawn(settling).await.map_err(Error::internal)?
     }
 
-    /// Follows edits of inboxes and staff once more, whatever came of it when they were made: afterwards no conversation
-    /// waits for an assistant that is off, or is held by an agent who may not see it.
+    /// Follows edits of inboxes and staff once more, whatever came of it when they were made: afterwards no
+    /// conversation waits for an assistant that is off, or is held by an agent who may not see it.
     pub async fn settle_edited(
         self: &Arc<Self>,
         organization: OrganizationId,

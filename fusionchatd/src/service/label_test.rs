@@ -3,7 +3,7 @@
 use crate::domain::entry::EntryKind;
 use crate::domain::id::ConversationId;
 use crate::domain::priority::Priority;
-use crate::store::{Direction, Engine, table};
+use crate::store::{Direction, Reads as _, table};
 
 use super::audit::ListEntries;
 use super::conversation::ListConversations;

@@ -1,5 +1,5 @@
-//! What people did under format 1 is there under today's: the rows of an organization, taken back to format 1, opened again
-//! in each engine, and asked.
+//! What people did under format 1 is there under today's: the rows of an organization, taken back to format 1, opened
+//! again in each engine, and asked.
 
 use std::sync::Arc;
 

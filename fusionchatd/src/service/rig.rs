@@ -20,7 +20,8 @@ use crate::domain::timer::Delays;
 use crate::domain::user::Role;
 use crate::store::memory::MemoryEngine;
 use crate::store::moment::Moment;
-use crate::store::{Batch, Direction, Engine, EngineStats, Key, Range, StoreError, Value};
+use crate::store::snapshot::Work;
+use crate::store::{Batch, Direction, Engine, EngineStats, Key, Range, Reads, StoreError, Value};
 
 use super::error::Error;
 use super::limit::Limits;
@@ -35,8 +36,8 @@ pub(super) const START: i64 = 1_790_000_000_000;
 pub(super) const SHOP: &str = "https://shop.example.com";
 
 /// The memory engine behind a gate. While the gate is shut commits wait; a busy one gives way before
-/// and after every read, so that anything may happen between it and what is made of it. An exclusive one lets nobody read
-/// while it commits.
+/// and after every read, so that anything may happen between it and what is made of it. An exclusive one lets nobody
+/// read while it commits.
 pub(super) struct Gate {
     pub(super) engine: MemoryEngine,
     open: watch::Sender<bool>,
@@ -86,6 +87,14 @@ impl Gate {
         if self.exclusive.load(Ordering::SeqCst) { Some(self.turn.lock().await) } else { None }
     }
 
+    fn fail_if_told(&self) -> Result<(), StoreError> {
+        if self.failing.swap(false, Ordering::SeqCst) {
+            let (path, source) = ("rows".into(), std::io::Error::other("a bad moment"));
+            return Err(StoreError::Unreadable { path, source });
+        }
+        Ok(())
+    }
+
     async fn give_way(&self) {
         if self.busy.load(Ordering::SeqCst) {
             tokio::task::yield_now().await;
@@ -93,7 +102,7 @@ impl Gate {
     }
 }
 
-impl Engine for Gate {
+impl Reads for Gate {
     fn get<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<Vec<Option<Value>>, StoreError>> {
         Box::pin(async move {
             self.give_way().await;
@@ -114,13 +123,23 @@ impl Engine for Gate {
         Box::pin(async move {
             self.give_way().await;
             let _turn = self.turn().await;
-            if self.failing.swap(false, Ordering::SeqCst) {
-                let (path, source) = ("rows".into(), std::io::Error::other("a bad moment"));
-                return Err(StoreError::Unreadable { path, source });
-            }
+            self.fail_if_told()?;
             let found = self.engine.scan(range, direction, limit).await;
             self.give_way().await;
             found
+        })
+    }
+}
+
+impl Engine for Gate {
+    fn with_snapshot(&self, work: Work) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.give_way().await;
+            let _turn = self.turn().await;
+            self.fail_if_told()?;
+            let done = self.engine.with_snapshot(work).await;
+            self.give_way().await;
+            done
         })
     }
 

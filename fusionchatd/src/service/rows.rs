@@ -19,7 +19,7 @@ use crate::domain::session::Session;
 use crate::domain::user::User;
 use crate::store::record::{Head, Pointer, Record};
 use crate::store::table::{self, Table};
-use crate::store::{Batch, Direction, Engine, Key, Range, Value};
+use crate::store::{Batch, Direction, Key, Range, Reads, Value};
 
 use super::error::Error;
 
@@ -75,7 +75,7 @@ fn says_what_was_done(key: &[u8]) -> bool {
 
 /// Rows of one organization and the global indexes.
 pub struct Rows<'e> {
-    engine: &'e dyn Engine,
+    reads: &'e dyn Reads,
     organization: OrganizationId,
     written: Layer,
     /// What is being committed, whether or not the engine has it already.
@@ -88,20 +88,20 @@ pub struct Rows<'e> {
 
 impl<'e> Rows<'e> {
     /// The committed rows of an organization.
-    pub fn new(engine: &'e dyn Engine, organization: OrganizationId) -> Self {
-        Self::over(engine, organization, None)
+    pub fn new(reads: &'e dyn Reads, organization: OrganizationId) -> Self {
+        Self::over(reads, organization, None)
     }
 
     /// The rows as they will be once the layer below, if there is one, is committed.
     pub fn over(
-        engine: &'e dyn Engine,
+        reads: &'e dyn Reads,
         organization: OrganizationId,
         below: Option<Arc<Layer>>,
     ) -> Self {
         let (written, expected) = (Layer::new(), BTreeMap::new());
         let (seen, undo) = (Seen::default(), Vec::new());
         let below = below.unwrap_or_default();
-        Self { engine, organization, written, below, seen, expected, undo }
+        Self { reads, organization, written, below, seen, expected, undo }
     }
 
     /// With rows that were seen before. They must be as they are with the layer below.
@@ -129,19 +129,28 @@ impl<'e> Rows<'e> {
 
     /// The bytes of a row.
     pub async fn value(&self, key: &Key) -> Result<Option<Value>, Error> {
-        if let Some(value) = self.seen.rows.get(key).or_else(|| self.layered(key)) {
+        if let Some(value) = self.at_hand(key) {
             return Ok(value.clone());
         }
-        let mut values = self.engine.get(std::slice::from_ref(key)).await?;
+        self.stored(key).await
+    }
+
+    async fn stored(&self, key: &Key) -> Result<Option<Value>, Error> {
+        let mut values = self.reads.get(std::slice::from_ref(key)).await?;
         Ok(values.pop().flatten())
+    }
+
+    /// What was read or written before.
+    fn at_hand(&self, key: &Key) -> Option<&Option<Value>> {
+        self.seen.rows.get(key).or_else(|| self.layered(key))
     }
 
     fn layered(&self, key: &Key) -> Option<&Option<Value>> {
         self.written.get(key).or_else(|| self.below.get(key))
     }
 
-    /// Reads rows ahead, all in one call: a call costs more than a row. From here on they are as they are now and as this
-    /// layer changes them. For whoever knows what is needed, and reads no more of it than fits in memory.
+    /// Reads rows ahead, all in one call: a call costs more than a row. From here on they are as they are now and as
+    /// this layer changes them. For whoever knows what is needed, and reads no more of it than fits in memory.
     pub async fn load(&mut self, mut keys: Vec<Key>) -> Result<(), Error> {
         keys.retain(|key| !self.seen.rows.contains_key(key));
         keys.sort_unstable();
@@ -155,7 +164,7 @@ impl<'e> Rows<'e> {
         if keys.is_empty() {
             return Ok(());
         }
-        let values = self.engine.get(&keys).await?;
+        let values = self.reads.get(&keys).await?;
         for (key, value) in keys.into_iter().zip(values) {
             self.seen.add(key, value);
         }
@@ -170,7 +179,10 @@ impl<'e> Rows<'e> {
 
     /// A row of any kind.
     pub async fn row<R: Record>(&self, key: &Key) -> Result<Option<R>, Error> {
-        let value = self.value(key).await?;
+        if let Some(value) = self.at_hand(key) {
+            return Ok(value.as_ref().map(|bytes| R::decode(key, bytes)).transpose()?);
+        }
+        let value = self.stored(key).await?;
         Ok(value.map(|bytes| R::decode(key, &bytes)).transpose()?)
     }
 
@@ -185,7 +197,7 @@ impl<'e> Rows<'e> {
         let layers = || self.below.range(bounds()).chain(self.written.range(bounds()));
         let hidden = layers().count();
         let wanted = limit.saturating_add(u32::try_from(hidden).unwrap_or(u32::MAX));
-        let found = self.engine.scan(range, direction, wanted).await?;
+        let found = self.reads.scan(range, direction, wanted).await?;
         if hidden == 0 {
             return Ok(found);
         }
@@ -267,7 +279,7 @@ impl<'e> Rows<'e> {
         }
         let value = match self.below.get(key) {
             Some(value) => value.clone(),
-            None => self.engine.get(std::slice::from_ref(key)).await?.pop().flatten(),
+            None => self.stored(key).await?,
         };
         self.expected.insert(key.clone(), value);
         Ok(())
@@ -278,7 +290,8 @@ impl<'e> Rows<'e> {
         self.written.is_empty()
     }
 
-    /// The layer as one batch, and itself. The journal's head is expected first: it names the lane of this organization.
+    /// The layer as one batch, and itself. The journal's head is expected first: it names the lane of this
+    /// organization.
     pub fn into_batch(self, head: (Key, Option<Value>)) -> (Batch, Arc<Layer>) {
         let mut batch = Batch { expect: vec![head], ..Batch::default() };
         batch.expect.extend(self.expected);

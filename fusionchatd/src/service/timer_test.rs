@@ -8,7 +8,7 @@ use crate::domain::entry::EntryKind;
 use crate::domain::id::OrganizationId;
 use crate::domain::timer::TimerKind;
 use crate::store::record::{Number, Record};
-use crate::store::{Batch, Direction, Engine, table};
+use crate::store::{Batch, Direction, Engine as _, Reads as _, table};
 use uuid::Uuid;
 
 use super::rig::{Rig, START, code, found, fresh};

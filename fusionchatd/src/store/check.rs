@@ -1,5 +1,6 @@
-//! Reads every row there is and says what does not hold: rows that cannot be read, journals with gaps, conversations that
-//! are not what their journal makes them, and lists that miss or double one. Only for a store that no daemon has open.
+//! Reads every row there is and says what does not hold: rows that cannot be read, journals with gaps, conversations
+//! that are not what their journal makes them, and lists that miss or double one. Only for a store that no daemon has
+//! open.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -174,7 +175,8 @@ impl Replayed {
     }
 }
 
-/// Every seq has its message, and no other message is there, but for what is still to be erased of a deleted conversation.
+/// Every seq has its message, and no other message is there, but for what is still to be erased of a deleted
+/// conversation.
 async fn check_messages(
     engine: &dyn Engine,
     organization: OrganizationId,

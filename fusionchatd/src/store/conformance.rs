@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt as _;
 use tokio::task::JoinSet;
 
 use crate::store::suite::{Ground, every_engine};
-use crate::store::{Batch, Direction, Engine, Key, Range, StoreError, VALUE_BYTES_MAX, Value};
+use crate::store::{
+    Batch, Direction, Engine, Key, Range, Reads, StoreError, VALUE_BYTES_MAX, Value, snapshot,
+};
 
 pub(crate) fn key(text: impl AsRef<[u8]>) -> Key {
     Key::copy_from_slice(text.as_ref())
@@ -348,18 +351,31 @@ async fn readers_see_a_batch_whole_or_not_at_all(ground: Ground) {
     };
     engine.commit(batch(0)).await.unwrap();
     let mut readers = JoinSet::new();
-    for reader in 0..3 {
+    for reader in 0..4 {
         let engine = Arc::clone(&engine);
         readers.spawn(async move {
             let keys: Vec<Key> = (0..ROWS).map(|row| key(format!("row {row:02}"))).collect();
             let last = value(100, ROUNDS);
             loop {
-                let values: Vec<Value> = if reader == 0 {
-                    engine.get(&keys).await.unwrap().into_iter().map(Option::unwrap).collect()
-                } else {
-                    let direction = [Direction::Forward, Direction::Backward][reader - 1];
-                    let rows = engine.scan(&Range::prefix(b"row "), direction, 99).await.unwrap();
-                    rows.into_iter().map(|row| row.1).collect()
+                let values: Vec<Value> = match reader {
+                    0 => engine.get(&keys).await.unwrap().into_iter().map(Option::unwrap).collect(),
+                    1 | 2 => {
+                        let direction = [Direction::Forward, Direction::Backward][reader - 1];
+                        let rows = engine.scan(&Range::prefix(b"row "), direction, 99).await;
+                        rows.unwrap().into_iter().map(|row| row.1).collect()
+                    }
+                    _ => {
+                        let keys = keys.clone();
+                        let look = move |reads: &dyn Reads| {
+                            let half = Range { start: key("row "), end: keys[ROWS / 2].clone() };
+                            let rows = reads.scan(&half, Direction::Forward, 99);
+                            let rows = rows.now_or_never().unwrap().unwrap();
+                            let rest = reads.get(&keys[ROWS / 2..]).now_or_never().unwrap();
+                            let rest = rest.unwrap().into_iter().map(Option::unwrap);
+                            rows.into_iter().map(|row| row.1).chain(rest).collect()
+                        };
+                        snapshot::of(engine.as_ref(), look).await.unwrap()
+                    }
                 };
                 assert_eq!(values.len(), ROWS);
                 let head = &values[0];
@@ -398,6 +414,22 @@ async fn a_reopened_engine_holds_what_it_held(ground: Ground) {
     assert!(rows == expected);
 }
 
+async fn a_snapshot_answers_at_once_as_the_engine_does(ground: Ground) {
+    let engine = ground.open().await;
+    let row = |number: usize| (key(format!("row {number:02}")), value(number * 2_000, number));
+    engine.commit(Batch { put: (0..40).map(row).collect(), ..Batch::default() }).await.unwrap();
+    let looked = snapshot::of(engine.as_ref(), |reads| {
+        let keys = [key("row 39"), key("none"), key([0xFF]), key("row 01")];
+        let scan = |direction| reads.scan(&Range::prefix(b"row"), direction, 30).now_or_never();
+        let rows = [Direction::Forward, Direction::Backward].map(|it| scan(it).unwrap().unwrap());
+        (reads.get(&keys).now_or_never().unwrap().unwrap(), rows)
+    });
+    let (values, rows) = looked.await.unwrap();
+    assert!(values == [Some(row(39).1), None, None, Some(row(1).1)]);
+    assert!(rows[0] == (0..30).map(row).collect::<Vec<_>>());
+    assert!(rows[1] == (10..40).rev().map(row).collect::<Vec<_>>());
+}
+
 async fn a_closed_engine_says_so(ground: Ground) {
     let engine = ground.open().await;
     engine.commit(put(&[("a", "1")])).await.unwrap();
@@ -409,6 +441,8 @@ async fn a_closed_engine_says_so(ground: Ground) {
         let refused = engine.scan(&Range::prefix(b""), Direction::Forward, limit).await;
         assert!(matches!(refused, Err(StoreError::Closed)), "{refused:?}");
     }
+    let refused = snapshot::of(engine.as_ref(), |_| panic!("there are no rows any more")).await;
+    assert!(matches!(refused, Err(StoreError::Closed)), "{refused:?}");
     let refused = engine.commit(put(&[("a", "2")])).await;
     assert!(matches!(refused, Err(StoreError::Closed)), "{refused:?}");
     assert_eq!(*engine.failed().borrow(), None);
@@ -452,6 +486,7 @@ macro_rules! conforms {
                 a_conflict_spoils_no_neighbour,
                 readers_see_a_batch_whole_or_not_at_all,
                 a_reopened_engine_holds_what_it_held,
+                a_snapshot_answers_at_once_as_the_engine_does,
                 a_closed_engine_says_so,
             ]
         );

@@ -11,8 +11,9 @@ use futures::future::BoxFuture;
 use tokio::sync::watch;
 
 use crate::store::moment::{Before, Frontier, Moment};
+use crate::store::snapshot::{self, Snapshot, Work};
 use crate::store::{
-    Batch, Direction, Engine, EngineStats, Key, Range, StoreError, Value, is_reserved,
+    Batch, Direction, Engine, EngineStats, Key, Range, Reads, StoreError, Value, is_reserved,
 };
 
 /// What a test wants to happen to one commit.
@@ -138,28 +139,37 @@ impl State {
         let keys = batch.put.iter().map(|(key, _)| key).chain(&batch.delete);
         keys.map(|key| (key.clone(), self.rows.get(key).cloned())).collect()
     }
+}
 
-    fn scan(&self, range: &Range, direction: Direction, limit: usize) -> Vec<(Key, Value)> {
+impl Snapshot for State {
+    fn get(&self, keys: &[Key]) -> Result<Vec<Option<Value>>, StoreError> {
+        let row = |key: &Key| self.rows.get(key).filter(|_| !is_reserved(key)).cloned();
+        Ok(keys.iter().map(row).collect())
+    }
+
+    fn scan(
+        &self,
+        range: &Range,
+        direction: Direction,
+        limit: u32,
+    ) -> Result<Vec<(Key, Value)>, StoreError> {
         let Some((start, end)) = range.visible() else {
-            return Vec::new();
+            return Ok(Vec::new());
         };
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         let bounds = (Bound::Included(start), Bound::Excluded(end));
         let rows =
             self.rows.range::<[u8], _>(bounds).map(|(key, value)| (key.clone(), value.clone()));
-        match direction {
+        Ok(match direction {
             Direction::Forward => rows.take(limit).collect(),
             Direction::Backward => rows.rev().take(limit).collect(),
-        }
+        })
     }
 }
 
-impl Engine for MemoryEngine {
+impl Reads for MemoryEngine {
     fn get<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<Vec<Option<Value>>, StoreError>> {
-        Box::pin(async move {
-            let state = self.open_state()?;
-            let row = |key: &Key| state.rows.get(key).filter(|_| !is_reserved(key)).cloned();
-            Ok(keys.iter().map(row).collect())
-        })
+        Box::pin(async move { Snapshot::get(&*self.open_state()?, keys) })
     }
 
     fn scan<'a>(
@@ -168,9 +178,15 @@ impl Engine for MemoryEngine {
         direction: Direction,
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<(Key, Value)>, StoreError>> {
+        Box::pin(async move { Snapshot::scan(&*self.open_state()?, range, direction, limit) })
+    }
+}
+
+impl Engine for MemoryEngine {
+    fn with_snapshot(&self, work: Work) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-            Ok(self.open_state()?.scan(range, direction, limit))
+            snapshot::work_on(&*self.open_state()?, work);
+            Ok(())
         })
     }
 

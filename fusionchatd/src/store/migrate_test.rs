@@ -21,9 +21,12 @@ use crate::store::record::first::{Rows, first_version};
 use crate::store::record::{Daemon, Head, Migration, Record};
 use crate::store::restore::{Plan, restore};
 use crate::store::rewrite::rewrite;
+use crate::store::snapshot::Work;
 use crate::store::suite::{Ground, disk_engines, every_engine, open_url};
 use crate::store::walk::Walk;
-use crate::store::{Batch, Direction, Engine, EngineStats, Key, Range, StoreError, Value, table};
+use crate::store::{
+    Batch, Direction, Engine, EngineStats, Key, Range, Reads, StoreError, Value, table,
+};
 
 /// Where the child finds its store, and how many commits it lives through; without them its test does nothing.
 const PLACE: &str = "FUSIONCHAT_MIGRATE_TEST_PLACE";
@@ -166,7 +169,7 @@ struct Cut {
     end: End,
 }
 
-impl Engine for Cut {
+impl Reads for Cut {
     fn get<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<Vec<Option<Value>>, StoreError>> {
         self.engine.get(keys)
     }
@@ -178,6 +181,12 @@ impl Engine for Cut {
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<(Key, Value)>, StoreError>> {
         self.engine.scan(range, direction, limit)
+    }
+}
+
+impl Engine for Cut {
+    fn with_snapshot(&self, work: Work) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.engine.with_snapshot(work)
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {

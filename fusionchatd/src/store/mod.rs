@@ -1,14 +1,15 @@
 //! The storage floor: bytes in order, behind one trait that every engine implements.
 //!
-//! - [`Engine`]: point reads, range scans and an all-or-nothing compare-and-set commit.
+//! - [`Reads`]: point reads and range scans; [`snapshot`]: many of them in one call.
+//! - [`Engine`]: those, and an all-or-nothing compare-and-set commit.
 //! - [`open`]: picks the engine by URL and checks the format number of the data.
 //! - [`memory`]: a map, for tests and throw-away runs.
 //! - [`sled`]: the default engine on disk, and the only place that knows how to use it safely.
 //! - [`redb`]: the other engine on disk.
 //! - [`moment`]: all rows as they were at one moment, read while commits go on.
 //! - [`migrate`]: rows of an older format, brought to this program's.
-//! - [`walk`], [`check`], [`rewrite`], [`restore`]: all rows, one after another: read, judged, copied into a new directory, or
-//!   taken from a backup.
+//! - [`walk`], [`check`], [`rewrite`], [`restore`]: all rows, one after another: read, judged, copied into a new
+//!   directory, or taken from a backup.
 //! - [`disk`]: what both have in common: the lock, the queue, the groups, the one writer.
 //!
 //! Nothing here knows what the bytes mean: no rule, no actor, no clock. An engine acknowledges a
@@ -51,6 +52,7 @@ pub mod rewrite;
 #[cfg(test)]
 mod rewrite_test;
 pub mod sled;
+pub mod snapshot;
 #[cfg(test)]
 pub(crate) mod suite;
 pub mod table;
@@ -184,8 +186,8 @@ pub struct EngineStats {
     pub disk_full: bool,
 }
 
-/// An ordered map of bytes with an atomic, durable compare-and-set.
-pub trait Engine: Send + Sync + 'static {
+/// Reads of an ordered map of bytes.
+pub trait Reads: Send + Sync {
     /// Reads rows, one answer per key in the order asked, all of one moment. `None` is absent.
     fn get<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<Vec<Option<Value>>, StoreError>>;
 
@@ -198,6 +200,16 @@ pub trait Engine: Send + Sync + 'static {
         direction: Direction,
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<(Key, Value)>, StoreError>>;
+}
+
+/// An ordered map of bytes with an atomic, durable compare-and-set.
+pub trait Engine: Reads + 'static {
+    /// Does work over the rows of one moment, where it may wait: [`snapshot::of`] for what comes of it. The work must not
+    /// ask the engine itself, and commits wait until it has ended.
+    ///
+    /// # Errors
+    /// Those of a read; the work was not done then.
+    fn with_snapshot(&self, work: snapshot::Work) -> BoxFuture<'_, Result<(), StoreError>>;
 
     /// Writes a batch, all or nothing; it is on disk when this returns.
     ///
@@ -209,8 +221,9 @@ pub trait Engine: Send + Sync + 'static {
     /// [`Batch::check`]; `Failed` for good once a write went wrong; `Closed` after [`Self::close`].
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>>;
 
-    /// Writes rows that sort behind every row there is, as tightly as the engine can, for a new store that nobody reads or
-    /// writes yet. They are whole and on disk only once a commit after them is, which also says whether the disk is full.
+    /// Writes rows that sort behind every row there is, as tightly as the engine can, for a new store that nobody reads
+    /// or writes yet. They are whole and on disk only once a commit after them is, which also says whether the disk is
+    /// full.
     ///
     /// # Errors
     /// Those of a commit. What is in the store then is of no use.
@@ -218,8 +231,8 @@ pub trait Engine: Send + Sync + 'static {
         self.commit(Batch { put: rows, ..Batch::default() })
     }
 
-    /// Begins to read every row as it is at this moment, one such reading at a time. Commits do not wait for it, but for
-    /// the page it is reading.
+    /// Begins to read every row as it is at this moment, one such reading at a time. Commits do not wait for it, but
+    /// for the page it is reading.
     ///
     /// # Errors
     /// `MomentTaken` while another reads; `Closed` or `Failed`.

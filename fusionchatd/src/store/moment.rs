@@ -1,7 +1,8 @@
-//! All rows as they were at one moment, read page by page while commits go on. The reading has a frontier: every key below
-//! it has been read. Whoever writes hands over, before it writes, what the keys beyond the frontier hold, and the reading
-//! takes that in place of what it finds there later. A writer never waits for a reading: it only files what it would
-//! overwrite. A reading must not begin within a group of batches, so that each batch is in it whole or not at all.
+//! All rows as they were at one moment, read page by page while commits go on. The reading has a frontier: every key
+//! below it has been read. Whoever writes hands over, before it writes, what the keys beyond the frontier hold, and the
+//! reading takes that in place of what it finds there later. A writer never waits for a reading: it only files what it
+//! would overwrite. A reading must not begin within a group of batches, so that each batch is in it whole or not at
+//! all.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! Fills a new store and makes its files small. What an engine has to do for that is the engine's own; it must not be done
-//! to a store that anybody serves.
+//! Fills a new store and makes its files small. What an engine has to do for that is the engine's own; it must not be
+//! done to a store that anybody serves.
 
 use std::path::Path;
 

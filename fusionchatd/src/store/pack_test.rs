@@ -77,8 +77,8 @@ async fn a_filled_store_of_redb_takes_little_more_than_what_lives_in_it() {
     assert!(factors.iter().all(|it| *it <= 1.15), "{factors:?}");
 }
 
-/// Over several stretches, with values among them that sled splits. How much sled takes is for the bench to say: its own
-/// threads have a say in it.
+/// Over several stretches, with values among them that sled splits. How much sled takes is for the bench to say: its
+/// own threads have a say in it.
 #[tokio::test]
 async fn a_filled_store_holds_what_it_was_filled_with() {
     for engine in DiskEngine::ALL {

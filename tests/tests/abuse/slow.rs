@@ -21,8 +21,8 @@ const DRIP: Duration = Duration::from_millis(5);
 const PATIENCE: Duration = Duration::from_secs(2);
 const TIMES: u32 = 3;
 /// What such a reader takes at a time, how often, and how much its system keeps for it, in bytes: some 320 KB a second.
-/// The daemon hears of 64 KB that are taken, which is ten times within its patience; of a third of all that a system keeps by
-/// itself it would not hear in time.
+/// The daemon hears of 64 KB that are taken, which is ten times within its patience; of a third of all that a system
+/// keeps by itself it would not hear in time.
 const SIP_BYTES: usize = 16 * 1024;
 const SIP: Duration = Duration::from_millis(50);
 const KEPT_BYTES: u32 = 64 * 1024;

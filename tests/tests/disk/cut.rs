@@ -59,8 +59,8 @@ pub(crate) struct Found {
     pub(crate) bad: Vec<String>,
 }
 
-/// The moments of so many images, in order: a third of them right after an acknowledgement, a third where sled begins to
-/// write over a segment, if it does.
+/// The moments of so many images, in order: a third of them right after an acknowledgement, a third where sled begins
+/// to write over a segment, if it does.
 fn moments(run: &Run, count: usize, chance: &mut Chance) -> Vec<usize> {
     let acknowledged = run.ledger.moments();
     let written_over = written_over(&run.record);

@@ -22,8 +22,8 @@ const MOMENTS: [(&str, Operation, Fault); 4] = [
     ("before the sync", Operation::Sync, Fault::KillBefore),
     ("after the sync, before the ack", Operation::Sync, Fault::KillAfter),
 ];
-/// How many syncs a commit takes, of which the last one makes it: redb first syncs what it writes beside the old state, then
-/// what makes that the new one.
+/// How many syncs a commit takes, of which the last one makes it: redb first syncs what it writes beside the old state,
+/// then what makes that the new one.
 fn syncs_of(engine: &str) -> u64 {
     if engine.starts_with("redb") { 2 } else { 1 }
 }

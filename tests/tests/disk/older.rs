@@ -1,5 +1,6 @@
-//! A store of format 1 under today's daemon: killed or without power in the middle of bringing its rows up, and on a disk that
-//! fills or fails there. Every message that was acknowledged under format 1 is there at each moment, and the next start goes on.
+//! A store of format 1 under today's daemon: killed or without power in the middle of bringing its rows up, and on a
+//! disk that fills or fails there. Every message that was acknowledged under format 1 is there at each moment, and the
+//! next start goes on.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -99,8 +100,8 @@ impl Older {
         Ok((data, disk))
     }
 
-    /// Looks at a store without changing it: its format, after each row was found to be what it was or what it is to be, as
-    /// its mark says, and everything to hold.
+    /// Looks at a store without changing it: its format, after each row was found to be what it was or what it is to
+    /// be, as its mark says, and everything to hold.
     async fn looked(&self, data: &Path) -> Result<Format> {
         let (store, format) = open_to_look(&self.url(data), &options()).await?;
         let rows = all(store.as_ref()).await?;

@@ -1,5 +1,5 @@
-//! The kill at every point of what makes a store or a backup anew: before each write, sync and change of a name below the
-//! folder, and after the last. There is the old one or the new one, never neither, and the next run goes through.
+//! The kill at every point of what makes a store or a backup anew: before each write, sync and change of a name below
+//! the folder, and after the last. There is the old one or the new one, never neither, and the next run goes through.
 
 use std::collections::BTreeMap;
 use std::fs;

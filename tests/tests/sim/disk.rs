@@ -16,8 +16,11 @@ use fusionchatd::domain::id::OrganizationId;
 use fusionchatd::store::memory::MemoryEngine;
 use fusionchatd::store::moment::Moment;
 use fusionchatd::store::record::{Head, Number, Record as _};
+use fusionchatd::store::snapshot::Work;
 use fusionchatd::store::table::{self, Table};
-use fusionchatd::store::{Batch, Direction, Engine, EngineStats, Key, Range, StoreError, Value};
+use fusionchatd::store::{
+    Batch, Direction, Engine, EngineStats, Key, Range, Reads, StoreError, Value,
+};
 
 use super::chance::Chance;
 
@@ -329,7 +332,7 @@ impl Disk {
     }
 }
 
-impl Engine for Disk {
+impl Reads for Disk {
     fn get<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<Vec<Option<Value>>, StoreError>> {
         Box::pin(async move {
             self.linger(false).await;
@@ -348,6 +351,16 @@ impl Engine for Disk {
             self.linger(false).await;
             self.read_fails()?;
             self.rows.scan(range, direction, limit).await
+        })
+    }
+}
+
+impl Engine for Disk {
+    fn with_snapshot(&self, work: Work) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.linger(false).await;
+            self.read_fails()?;
+            self.rows.with_snapshot(work).await
         })
     }
 

@@ -18,7 +18,10 @@ use fusionchatd::service::proxy::Proxies;
 use fusionchatd::service::visitor::Guest;
 use fusionchatd::service::{Clock, Service, Settings};
 use fusionchatd::store::moment::Moment;
-use fusionchatd::store::{Batch, Direction, Engine, EngineStats, Key, Range, StoreError, Value};
+use fusionchatd::store::snapshot::Work;
+use fusionchatd::store::{
+    Batch, Direction, Engine, EngineStats, Key, Range, Reads, StoreError, Value,
+};
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
@@ -43,7 +46,7 @@ impl Recorder {
     }
 }
 
-impl Engine for Recorder {
+impl Reads for Recorder {
     fn get<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<Vec<Option<Value>>, StoreError>> {
         self.engine.get(keys)
     }
@@ -55,6 +58,12 @@ impl Engine for Recorder {
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<(Key, Value)>, StoreError>> {
         self.engine.scan(range, direction, limit)
+    }
+}
+
+impl Engine for Recorder {
+    fn with_snapshot(&self, work: Work) -> BoxFuture<'_, Result<(), StoreError>> {
+        self.engine.with_snapshot(work)
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {

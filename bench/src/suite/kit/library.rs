@@ -13,7 +13,7 @@ use fusionchatd::service::Service;
 use fusionchatd::service::assistant::WORKER;
 use fusionchatd::store::open::{DiskEngine, OpenOptions, open};
 use fusionchatd::store::record::{Head, Record};
-use fusionchatd::store::{Engine, table};
+use fusionchatd::store::{Engine, Reads as _, table};
 use futures::stream::{self, StreamExt, TryStreamExt};
 use tokio_util::task::TaskTracker;
 

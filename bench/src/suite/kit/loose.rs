@@ -6,7 +6,10 @@ use std::sync::Arc;
 
 use anyhow::Result;
 use fusionchatd::store::moment::Moment;
-use fusionchatd::store::{Batch, Direction, Engine, EngineStats, Key, Range, StoreError, Value};
+use fusionchatd::store::snapshot::Work;
+use fusionchatd::store::{
+    Batch, Direction, Engine, EngineStats, Key, Range, Reads, StoreError, Value,
+};
 use futures::future::BoxFuture;
 use tokio::sync::{Mutex, watch};
 
@@ -76,7 +79,7 @@ impl Loose {
     }
 }
 
-impl Engine for Loose {
+impl Reads for Loose {
     fn get<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<Vec<Option<Value>>, StoreError>> {
         Box::pin(async move {
             let pending = self.pending.lock().await;
@@ -112,6 +115,15 @@ impl Engine for Loose {
                 Direction::Forward => merged.into_iter().take(limit).collect(),
                 Direction::Backward => merged.into_iter().rev().take(limit).collect(),
             })
+        })
+    }
+}
+
+impl Engine for Loose {
+    fn with_snapshot(&self, work: Work) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            self.flush().await?;
+            self.engine.with_snapshot(work).await
         })
     }
 

@@ -1,5 +1,5 @@
-//! A socket's bytes. Its task reads and writes them alone, until its visitor has many tabs: then somebody else may write
-//! a whole frame too, between two frames of the task.
+//! A socket's bytes. Its task reads and writes them alone, until its visitor has many tabs: then somebody else may
+//! write a whole frame too, between two frames of the task.
 
 use std::io;
 use std::pin::Pin;
@@ -88,8 +88,8 @@ impl Line {
 
 /// The side of a shared connection that is written to.
 ///
-/// What holds: bytes come out as whole frames, each written by one. The library below the task writes only once the rest
-/// of what others wrote is gone; others write only while neither it nor they have begun a frame.
+/// What holds: bytes come out as whole frames, each written by one. The library below the task writes only once the
+/// rest of what others wrote is gone; others write only while neither it nor they have begun a frame.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     door: Arc<Door>,

@@ -62,8 +62,8 @@ struct Pipeline<'e> {
     /// What the next group begins with when nothing is in flight.
     known: Option<Known>,
     /// What the next group begins with when none is open. While the store applies a group it lets nobody read, and a
-    /// lane that had to would stand still meanwhile. It stays true: one process holds the store, and nobody but this lane
-    /// writes the rows that `load_ahead` names.
+    /// lane that had to would stand still meanwhile. It stays true: one process holds the store, and nobody but this
+    /// lane writes the rows that `load_ahead` names.
     seen: Seen,
     /// How many groups are still decided warily after a commit that failed.
     wary_groups: usize,

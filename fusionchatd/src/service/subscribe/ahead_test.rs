@@ -12,8 +12,8 @@ use super::page::READ_AT_ONCE;
 /// Pages the reader is behind.
 const PAGES: u32 = 4;
 
-/// The positions a reader is shown from the beginning to `last`, and how often it hears of a failure. The scan fails that
-/// comes after it was shown `failing` of them.
+/// The positions a reader is shown from the beginning to `last`, and how often it hears of a failure. The scan fails
+/// that comes after it was shown `failing` of them.
 async fn read(
     rig: &Rig,
     service: &Arc<Service>,

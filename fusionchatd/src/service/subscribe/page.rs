@@ -1,8 +1,12 @@
 //! How much is read at once for a reader, and a page ahead of one who is far behind.
 
+use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Waker};
 
-use tokio::task::JoinSet;
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, MaybeDone, maybe_done};
 
 use crate::domain::id::OrganizationId;
 use crate::service::Service;
@@ -11,6 +15,7 @@ use crate::service::error::Error;
 use crate::service::hub::Seat;
 use crate::service::rows::Rows;
 use crate::service::view::{self, Change, Met};
+use crate::store::{Reads, snapshot};
 
 /// How many entries are read at once.
 pub(super) const READ_AT_ONCE: u32 = 100;
@@ -27,7 +32,36 @@ pub(super) struct Ahead {
     /// The position published when all that was met or read was last looked through.
     published: u64,
     /// At most one page, which is forgotten with the reader.
-    reading: JoinSet<Result<Loaded, Error>>,
+    reading: Option<Reading>,
+}
+
+/// A page that is being read, on a thread of the store's.
+struct Reading(Pin<Box<MaybeDone<BoxFuture<'static, Result<Loaded, Error>>>>>);
+
+impl Reading {
+    /// Begins at once, and goes on without anybody waiting.
+    fn begin(load: BoxFuture<'static, Result<Loaded, Error>>) -> Self {
+        let mut reading = Box::pin(maybe_done(load));
+        // A first look begins it. Whoever looks again is woken, not who looks now.
+        let _ = reading.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        Self(reading)
+    }
+
+    /// Waits until it is read. Safe to drop and call again.
+    async fn wait(&mut self) {
+        self.0.as_mut().await;
+    }
+
+    /// What was read; `None` before [`Self::wait`] has come back.
+    fn take(mut self) -> Option<Result<Loaded, Error>> {
+        self.0.as_mut().take_output()
+    }
+}
+
+impl fmt::Debug for Reading {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Reading")
+    }
 }
 
 /// A page that was read.
@@ -51,9 +85,12 @@ impl Ahead {
         organization: OrganizationId,
     ) -> Result<Vec<Arc<Change>>, Error> {
         self.forget_stale(seat.channel());
-        let ready = self.reading.join_next().await.transpose().map_err(Error::internal)?;
+        if let Some(reading) = &mut self.reading {
+            reading.wait().await;
+        }
+        let ready = self.reading.take().and_then(Reading::take).transpose()?;
         // An empty one says only that there was nothing then.
-        let ready = ready.transpose()?.filter(|it| it.after == position && !it.changes.is_empty());
+        let ready = ready.filter(|it| it.after == position && !it.changes.is_empty());
         let loaded = match ready {
             Some(loaded) => loaded,
             None => self.load(position, seat, organization).await?,
@@ -62,7 +99,7 @@ impl Ahead {
         if let Some(last) = loaded.changes.last().filter(|_| loaded.more) {
             self.met = loaded.met;
             let next = self.load(last.entry.position, seat, organization);
-            self.reading.spawn(next);
+            self.reading = Some(Reading::begin(next));
         }
         Ok(loaded.changes)
     }
@@ -72,10 +109,10 @@ impl Ahead {
         position: u64,
         seat: &Seat,
         organization: OrganizationId,
-    ) -> impl Future<Output = Result<Loaded, Error>> + use<> {
+    ) -> BoxFuture<'static, Result<Loaded, Error>> {
         self.forget_stale(seat.channel());
         let met = std::mem::take(&mut self.met);
-        load(Arc::clone(seat.service()), organization, position, self.page, met)
+        load(Arc::clone(seat.service()), organization, position, self.page, met).boxed()
     }
 
     /// Forgets the views that have changed since they were met, and everything if the changes are no longer at hand:
@@ -97,10 +134,26 @@ async fn load(
     service: Arc<Service>,
     organization: OrganizationId,
     after: u64,
+    page: Page,
+    met: Met,
+) -> Result<Loaded, Error> {
+    let read = move |reads: &dyn Reads| {
+        let read = read(reads, organization, after, page, met).now_or_never();
+        read.unwrap_or_else(|| {
+            Err(Error::internal(anyhow::anyhow!("a snapshot had to be waited for")))
+        })
+    };
+    snapshot::of(service.engine.as_ref(), read).await?
+}
+
+async fn read(
+    reads: &dyn Reads,
+    organization: OrganizationId,
+    after: u64,
     mut page: Page,
     mut met: Met,
 ) -> Result<Loaded, Error> {
-    let mut rows = Rows::new(service.engine.as_ref(), organization);
+    let mut rows = Rows::new(reads, organization);
     let entries = rows.entries(after + 1, page.0).await?;
     let full = entries.len() >= page.0 as usize;
     let changes = view::of_entries(&mut rows, entries, &mut met).await?;

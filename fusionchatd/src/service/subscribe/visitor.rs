@@ -138,8 +138,8 @@ impl VisitorWatcher {
         }
     }
 
-    /// Takes the change that was published last, if it is all that came since this reader read on; false if the rows must
-    /// be read.
+    /// Takes the change that was published last, if it is all that came since this reader read on; false if the rows
+    /// must be read.
     fn follow(&mut self, position: u64) -> bool {
         let Some(news) = self.seat.latest(self.standing.read_to, position) else { return false };
         let Some(step) = self.standing.next(&news) else { return false };

@@ -4,9 +4,9 @@
 //! sled makes whoever waits for a buffer sleep until it is told. It writes a batch in two pieces by two threads, and
 //! where the first fails after the second is done it notes that and tells nobody (its 0.34.7, `exit_reservation`), so
 //! its caller would sleep for ever. Every other call that finds the note tells all sleepers, so a flush from here is
-//! enough; one that finds none at worst writes what would be written next. A caller that sleeps while it applies a batch
-//! cannot be woken so, for sled lets no flush in then: that, and a disk that neither takes a write nor refuses it, is
-//! what the bound is for.
+//! enough; one that finds none at worst writes what would be written next. A caller that sleeps while it applies a
+//! batch cannot be woken so, for sled lets no flush in then: that, and a disk that neither takes a write nor refuses
+//! it, is what the bound is for.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};

@@ -1,5 +1,5 @@
-//! How rows were written in format 1, for tests of what becomes of them: those of this crate, and those of the real daemon,
-//! which take this file in. No daemon has it.
+//! How rows were written in format 1, for tests of what becomes of them: those of this crate, and those of the real
+//! daemon, which take this file in. No daemon has it.
 
 use std::collections::BTreeMap;
 
@@ -52,8 +52,8 @@ fn spelled_out(key: &Key, mut done: Done, rows: &Rows) -> Done {
     done
 }
 
-/// A row of today as version 1 of its kind had it, if there is a newer one: the same fields, in another order. What was cut
-/// off a digest is zeroes, and a `Done` must not say that an entry says it.
+/// A row of today as version 1 of its kind had it, if there is a newer one: the same fields, in another order. What was
+/// cut off a digest is zeroes, and a `Done` must not say that an entry says it.
 pub(crate) fn first_version(key: &[u8], value: &Value) -> Option<Value> {
     let table = Table::of(key)?;
     let (row, fields) = if table == Table::Entry {

@@ -1,5 +1,5 @@
-//! The bytes of every record in its newest version. Once released they stay readable for ever: never change a literal, add
-//! one for a new version, and keep the old one in a file such as `first_test`.
+//! The bytes of every record in its newest version. Once released they stay readable for ever: never change a literal,
+//! add one for a new version, and keep the old one in a file such as `first_test`.
 
 use bytes::Bytes;
 use std::fmt::Write as _;

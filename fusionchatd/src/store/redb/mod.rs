@@ -26,8 +26,9 @@ use crate::store::disk::writer::Back;
 use crate::store::disk::{self, Body, Front, KEYS_INLINE_MAX, ROWS_INLINE_MAX, files};
 use crate::store::moment::Moment;
 use crate::store::open::OpenOptions;
+use crate::store::snapshot::{self, Snapshot, Work};
 use crate::store::{
-    Batch, Direction, Engine, EngineStats, Key, Range, StoreError, Value, is_reserved,
+    Batch, Direction, Engine, EngineStats, Key, Range, Reads, StoreError, Value, is_reserved,
 };
 
 mod file;
@@ -91,8 +92,8 @@ impl RedbEngine {
         })
     }
 
-    /// Gives the room that the file has kept for more back to the system. Nobody else may have the data open; the caller
-    /// holds its lock.
+    /// Gives the room that the file has kept for more back to the system. Nobody else may have the data open; the
+    /// caller holds its lock.
     ///
     /// # Errors
     /// `InUse`, `Unreadable`, `Failed` or `Corrupt`.
@@ -103,6 +104,15 @@ impl RedbEngine {
             let (path, detail) = (directory.to_path_buf(), panic.to_string());
             Err(StoreError::Corrupt { path, detail })
         })
+    }
+
+    /// Reads on a thread that may wait for the disk.
+    async fn look_aside<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Look<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        aside(&self.shared, move || shared.look(read)).await
     }
 
     /// Starts the engine over an open file.
@@ -153,42 +163,18 @@ impl Shared {
         attempt.unwrap_or_else(|panic| Err(file::panic_error(&self.front.directory, panic)))
     }
 
-    fn get(&self, keys: &[Key]) -> Result<Vec<Option<Value>>, StoreError> {
+    /// The same over a snapshot.
+    fn look<T>(
+        &self,
+        read: impl FnOnce(&Look<'_>) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         self.front.standing()?;
-        self.read(|rows| {
-            let read = |key: &Key| if is_reserved(key) { Ok(None) } else { self.value(rows, key) };
-            keys.iter().map(read).collect()
-        })
+        self.read(|rows| read(&Look { shared: self, rows }))
     }
 
     fn value(&self, rows: &Rows, key: &[u8]) -> Result<Option<Value>, StoreError> {
         let stored = rows.get(key).map_err(|error| self.error(error))?;
         stored.map(|stored| self.checked(key, stored.value())).transpose()
-    }
-
-    fn scan(
-        &self,
-        range: &Range,
-        direction: Direction,
-        limit: u32,
-    ) -> Result<Vec<(Key, Value)>, StoreError> {
-        self.front.standing()?;
-        let Some((start, end)) = range.visible() else {
-            return self.read(|_| Ok(Vec::new()));
-        };
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        self.read(|rows| {
-            let found = rows.range::<&[u8]>(start..end).map_err(|error| self.error(error))?;
-            let row = |row: Result<(row::Guard, row::Guard), ::redb::StorageError>| {
-                let (key, stored) = row.map_err(|error| self.error(error))?;
-                let value = self.checked(key.value(), stored.value())?;
-                Ok((Key::copy_from_slice(key.value()), value))
-            };
-            match direction {
-                Direction::Forward => found.map(row).take(limit).collect(),
-                Direction::Backward => found.rev().map(row).take(limit).collect(),
-            }
-        })
     }
 
     fn append(&self, stretch: &[(Key, Value)]) -> Result<(), StoreError> {
@@ -214,6 +200,45 @@ impl Shared {
 
     fn error(&self, error: impl Into<::redb::Error>) -> StoreError {
         file::store_error(&self.front.directory, error)
+    }
+}
+
+/// The rows as one transaction reads them.
+struct Look<'s> {
+    shared: &'s Shared,
+    rows: &'s Rows,
+}
+
+impl Snapshot for Look<'_> {
+    fn get(&self, keys: &[Key]) -> Result<Vec<Option<Value>>, StoreError> {
+        let read = |key: &Key| match is_reserved(key) {
+            true => Ok(None),
+            false => self.shared.value(self.rows, key),
+        };
+        keys.iter().map(read).collect()
+    }
+
+    fn scan(
+        &self,
+        range: &Range,
+        direction: Direction,
+        limit: u32,
+    ) -> Result<Vec<(Key, Value)>, StoreError> {
+        let Some((start, end)) = range.visible() else {
+            return Ok(Vec::new());
+        };
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let error = |error| self.shared.error(error);
+        let found = self.rows.range::<&[u8]>(start..end).map_err(error)?;
+        let row = |row: Result<(row::Guard, row::Guard), ::redb::StorageError>| {
+            let (key, stored) = row.map_err(error)?;
+            let value = self.shared.checked(key.value(), stored.value())?;
+            Ok((Key::copy_from_slice(key.value()), value))
+        };
+        match direction {
+            Direction::Forward => found.map(row).take(limit).collect(),
+            Direction::Backward => found.rev().map(row).take(limit).collect(),
+        }
     }
 }
 
@@ -252,8 +277,8 @@ fn begin(database: &Database) -> Result<WriteTransaction, ::redb::Error> {
     Ok(writing)
 }
 
-/// Writes rows behind all others. A cursor at the end fills page after page; single inserts would leave each half empty,
-/// since redb splits a page that is full in its middle.
+/// Writes rows behind all others. A cursor at the end fills page after page; single inserts would leave each half
+/// empty, since redb splits a page that is full in its middle.
 fn append(database: &Database, stretch: &[(Key, Value)]) -> Result<(), ::redb::Error> {
     let writing = begin(database)?;
     {
@@ -283,14 +308,14 @@ fn write(database: &Database, group: Group<()>) -> Result<(), ::redb::Error> {
     Ok(writing.commit()?)
 }
 
-impl Engine for RedbEngine {
+impl Reads for RedbEngine {
     fn get<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<Vec<Option<Value>>, StoreError>> {
         Box::pin(async move {
             if keys.len() <= KEYS_INLINE_MAX {
-                return self.shared.get(keys);
+                return self.shared.look(|rows| rows.get(keys));
             }
-            let (shared, keys) = (Arc::clone(&self.shared), keys.to_vec());
-            aside(&self.shared, move || shared.get(&keys)).await
+            let keys = keys.to_vec();
+            self.look_aside(move |rows| rows.get(&keys)).await
         })
     }
 
@@ -302,11 +327,20 @@ impl Engine for RedbEngine {
     ) -> BoxFuture<'a, Result<Vec<(Key, Value)>, StoreError>> {
         Box::pin(async move {
             if limit <= ROWS_INLINE_MAX {
-                return self.shared.scan(range, direction, limit);
+                return self.shared.look(|rows| rows.scan(range, direction, limit));
             }
-            let (shared, range) = (Arc::clone(&self.shared), range.clone());
-            aside(&self.shared, move || shared.scan(&range, direction, limit)).await
+            let range = range.clone();
+            self.look_aside(move |rows| rows.scan(&range, direction, limit)).await
         })
+    }
+}
+
+impl Engine for RedbEngine {
+    fn with_snapshot(&self, work: Work) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.look_aside(move |rows| {
+            snapshot::work_on(rows, work);
+            Ok(())
+        }))
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {
@@ -340,7 +374,7 @@ impl Engine for RedbEngine {
     }
 }
 
-/// Reads on a thread that may wait for the disk.
+/// Works on a thread that may wait for the disk.
 async fn aside<T: Send + 'static>(
     shared: &Shared,
     read: impl FnOnce() -> Result<T, StoreError> + Send + 'static,

@@ -82,8 +82,8 @@ fn beginning(number: u32) -> [u8; BEGINNING] {
 #[derive(Debug)]
 pub(super) struct Pages {
     file: File,
-    /// The checksums of the groups that were looked at; all of them are a thousandth of the file. Held for moments, never
-    /// over what waits for the disk.
+    /// The checksums of the groups that were looked at; all of them are a thousandth of the file. Held for moments,
+    /// never over what waits for the disk.
     groups: RwLock<Vec<Option<Group>>>,
 }
 
@@ -290,9 +290,9 @@ impl StorageBackend for Pages {
         Ok(self.count()? * PAGE_BYTES)
     }
 
-    /// A page that cannot be read, or is not as it was written, ends it in a panic with an [`io::Error`], without a word on
-    /// standard error: after an error returned, redb would let nobody read any other page either. Whoever calls redb
-    /// catches it.
+    /// A page that cannot be read, or is not as it was written, ends it in a panic with an [`io::Error`], without a
+    /// word on standard error: after an error returned, redb would let nobody read any other page either. Whoever calls
+    /// redb catches it.
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         if offset < PAGE_BYTES {
             return self.read_header(offset, out);

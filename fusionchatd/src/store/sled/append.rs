@@ -1,8 +1,8 @@
 //! How many rows of a new store come to take little of sled's file. It must run on no data that anybody serves.
 //!
-//! sled only ever appends to its log, in segments. A change of a page is appended alone; with every tenth the page is appended
-//! as a whole; with each split of a page so is the page above, of up to 256 keys. A segment of which half is still of use
-//! stays as it is. So rows that are simply inserted leave segments that are half empty.
+//! sled only ever appends to its log, in segments. A change of a page is appended alone; with every tenth the page is
+//! appended as a whole; with each split of a page so is the page above, of up to 256 keys. A segment of which half is
+//! still of use stays as it is. So rows that are simply inserted leave segments that are half empty.
 
 use crate::store::sled::rows::Rows;
 use crate::store::sled::value::inline;
@@ -19,11 +19,11 @@ const PAGE_CHANGES: usize = 10;
 const FLUSH_ROWS: usize = 1_000;
 
 /// Writes rows behind all others, none of them split, in three turns: first the keys, which make the pages; then the
-/// values, nine changes of each page; then one more, so that sled writes each page in one piece, one after another. What
-/// the first two turns have left in the log is of no use then, in whole segments, which sled writes over.
+/// values, nine changes of each page; then one more, so that sled writes each page in one piece, one after another.
+/// What the first two turns have left in the log is of no use then, in whole segments, which sled writes over.
 ///
-/// The pages at both ends get fewer changes, and each would keep a segment for itself: so their rows, and those that stand
-/// `before`, are written again until sled writes their pages too.
+/// The pages at both ends get fewer changes, and each would keep a segment for itself: so their rows, and those that
+/// stand `before`, are written again until sled writes their pages too.
 pub(super) fn append(
     rows: &Rows,
     before: &[(Key, Value)],

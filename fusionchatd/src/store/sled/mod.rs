@@ -23,7 +23,8 @@ use crate::store::disk::lock::DirectoryLock;
 use crate::store::disk::{self, Body, Front, KEYS_INLINE_MAX, ROWS_INLINE_MAX, files};
 use crate::store::moment::Moment;
 use crate::store::open::OpenOptions;
-use crate::store::{Batch, Direction, Engine, EngineStats, Key, Range, StoreError, Value};
+use crate::store::snapshot::{self, Snapshot as _, Work};
+use crate::store::{Batch, Direction, Engine, EngineStats, Key, Range, Reads, StoreError, Value};
 
 mod append;
 mod directory;
@@ -220,8 +221,8 @@ impl Body for Shared {
         self.front.end();
     }
 
-    /// Whoever asks for a flush and finds that a write has failed wakes all who sleep. One that finds nothing sleeps too,
-    /// so it has a thread of its own.
+    /// Whoever asks for a flush and finds that a write has failed wakes all who sleep. One that finds nothing sleeps
+    /// too, so it has a thread of its own.
     fn nudge(&self) {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let Some(rows) = held else { return };
@@ -240,7 +241,7 @@ fn reader_died(directory: &Path, panic: &JoinError) -> StoreError {
     StoreError::Corrupt { path: directory.to_path_buf(), detail: panic.to_string() }
 }
 
-impl Engine for SledEngine {
+impl Reads for SledEngine {
     fn get<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<Vec<Option<Value>>, StoreError>> {
         Box::pin(async move {
             if keys.len() <= KEYS_INLINE_MAX
@@ -269,6 +270,16 @@ impl Engine for SledEngine {
             let range = range.clone();
             self.shared.read_aside(move |view| view.scan(&range, direction, limit)).await
         })
+    }
+}
+
+impl Engine for SledEngine {
+    fn with_snapshot(&self, work: Work) -> BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(self.shared.read_aside(move |view| {
+            view.check_open()?;
+            snapshot::work_on(view, work);
+            Ok(())
+        }))
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {

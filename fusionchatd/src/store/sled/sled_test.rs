@@ -16,7 +16,7 @@ use crate::store::disk::{Body, files};
 use crate::store::open::{OpenOptions, SCHEMA, SCHEMA_KEY, open};
 use crate::store::sled::tip::TIP_KEY;
 use crate::store::sled::{Before, SledEngine, directory};
-use crate::store::{Batch, Direction, Engine, RESERVED_PREFIX, Range, StoreError};
+use crate::store::{Batch, Direction, Engine, RESERVED_PREFIX, Range, Reads as _, StoreError};
 
 const ROWS: usize = 500;
 

@@ -16,6 +16,7 @@ use crate::store::disk::files::panic_text;
 use crate::store::sled::append::{PAGE_ROWS_MAX, append};
 use crate::store::sled::rows::Rows;
 use crate::store::sled::value::INLINE_BYTES_MAX;
+use crate::store::snapshot::Snapshot;
 use crate::store::{Direction, Key, Range, StoreError, Value, is_reserved};
 
 /// The values of rows before the group that is being written; `None` where there was no row.
@@ -30,7 +31,26 @@ pub(super) struct View {
 }
 
 impl View {
-    pub(super) fn get(&self, keys: &[Key]) -> Result<Vec<Option<Value>>, StoreError> {
+    /// # Errors
+    /// `Closed`.
+    pub(super) fn check_open(&self) -> Result<(), StoreError> {
+        self.rows.as_ref().map(drop).ok_or(StoreError::Closed)
+    }
+
+    /// Writes rows of a new store that nobody reads yet.
+    pub(super) fn append(&self, stretch: &[(Key, Value)]) -> Result<(), StoreError> {
+        let rows = self.rows.as_ref().ok_or(StoreError::Closed)?;
+        let mut before = self.scan(&Range::prefix(b""), Direction::Backward, PAGE_ROWS_MAX)?;
+        before.retain(|(_, value)| value.len() <= INLINE_BYTES_MAX);
+        // sled can panic where the disk fails, too.
+        let appended = catch_unwind(AssertUnwindSafe(|| append(rows, &before, stretch)));
+        appended
+            .unwrap_or_else(|panic| Err(StoreError::Failed { detail: panic_text(panic.as_ref()) }))
+    }
+}
+
+impl Snapshot for View {
+    fn get(&self, keys: &[Key]) -> Result<Vec<Option<Value>>, StoreError> {
         let rows = self.rows.as_ref().ok_or(StoreError::Closed)?;
         keys.iter()
             .map(|key| {
@@ -45,18 +65,7 @@ impl View {
             .collect()
     }
 
-    /// Writes rows of a new store that nobody reads yet.
-    pub(super) fn append(&self, stretch: &[(Key, Value)]) -> Result<(), StoreError> {
-        let rows = self.rows.as_ref().ok_or(StoreError::Closed)?;
-        let mut before = self.scan(&Range::prefix(b""), Direction::Backward, PAGE_ROWS_MAX)?;
-        before.retain(|(_, value)| value.len() <= INLINE_BYTES_MAX);
-        // sled can panic where the disk fails, too.
-        let appended = catch_unwind(AssertUnwindSafe(|| append(rows, &before, stretch)));
-        appended
-            .unwrap_or_else(|panic| Err(StoreError::Failed { detail: panic_text(panic.as_ref()) }))
-    }
-
-    pub(super) fn scan(
+    fn scan(
         &self,
         range: &Range,
         direction: Direction,

@@ -1,5 +1,5 @@
-//! The head of an article's file: `title`, `id`, `locale`, `status` (or `draft`) and `inboxes` between two lines of `---`. A small part of
-//! YAML, read strictly; other keys are skipped. Pure.
+//! The head of an article's file: `title`, `id`, `locale`, `status` (or `draft`) and `inboxes` between two lines of
+//! `---`. A small part of YAML, read strictly; other keys are skipped. Pure.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -42,7 +42,8 @@ pub(crate) enum BackupCommand {
     Verify(Place),
     /// Make the store of an empty data directory out of a backup, on this machine, by its fusionchatd
     ///
-    /// Read back and held against its journals before it is put in place. Whoever was connected begins again by a reset.
+    /// Read back and held against its journals before it is put in place. Whoever was connected begins again by a
+    /// reset.
     #[command(
         after_help = "Example:\n  fusionctl server backup restore desk.backup --data /var/lib/fusionchat --store redb:"
     )]

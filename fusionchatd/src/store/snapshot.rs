@@ -1,0 +1,66 @@
+//! Many reads in one call. To ask an engine on disk costs more than to read a row, since long reads move to a thread
+//! that may wait; and what is read next may hang on what was read before.
+
+use futures::FutureExt as _;
+use futures::future::{BoxFuture, ready};
+use tokio::sync::oneshot;
+
+use super::{Direction, Engine, Key, Range, Reads, StoreError, Value};
+
+/// What is done with the rows of one moment, on a thread that may wait.
+pub type Work = Box<dyn FnOnce(&dyn Reads) + Send>;
+
+/// Rows of one moment. An engine reads them here on the thread it is asked on.
+pub(super) trait Snapshot {
+    /// As [`Reads::get`].
+    fn get(&self, keys: &[Key]) -> Result<Vec<Option<Value>>, StoreError>;
+
+    /// As [`Reads::scan`].
+    fn scan(
+        &self,
+        range: &Range,
+        direction: Direction,
+        limit: u32,
+    ) -> Result<Vec<(Key, Value)>, StoreError>;
+}
+
+/// A snapshot for whoever reads from engines: nothing it answers has to be waited for.
+struct AtOnce<'s, S>(&'s S);
+
+impl<S: Snapshot + Sync> Reads for AtOnce<'_, S> {
+    fn get<'a>(&'a self, keys: &'a [Key]) -> BoxFuture<'a, Result<Vec<Option<Value>>, StoreError>> {
+        ready(self.0.get(keys)).boxed()
+    }
+
+    fn scan<'a>(
+        &'a self,
+        range: &'a Range,
+        direction: Direction,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<(Key, Value)>, StoreError>> {
+        ready(self.0.scan(range, direction, limit)).boxed()
+    }
+}
+
+/// Does work over a snapshot.
+pub(super) fn work_on(snapshot: &(impl Snapshot + Sync), work: Work) {
+    work(&AtOnce(snapshot));
+}
+
+/// What `work` makes of the rows of one moment, read in one call. Whatever it asks of them is answered at once, so that
+/// a future over them is ready when it is first polled. As with a scan, a commit waits until it has ended.
+///
+/// # Errors
+/// Those of a read.
+pub async fn of<T: Send + 'static>(
+    engine: &dyn Engine,
+    work: impl FnOnce(&dyn Reads) -> T + Send + 'static,
+) -> Result<T, StoreError> {
+    let (tell, told) = oneshot::channel();
+    let work = Box::new(move |reads: &dyn Reads| {
+        // Whoever asked may have gone.
+        let _ = tell.send(work(reads));
+    });
+    engine.with_snapshot(work).await?;
+    told.await.map_err(|_| StoreError::Closed)
+}
