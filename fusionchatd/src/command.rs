@@ -174,13 +174,13 @@ async fn serve(
         "{} holds no store of fusionchatd; `fusionchatd init` makes one",
         config.data.display()
     );
+    let url = url_of(config.store, &store)?;
     let http = listen(config.http_listen).await?;
     let grpc = listen(config.grpc_listen).await?;
     let metrics = match config.metrics_listen {
         Some(address) => Some(listen(address).await?),
         None => None,
     };
-    let url = url_of(config.store, &store)?;
     let app = App::open(&url, config.settings(), Arc::new(system_time)).await?;
     let doors = Doors { http: tls.http.clone(), grpc: tls.grpc.clone() };
     let at = (http.local_addr()?, grpc.local_addr()?);

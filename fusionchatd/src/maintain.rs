@@ -13,9 +13,9 @@ use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, Progres
 use crate::init::STORE;
 use crate::store::StoreError;
 use crate::store::check::check;
-use crate::store::open::{DiskEngine, Format, OpenOptions, SCHEMA, open_to_look};
+use crate::store::open::{DiskEngine, Format, OpenOptions, SCHEMA, data_of, open_to_look};
 use crate::store::record::Migration;
-use crate::store::rewrite::{Rewritten, Step, UNFINISHED, data_of, remove_leftovers, rewrite};
+use crate::store::rewrite::{Rewritten, Step, UNFINISHED, remove_leftovers, rewrite};
 use crate::store::walk::Amount;
 
 mod restore;
@@ -99,8 +99,10 @@ async fn check_store(store: &Path) -> anyhow::Result<()> {
     let (engine, format) = open_to_look(&url, &options).await?;
     let found = check(engine.as_ref(), |amount| bar.at("read", amount)).await;
     let engine_name = engine.stats().engine;
-    engine.close().await?;
+    let closed = engine.close().await;
+    // What was found is the news, also where closing fails.
     let found = found?;
+    closed?;
     bar.end();
     let mut text = format!(
         "{}: {engine_name}, {}; {} journals with {} entries, {} conversations\n",

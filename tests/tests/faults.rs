@@ -4,6 +4,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -12,8 +13,10 @@ use fusionchat_tests::grpc::{Staff, client_id};
 use fusionchat_tests::program::{self, Output};
 use fusionchat_tests::stage::{Stage, play};
 use fusionchat_tests::visitor::Received;
-use fusionchatd::store::open::{OpenOptions, SCHEMA, SCHEMA_KEY, open};
-use fusionchatd::store::{Batch, Key};
+use fusionchatd::store::open::{DiskEngine, OpenOptions, SCHEMA, SCHEMA_KEY};
+use fusionchatd::store::redb::RedbEngine;
+use fusionchatd::store::sled::SledEngine;
+use fusionchatd::store::{Batch, Direction, Engine, Key, Range, Value};
 
 /// How long stopping may take, and what a loaded machine may add to it.
 const STOP_MAX: Duration = Duration::from_secs(5 + 5);
@@ -80,7 +83,7 @@ fn fault_58_a_second_daemon_is_refused_and_names_the_first() {
         let runtime = stage.folder("other-runtime")?;
         let data = first.data().to_string_lossy().into_owned();
         let second = daemon(&runtime, &["demo", "--free-ports", "--data", &data]).await?;
-        ensure!(second.code != 0, "{second:?}");
+        let second = second.expect(1)?;
         let pid = first.pid()?.to_string();
         ensure!(second.stderr.contains(&pid), "it names {pid}: {second:?}");
         let status = first.ctl().run(&["server", "status", "-o", "json"]).await?.expect(0)?;
@@ -95,24 +98,78 @@ fn fault_59_newer_data_is_refused_and_left_alone() {
         let mut first = Daemon::demo(stage).await?;
         first.sigterm().await?;
         first.ended().await?;
-        let url = format!("sled:{}", first.data().join("store").display());
-        let engine = open(&url, &OpenOptions::default()).await?;
-        let newer = (SCHEMA + 41).to_be_bytes().to_vec();
-        let put = vec![(Key::from_static(&SCHEMA_KEY), newer.into())];
-        engine.commit(Batch { put, ..Batch::default() }).await?;
-        engine.close().await?;
-        drop(engine);
+        let store = first.data().join("store");
         let data = first.data().to_string_lossy().into_owned();
-        for _ in 0..2 {
-            let refused =
-                daemon(first.runtime(), &["demo", "--free-ports", "--data", &data]).await?;
-            ensure!(refused.code == 1, "{refused:?}");
-            let (found, known) = ((SCHEMA + 41).to_string(), SCHEMA.to_string());
-            ensure!(
-                refused.stderr.contains(&found) && refused.stderr.contains(&known),
-                "{refused:?}"
-            );
+        let with_data = async |words: &[&str]| {
+            daemon(first.runtime(), &[words, &["--data", &data]].concat()).await
+        };
+        for engine in [DiskEngine::Sled, DiskEngine::Redb] {
+            if engine == DiskEngine::Redb {
+                with_data(&["store", "migrate", "--to", "redb:"]).await?.expect(0)?;
+            }
+            set_format(engine, &store, SCHEMA + 41).await?;
+            let before = rows_of(engine, &store).await?;
+            let asked: [&[&str]; 3] =
+                [&["demo", "--free-ports"], &["store", "check"], &["store", "vacuum"]];
+            for words in asked {
+                let refused = with_data(words).await?.expect(1)?;
+                let (found, known) = ((SCHEMA + 41).to_string(), SCHEMA.to_string());
+                let names_both = refused.stderr.contains(&found) && refused.stderr.contains(&known);
+                ensure!(names_both, "{words:?}: {refused:?}");
+            }
+            ensure!(rows_of(engine, &store).await? == before, "{engine}: a row was changed");
+            set_format(engine, &store, SCHEMA).await?;
         }
+        Ok(())
+    });
+}
+
+/// The engine over a store, whatever format its rows have.
+async fn bare(engine: DiskEngine, store: &Path) -> Result<Arc<dyn Engine>> {
+    let options = OpenOptions::default();
+    Ok(match engine {
+        DiskEngine::Sled => Arc::new(SledEngine::open(store, &options).await?),
+        DiskEngine::Redb => Arc::new(RedbEngine::open(store, &options).await?),
+    })
+}
+
+async fn set_format(engine: DiskEngine, store: &Path, number: u32) -> Result<()> {
+    let engine = bare(engine, store).await?;
+    let put = vec![(Key::from_static(&SCHEMA_KEY), number.to_be_bytes().to_vec().into())];
+    engine.commit(Batch { put, ..Batch::default() }).await?;
+    Ok(engine.close().await?)
+}
+
+async fn rows_of(engine: DiskEngine, store: &Path) -> Result<Vec<(Key, Value)>> {
+    let engine = bare(engine, store).await?;
+    let rows = engine.scan(&Range::prefix(b""), Direction::Forward, u32::MAX).await?;
+    engine.close().await?;
+    ensure!(!rows.is_empty(), "a store with rows");
+    Ok(rows)
+}
+
+#[test]
+fn a_store_whose_disk_is_not_there_is_no_new_one() {
+    play(async |stage: &Stage| {
+        let data = stage.folder("unmounted")?.join("data");
+        let runtime = stage.folder("runtime-of-unmounted")?;
+        let place = data.to_string_lossy().into_owned();
+        let made = ["init", "--tenant", "acme", "--admin", "ana@acme.example", "--data", &place];
+        daemon(&runtime, &made).await?.expect(0)?;
+        let (store, away) = (data.join("store"), data.join("away"));
+        fs::rename(&store, &away)?;
+        fs::create_dir(&store)?;
+        for engine in ["sled:", "redb:"] {
+            let serve = ["serve", "--data", &place, "--store", engine];
+            for words in [&serve[..3], &serve] {
+                let refused = daemon(&runtime, words).await?.expect(1)?;
+                ensure!(refused.stderr.contains("mounted"), "{words:?}: {refused:?}");
+            }
+        }
+        ensure!(fs::read_dir(&store)?.count() == 0, "nothing was made there");
+        fs::remove_dir(&store)?;
+        fs::rename(&away, &store)?;
+        daemon(&runtime, &["store", "check", "--data", &place]).await?.expect(0)?;
         Ok(())
     });
 }

@@ -71,7 +71,11 @@ pub async fn run(options: DemoOptions, started: Instant) -> anyhow::Result<()> {
         "the demo in {} was ended before it was ready; remove it or choose another directory",
         directory.display()
     );
-    let url = url_of(options.store, &directory.join("store"))?;
+    let store = directory.join("store");
+    let url = match &before {
+        Some(_) => url_of(options.store, &store)?,
+        None => options.store.unwrap_or(DiskEngine::Sled).url(&store),
+    };
     let bind = async |wished: u16| match &before {
         None => bind_near(local(wished)).await,
         Some(_) => bind_again(local(wished), &url).await,

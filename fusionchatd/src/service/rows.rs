@@ -316,8 +316,12 @@ impl<'e> Rows<'e> {
     /// Entries from `first` on.
     pub async fn entries(&self, first: u64, limit: u32) -> Result<Vec<Entry>, Error> {
         let range = table::entries_from(self.organization, first);
-        let found = self.list::<Entry>(&range, Direction::Forward, limit).await?;
-        Ok(found.into_iter().map(|(_, entry)| entry).collect())
+        let found = self.scan(&range, Direction::Forward, limit).await?;
+        let mut entries = Vec::with_capacity(found.len());
+        for (key, value) in &found {
+            entries.push(Entry::decode(key, value)?);
+        }
+        Ok(entries)
     }
 
     /// The organization.

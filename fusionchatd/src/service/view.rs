@@ -251,7 +251,7 @@ pub(super) async fn actor_name(
 }
 
 /// The change an event is, from the layer it was just written to.
-pub(super) async fn of_event(rows: &Rows<'_>, event: &Event) -> Result<Change, Error> {
+pub(super) async fn of_event(rows: &Rows<'_>, event: &Event) -> Result<Arc<Change>, Error> {
     let (message_row, note_row) = match &event.content {
         Content::Message(message) => (Some(message.clone()), None),
         Content::Note(note) => (None, Some(note.clone())),
@@ -309,52 +309,28 @@ impl Met {
 }
 
 /// The changes that entries of the journal were, with their rows as they are now or were when their conversation was
-/// met.
+/// met. Reads row by row: for a snapshot, of which a row costs no more alone.
 pub(super) async fn of_entries(
-    rows: &mut Rows<'_>,
+    rows: &Rows<'_>,
     entries: Vec<Entry>,
     met: &mut Met,
 ) -> Result<Vec<Arc<Change>>, Error> {
     if met.0.len() > MET_MAX {
         met.0.clear();
     }
-    let keys = entries.iter().flat_map(|entry| keys_of(rows.organization(), entry, met)).collect();
-    rows.load(keys).await?;
     let new = entries.iter().filter(|it| met.of(it).is_none()).filter_map(|it| it.conversation);
-    let mut headers = Vec::new();
     for id in new.collect::<BTreeSet<_>>() {
         met.0.remove(&id);
-        headers.extend(rows.conversation(id).await?);
-    }
-    let around = headers.iter().flat_map(|it| keys_around(rows.organization(), it)).collect();
-    rows.load(around).await?;
-    for header in headers {
-        met.0.insert(header.id, Arc::new(conversation(rows, header).await?));
+        if let Some(header) = rows.conversation(id).await? {
+            met.0.insert(id, Arc::new(conversation(rows, header).await?));
+        }
     }
     let mut changes = Vec::with_capacity(entries.len());
     for entry in entries {
         let view = entry.conversation.and_then(|id| met.0.get(&id)).cloned();
-        changes.push(Arc::new(of_entry(rows, entry, view).await?));
+        changes.push(of_entry(rows, entry, view).await?);
     }
     Ok(changes)
-}
-
-/// The rows that an entry names, but for those whose view was met.
-fn keys_of(organization: OrganizationId, entry: &Entry, met: &Met) -> Vec<Key> {
-    let view = met.of(entry);
-    let actor = entry.actor.user.filter(|it| view.is_none_or(|view| view.name_of(*it).is_none()));
-    let mut keys: Vec<Key> =
-        actor.map(|user| table::user(organization, user)).into_iter().collect();
-    if let Some(id) = entry.conversation {
-        if view.is_none() {
-            keys.push(table::conversation(organization, id));
-        }
-        keys.extend(entry.seq.map(|seq| table::message(organization, id, seq)));
-        if entry.kind == EntryKind::NoteAdded {
-            keys.push(table::note(organization, id, entry.position));
-        }
-    }
-    keys
 }
 
 /// The rows that a header names.
@@ -372,7 +348,7 @@ async fn of_entry(
     rows: &Rows<'_>,
     entry: Entry,
     conversation: Option<Arc<ConversationView>>,
-) -> Result<Change, Error> {
+) -> Result<Arc<Change>, Error> {
     let mut parts = Parts { conversation, ..Parts::default() };
     if let Some(id) = entry.conversation {
         if entry.kind == EntryKind::NoteAdded {
@@ -407,7 +383,8 @@ struct Parts {
     escalation: Option<Box<Escalation>>,
 }
 
-async fn assemble(rows: &Rows<'_>, entry: Entry, parts: Parts) -> Result<Change, Error> {
+/// Made where it stays: it is large.
+async fn assemble(rows: &Rows<'_>, entry: Entry, parts: Parts) -> Result<Arc<Change>, Error> {
     let number = parts.conversation.as_ref().map_or(0, |it| it.header.number);
     let user = match entry.kind {
         EntryKind::UserCreated
@@ -452,23 +429,21 @@ async fn assemble(rows: &Rows<'_>, entry: Entry, parts: Parts) -> Result<Change,
         | EntryKind::Linked => None,
     };
     let within = parts.conversation.as_deref();
-    Ok(Change {
-        actor_name: actor_name(rows, within, &entry.actor).await?,
-        message: match parts.message {
-            Some(row) => Some(message(rows, within, row).await?),
-            None => None,
-        },
-        note: match parts.note {
-            Some(row) => Some(Box::new(note(rows, within, *row).await?)),
-            None => None,
-        },
-        escalation: match parts.escalation {
-            Some(row) => Some(Box::new(escalation(rows, within, *row, number).await?)),
-            None => None,
-        },
-        user,
-        conversation: parts.conversation,
-        watch_bytes: Written::default(),
-        entry,
-    })
+    let actor_name = actor_name(rows, within, &entry.actor).await?;
+    let message = match parts.message {
+        Some(row) => Some(message(rows, within, row).await?),
+        None => None,
+    };
+    let note = match parts.note {
+        Some(row) => Some(Box::new(note(rows, within, *row).await?)),
+        None => None,
+    };
+    let escalation = match parts.escalation {
+        Some(row) => Some(Box::new(escalation(rows, within, *row, number).await?)),
+        None => None,
+    };
+    let (conversation, watch_bytes) = (parts.conversation, Written::default());
+    let change =
+        Change { entry, actor_name, conversation, message, note, escalation, user, watch_bytes };
+    Ok(Arc::new(change))
 }

@@ -77,17 +77,26 @@ impl fmt::Display for DiskEngine {
     }
 }
 
-/// The URL of the store in `directory`: of the engine asked for, else of the engine whose data is there, else of the
-/// default.
+/// The engine whose data is in a directory.
 ///
 /// # Errors
-/// `Corrupt` if two engines have data there.
-pub fn url_of(asked: Option<DiskEngine>, directory: &Path) -> Result<String, StoreError> {
-    let engine = match asked {
-        Some(engine) => engine,
-        None => files::engine_of(directory)?.unwrap_or(DiskEngine::Sled),
+/// `Corrupt` if there is none, as where a disk is not mounted, or two; `Unreadable` if that cannot be told.
+pub fn data_of(directory: &Path) -> Result<DiskEngine, StoreError> {
+    let none = || StoreError::Corrupt {
+        path: directory.to_path_buf(),
+        detail: "it holds no engine's data; is its disk mounted?".to_owned(),
     };
-    Ok(engine.url(directory))
+    files::engine_of(directory)?.ok_or_else(none)
+}
+
+/// The URL of the store in `directory`, where there must be one: of the engine asked for, else of the one whose data is
+/// there.
+///
+/// # Errors
+/// Those of [`data_of`].
+pub fn url_of(asked: Option<DiskEngine>, directory: &Path) -> Result<String, StoreError> {
+    let found = data_of(directory)?;
+    Ok(asked.unwrap_or(found).url(directory))
 }
 
 /// How to open a store.
@@ -248,7 +257,7 @@ pub(super) async fn bring_up(engine: &dyn Engine, format: Format) -> Result<(), 
 
 #[cfg(test)]
 mod tests {
-    use super::{OpenOptions, SCHEMA, SCHEMA_KEY, format_of, open, url_of};
+    use super::{DiskEngine, OpenOptions, SCHEMA, SCHEMA_KEY, format_of, open, url_of};
     use crate::store::memory::MemoryEngine;
     use crate::store::{Batch, Engine, StoreError};
 
@@ -282,7 +291,37 @@ mod tests {
             assert!(text.contains(mine) && text.contains(other), "{text}");
             assert_eq!(names(), before, "nothing was made beside it");
             assert_eq!(url_of(None, directory.path()).unwrap(), url(mine));
+            let asked = DiskEngine::named(other);
+            assert_eq!(url_of(asked, directory.path()).unwrap(), url(other), "as asked");
             open(&url(mine), &options).await.unwrap().close().await.unwrap();
+        }
+    }
+
+    #[test]
+    fn where_no_engine_has_data_there_is_no_store_to_open() {
+        let directory = tempfile::tempdir().unwrap();
+        for asked in [None, Some(DiskEngine::Sled), Some(DiskEngine::Redb)] {
+            let refused = url_of(asked, directory.path()).unwrap_err();
+            assert!(matches!(refused, StoreError::Corrupt { .. }), "{refused:?}");
+            assert!(refused.to_string().contains("mounted"), "{refused}");
+        }
+    }
+
+    #[tokio::test]
+    async fn data_that_cannot_be_looked_at_is_never_made_anew() {
+        let options = OpenOptions { disk_reserve_bytes: 0, ..OpenOptions::default() };
+        for name in ["conf", "rows.redb"] {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path();
+            // A link in a circle: something is there, and nobody can say what.
+            std::os::unix::fs::symlink(path.join(name), path.join(name)).unwrap();
+            for engine in [DiskEngine::Sled, DiskEngine::Redb] {
+                let refused = open(&engine.url(path), &options).await.err();
+                assert!(refused.is_some(), "{name} {engine}");
+                let link = std::fs::symlink_metadata(path.join(name)).unwrap();
+                assert!(link.is_symlink(), "{name} {engine}: left as it is");
+            }
+            assert!(url_of(None, path).is_ok(), "{name}: it is somebody's");
         }
     }
 

@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use crate::store::disk::files::{self, unreadable};
 use crate::store::disk::lock::DirectoryLock;
 use crate::store::migrate::renewed;
-use crate::store::open::{DiskEngine, OpenOptions, format_of, open_locked};
+use crate::store::open::{DiskEngine, OpenOptions, data_of, format_of, open_locked};
 use crate::store::pack::{self, STRETCH_BYTES, row_bytes};
 use crate::store::walk::{Amount, Walk};
 use crate::store::{Engine, Key, Range, StoreError, Value};
@@ -159,18 +159,6 @@ async fn copy_into(
 pub fn remove_leftovers(store: &Path) -> Result<(), StoreError> {
     let _lock = files::claim(store)?;
     remove(&beside(store))
-}
-
-/// The engine whose data is in a directory.
-///
-/// # Errors
-/// `Corrupt` if there is none, or two.
-pub fn data_of(store: &Path) -> Result<DiskEngine, StoreError> {
-    let none = || StoreError::Corrupt {
-        path: store.to_path_buf(),
-        detail: "it holds no engine's data".to_owned(),
-    };
-    files::engine_of(store)?.ok_or_else(none)
 }
 
 fn beside(store: &Path) -> PathBuf {

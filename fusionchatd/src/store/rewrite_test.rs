@@ -6,8 +6,8 @@ use std::process::Command;
 use tempfile::TempDir;
 
 use crate::store::conformance::{key, value};
-use crate::store::open::{DiskEngine, OpenOptions, SCHEMA, SCHEMA_KEY, open, url_of};
-use crate::store::rewrite::{Step, UNFINISHED, data_of, rewrite};
+use crate::store::open::{DiskEngine, OpenOptions, SCHEMA, SCHEMA_KEY, data_of, open, url_of};
+use crate::store::rewrite::{Step, UNFINISHED, rewrite};
 use crate::store::walk::Amount;
 use crate::store::{Batch, Direction, Range, StoreError};
 

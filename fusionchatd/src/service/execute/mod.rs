@@ -177,7 +177,7 @@ impl Service {
         for mut event in events {
             event.entry.digest = self.content_digest(&event);
             write::write(rows, &event).await?;
-            let change = Arc::new(view::of_event(rows, &event).await?);
+            let change = view::of_event(rows, &event).await?;
             changes.push(Arc::clone(&change));
             decided.changes.push(change);
             note_effects(&event, known, decided, rows).await?;

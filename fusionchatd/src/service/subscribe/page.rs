@@ -36,11 +36,14 @@ pub(super) struct Ahead {
 }
 
 /// A page that is being read, on a thread of the store's.
-struct Reading(Pin<Box<MaybeDone<BoxFuture<'static, Result<Loaded, Error>>>>>);
+struct Reading(Pin<Box<MaybeDone<Load>>>);
+
+/// With the views that were met until its end.
+type Load = BoxFuture<'static, Result<(Loaded, Met), Error>>;
 
 impl Reading {
     /// Begins at once, and goes on without anybody waiting.
-    fn begin(load: BoxFuture<'static, Result<Loaded, Error>>) -> Self {
+    fn begin(load: Load) -> Self {
         let mut reading = Box::pin(maybe_done(load));
         // A first look begins it. Whoever looks again is woken, not who looks now.
         let _ = reading.as_mut().poll(&mut Context::from_waker(Waker::noop()));
@@ -53,7 +56,7 @@ impl Reading {
     }
 
     /// What was read; `None` before [`Self::wait`] has come back.
-    fn take(mut self) -> Option<Result<Loaded, Error>> {
+    fn take(mut self) -> Option<Result<(Loaded, Met), Error>> {
         self.0.as_mut().take_output()
     }
 }
@@ -73,7 +76,6 @@ struct Loaded {
     /// Whether there may be more behind it.
     more: bool,
     page: Page,
-    met: Met,
 }
 
 impl Ahead {
@@ -84,49 +86,57 @@ impl Ahead {
         seat: &Seat,
         organization: OrganizationId,
     ) -> Result<Vec<Arc<Change>>, Error> {
-        self.forget_stale(seat.channel());
         if let Some(reading) = &mut self.reading {
             reading.wait().await;
         }
         let ready = self.reading.take().and_then(Reading::take).transpose()?;
+        let mut pages = ready.map(|loaded| self.meet(loaded));
+        // What was met for the page that is ready may have changed since that was read.
+        if !self.forget_stale(seat.channel()) {
+            pages = None;
+        }
         // An empty one says only that there was nothing then.
-        let ready = ready.filter(|it| it.after == position && !it.changes.is_empty());
-        let loaded = match ready {
-            Some(loaded) => loaded,
-            None => self.load(position, seat, organization).await?,
+        let ready = pages.filter(|it| it.after == position && !it.changes.is_empty());
+        let page = match ready {
+            Some(page) => page,
+            None => {
+                let loaded = self.load(position, seat, organization).await?;
+                self.meet(loaded)
+            }
         };
-        self.page = loaded.page;
-        if let Some(last) = loaded.changes.last().filter(|_| loaded.more) {
-            self.met = loaded.met;
+        if let Some(last) = page.changes.last().filter(|_| page.more) {
             let next = self.load(last.entry.position, seat, organization);
             self.reading = Some(Reading::begin(next));
         }
-        Ok(loaded.changes)
+        Ok(page.changes)
     }
 
-    fn load(
-        &mut self,
-        position: u64,
-        seat: &Seat,
-        organization: OrganizationId,
-    ) -> BoxFuture<'static, Result<Loaded, Error>> {
+    /// Keeps what was met for a page.
+    fn meet(&mut self, (page, met): (Loaded, Met)) -> Loaded {
+        (self.page, self.met) = (page.page, met);
+        page
+    }
+
+    fn load(&mut self, position: u64, seat: &Seat, organization: OrganizationId) -> Load {
         self.forget_stale(seat.channel());
         let met = std::mem::take(&mut self.met);
         load(Arc::clone(seat.service()), organization, position, self.page, met).boxed()
     }
 
     /// Forgets the views that have changed since they were met, and everything if the changes are no longer at hand:
-    /// what they took back must not come from here.
-    fn forget_stale(&mut self, channel: &Channel) {
+    /// what they took back must not come from here. False if it was everything.
+    fn forget_stale(&mut self, channel: &Channel) -> bool {
         let published = channel.position();
         if published == self.published {
-            return;
+            return true;
         }
-        match channel.recent_after(self.published, usize::MAX) {
-            Some(changes) => self.met.forget(&changes),
+        let changes = channel.recent_after(self.published, usize::MAX);
+        match &changes {
+            Some(changes) => self.met.forget(changes),
             None => *self = Self { page: self.page, ..Self::default() },
         }
         self.published = published;
+        changes.is_some()
     }
 }
 
@@ -136,7 +146,7 @@ async fn load(
     after: u64,
     page: Page,
     met: Met,
-) -> Result<Loaded, Error> {
+) -> Result<(Loaded, Met), Error> {
     let read = move |reads: &dyn Reads| {
         let read = read(reads, organization, after, page, met).now_or_never();
         read.unwrap_or_else(|| {
@@ -152,15 +162,15 @@ async fn read(
     after: u64,
     mut page: Page,
     mut met: Met,
-) -> Result<Loaded, Error> {
-    let mut rows = Rows::new(reads, organization);
+) -> Result<(Loaded, Met), Error> {
+    let rows = Rows::new(reads, organization);
     let entries = rows.entries(after + 1, page.0).await?;
     let full = entries.len() >= page.0 as usize;
-    let changes = view::of_entries(&mut rows, entries, &mut met).await?;
+    let mut changes = view::of_entries(&rows, entries, &mut met).await?;
     let kept = page.keep(changes.iter().map(|it| text_bytes(it)));
     let more = full || kept < changes.len();
-    let changes = changes.into_iter().take(kept).collect();
-    Ok(Loaded { after, changes, more, page, met })
+    changes.truncate(kept);
+    Ok((Loaded { after, changes, more, page }, met))
 }
 
 /// How many rows are read at once: fewer where their texts are long.

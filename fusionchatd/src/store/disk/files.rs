@@ -24,11 +24,13 @@ pub(in crate::store) const DATA_OF_REDB: &str = "rows.redb";
 /// Whose data lies in a directory; `None` if nobody's.
 ///
 /// # Errors
-/// `Corrupt` if two engines have data there.
+/// `Corrupt` if two engines have data there; `Unreadable` if that cannot be told.
 pub(in crate::store) fn engine_of(directory: &Path) -> Result<Option<DiskEngine>, StoreError> {
-    let sled = DATA_OF_SLED.iter().any(|name| directory.join(name).exists());
-    let redb = directory.join(DATA_OF_REDB).exists();
-    match (sled, redb) {
+    let mut sled = false;
+    for name in DATA_OF_SLED {
+        sled |= is_named(&directory.join(name))?;
+    }
+    match (sled, is_named(&directory.join(DATA_OF_REDB))?) {
         (false, false) => Ok(None),
         (true, false) => Ok(Some(DiskEngine::Sled)),
         (false, true) => Ok(Some(DiskEngine::Redb)),
@@ -36,6 +38,18 @@ pub(in crate::store) fn engine_of(directory: &Path) -> Result<Option<DiskEngine>
             let detail = "it holds the files of two engines".to_owned();
             Err(StoreError::Corrupt { path: directory.to_path_buf(), detail })
         }
+    }
+}
+
+/// Whether something has this name, also a link to what is not there: only where nothing has, something new may be made.
+///
+/// # Errors
+/// `Unreadable` if the system cannot tell.
+pub(in crate::store) fn is_named(path: &Path) -> Result<bool, StoreError> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(unreadable(path, source)),
     }
 }
 

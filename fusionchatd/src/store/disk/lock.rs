@@ -2,8 +2,9 @@
 //! process lives, with its pid inside for whoever is refused. A file left by a dead process holds
 //! nothing. It must be taken before any other file of the directory is touched.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{Read, Write};
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use crate::store::StoreError;
@@ -27,23 +28,29 @@ impl DirectoryLock {
     pub(in crate::store) fn take(directory: &Path, pid: u32) -> Result<Self, StoreError> {
         let path = directory.join(LOCK_FILE);
         let unreadable = |source| StoreError::Unreadable { path: path.clone(), source };
+        let in_use = |pid| StoreError::InUse { pid, path: directory.to_path_buf() };
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let mut file = options.open(&path).map_err(unreadable)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(StoreError::InUse {
-                    pid: read_pid(&file),
-                    path: directory.to_path_buf(),
-                });
-            }
+            Err(TryLockError::WouldBlock) => return Err(in_use(read_pid(&file))),
             Err(TryLockError::Error(source)) => return Err(unreadable(source)),
+        }
+        // Whoever copies a store puts another directory in its place, and may have done so since the file was opened.
+        if !is_at(&file, &path).map_err(unreadable)? {
+            return Err(in_use(None));
         }
         // Only for the text of a refusal: not synced, as no one refuses after a power cut.
         file.set_len(0).and_then(|()| write!(file, "{pid}")).map_err(unreadable)?;
         Ok(Self { _file: file })
     }
+}
+
+/// Whether the file still has this name.
+fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let (held, named) = (file.metadata()?, fs::metadata(path)?);
+    Ok((held.dev(), held.ino()) == (named.dev(), named.ino()))
 }
 
 fn read_pid(file: &File) -> Option<u32> {
@@ -54,7 +61,9 @@ fn read_pid(file: &File) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::DirectoryLock;
+    use std::fs::File;
+
+    use super::{DirectoryLock, is_at};
     use crate::store::StoreError;
 
     #[test]
@@ -65,6 +74,18 @@ mod tests {
         assert_eq!(std::fs::read(directory.path().join("lock")).unwrap(), b"7");
         drop(lock);
         DirectoryLock::take(directory.path(), 8).unwrap();
+    }
+
+    #[test]
+    fn the_lock_of_a_directory_that_was_replaced_is_not_at_its_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let held = File::create(&path).unwrap();
+        assert!(is_at(&held, &path).unwrap());
+        std::fs::rename(&path, directory.path().join("old")).unwrap();
+        assert!(is_at(&held, &path).is_err(), "nothing is there");
+        File::create(&path).unwrap();
+        assert!(!is_at(&held, &path).unwrap(), "another is there");
     }
 
     #[test]

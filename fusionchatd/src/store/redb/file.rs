@@ -12,7 +12,7 @@ use ::redb::{Builder, Database, Error, StorageBackend};
 
 use crate::store::StoreError;
 use crate::store::disk::files::{
-    DATA_OF_REDB, panic_text, sync_directory, sync_directory_and_parent, unreadable,
+    DATA_OF_REDB, is_named, panic_text, sync_directory, sync_directory_and_parent, unreadable,
 };
 use crate::store::redb::ROWS;
 use crate::store::redb::pages::{self, HEADER_MAX, LAYOUT, Layout, PAGE, Pages};
@@ -35,7 +35,7 @@ const HALF_MADE: &str = "rows.redb.new";
 /// `Unreadable`, `Corrupt`, `NewerSchema`, or `InUse` by a program that does not know our lock.
 pub(super) fn open(directory: &Path, verify: bool) -> Result<Database, StoreError> {
     let path = directory.join(DATA_OF_REDB);
-    if !path.exists() {
+    if !is_named(&path)? {
         create(directory)?;
     }
     let mut file = locked(directory, &path)?;

@@ -19,6 +19,9 @@ use crate::store::sled::value::INLINE_BYTES_MAX;
 use crate::store::snapshot::Snapshot;
 use crate::store::{Direction, Key, Range, StoreError, Value, is_reserved};
 
+/// How many rows a scan has room for from the beginning: a page of the journal.
+const ROWS_ROOM: usize = 100;
+
 /// The values of rows before the group that is being written; `None` where there was no row.
 pub(super) type Before = BTreeMap<Key, Option<Value>>;
 
@@ -81,10 +84,23 @@ impl Snapshot for View {
         let now = rows.iter(start, end, |key| self.before.contains_key(key));
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
         match direction {
-            Direction::Forward => merge(now, before, direction).take(limit).collect(),
-            Direction::Backward => merge(now.rev(), before.rev(), direction).take(limit).collect(),
+            Direction::Forward => first(limit, merge(now, before, direction)),
+            Direction::Backward => first(limit, merge(now.rev(), before.rev(), direction)),
         }
     }
+}
+
+/// The first rows, at most `limit` of them.
+fn first(
+    limit: usize,
+    rows: impl Iterator<Item = Result<(Key, Value), StoreError>>,
+) -> Result<Vec<(Key, Value)>, StoreError> {
+    // To collect them would move them each time they outgrow their room.
+    let mut first = Vec::with_capacity(limit.min(ROWS_ROOM));
+    for row in rows.take(limit) {
+        first.push(row?);
+    }
+    Ok(first)
 }
 
 /// Steps through both, which come in the order of `direction`. Where both have a key, `before` is
