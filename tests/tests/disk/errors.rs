@@ -288,6 +288,57 @@ fn fault_49_a_copy_that_fails_says_what_a_commit_says_and_is_removed() {
 }
 
 #[test]
+fn faults_48_51_a_vacuum_whose_syncs_fail_leaves_a_whole_store() {
+    play_for(WATCHDOG, async |stage: &Stage| {
+        let Some(preload) = Preload::compile(stage)? else { return Ok(()) };
+        for engine in ENGINES {
+            let mut desk = Desk::found(stage, &preload, engine, false).await?;
+            let before = desk.staff().await?.all_messages(&desk.number).await?;
+            desk.served.kill9().await?;
+            let data = desk.disk.root().to_string_lossy().into_owned();
+            let (arguments, variables) =
+                (["store", "vacuum", "--data", &data], desk.disk.variables());
+            desk.disk.count(Operation::Sync)?;
+            fusionchatd_with(stage, &arguments, &variables).await?.expect(0)?;
+            let syncs = desk.disk.counted()?;
+            let (mut failures, mut unconfirmed) = (0, 0);
+            for nth in 1..=syncs {
+                let fired = desk.disk.fired()?;
+                let broken = Fault::KeepsFailing(Errno::IO.raw_os_error());
+                desk.disk.arm(Operation::Sync, broken, nth)?;
+                let failed = fusionchatd_with(stage, &arguments, &variables).await?;
+                desk.disk.disarm()?;
+                if desk.disk.fired()? == fired {
+                    // sled syncs by a clock, too: there may have been fewer.
+                    continue;
+                }
+                let what = format!("{engine}, sync {nth} of {syncs}: {failed:?}");
+                ensure!(failed.code == 1, "{what}");
+                ensure!(failed.stderr.contains("Input/output error"), "{what}");
+                failures += 1;
+                unconfirmed += usize::from(failed.stderr.contains("the disk did not confirm it"));
+                desk.start().await.context(what.clone())?;
+                let after = desk.staff().await?.all_messages(&desk.number).await?;
+                ensure!(after == before, "{what}: {after:?}");
+                desk.served.kill9().await?;
+            }
+            println!("{engine}: {failures} of {syncs} syncs failed, {unconfirmed} in place");
+            ensure!(failures > 2 && unconfirmed > 0, "{engine}: {failures}, {unconfirmed}");
+
+            desk.disk.say_free(Some(1024 * 1024))?;
+            let full = fusionchatd_with(stage, &arguments, &variables).await?.expect(1)?;
+            ensure!(full.stderr.contains("must stay free"), "{full:?}");
+            ensure!(!desk.disk.root().join("store.unfinished").exists(), "{full:?}");
+            desk.disk.say_free(None)?;
+            desk.start().await?;
+            let after = desk.staff().await?.all_messages(&desk.number).await?;
+            ensure!(after == before, "{engine}: {after:?}");
+        }
+        Ok(())
+    });
+}
+
+#[test]
 fn fault_51_two_stores_that_cannot_change_places_leave_the_old_one_alone() {
     play_for(WATCHDOG, async |stage: &Stage| {
         let Some(preload) = Preload::compile(stage)? else { return Ok(()) };

@@ -452,7 +452,8 @@ async fn who_reads_on_from_far_behind_is_never_shown_a_conversation_as_it_was_be
     for number in 0..behind + 5 {
         if let 50 | 150 = number {
             let edit = EditUser { name: Some(format!("Anna {number}")), ..EditUser::default() };
-            rig.service.edit_user(&rig.desk.admin, None, "A", edit).await.expect("renamed");
+            let now = if number == 50 { "A" } else { "Anna 50" };
+            rig.service.edit_user(&rig.desk.admin, None, now, edit).await.expect("renamed");
             rig.say(&guest, "still there?").await;
         }
         if number == 250 {
@@ -468,7 +469,6 @@ async fn who_reads_on_from_far_behind_is_never_shown_a_conversation_as_it_was_be
             names.push((number, view.assignee_name.clone()));
         }
     }
-    assert!(names.iter().any(|(_, name)| name == "A"));
     let late = names.iter().filter(|(number, _)| *number >= 350);
     assert!(late.clone().all(|it| it.1 == "Anna 150"), "{:?}", late.collect::<Vec<_>>());
 }
