@@ -1,10 +1,11 @@
 //! What both clients share: which daemon is meant and who asks (`context`, `resolve`), where credentials are kept
-//! (`credential`), and the way to a daemon, over which no credential goes in clear by accident (`address`). It makes
-//! no call and knows no rule of the daemon.
+//! (`credential`), the way to a daemon, over which no credential goes in clear by accident (`address`), and where a
+//! running demo is (`demo`). It makes no call and knows no rule of the daemon.
 
 pub mod address;
 pub mod context;
 pub mod credential;
+pub mod demo;
 pub mod resolve;
 
 use std::io::{Read, Write};

@@ -6,11 +6,10 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use fusionchat_client::credential::Place;
+use fusionchat_client::demo::{Demo, DemoError};
 use fusionchat_client::resolve::{Flags, Surroundings};
 use fusionchat_client::{ClientError, address};
 use thiserror::Error;
-
-use crate::demo;
 
 /// The variables that say which daemon is meant and who asks.
 const VARIABLES: [&str; 8] = [
@@ -91,7 +90,7 @@ pub enum StartError {
     Token,
     /// The demo's files.
     #[error(transparent)]
-    Demo(#[from] demo::DemoError),
+    Demo(#[from] DemoError),
 }
 
 impl Args {
@@ -103,8 +102,8 @@ impl Args {
         let set = |name: &str| variable(name).filter(|value| !value.is_empty());
         let (endpoint, ca_file, token) = match &self.demo {
             Some(user) => {
-                let demo = demo::read(variable)?;
-                let token = demo.token(user)?;
+                let demo = Demo::find(variable)?;
+                let token = demo.credential(user)?.to_owned();
                 (demo.grpc, None, token)
             }
             None => self.way(&set)?,

@@ -9,7 +9,6 @@ pub mod cli;
 mod clock;
 #[cfg(test)]
 mod console_test;
-pub mod demo;
 mod draft;
 mod effect;
 mod event;

@@ -7,6 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -54,7 +55,8 @@ pub struct Listeners {
     pub waits: door::Waits,
 }
 
-/// SIGTERM and SIGINT, which end the process at once until this is made and are kept for [`App::run`] from then on.
+/// SIGTERM and SIGINT, kept from the moment this is made. Before it they end the process where it stands; the first
+/// process of a container does not even hear them.
 #[must_use = "a daemon that does not run on them cannot be stopped by them"]
 pub struct StopSignals {
     terminate: Signal,
@@ -62,9 +64,33 @@ pub struct StopSignals {
 }
 
 impl StopSignals {
-    fn hear() -> std::io::Result<Self> {
-        let terminate = signal(SignalKind::terminate())?;
-        Ok(Self { terminate, interrupt: signal(SignalKind::interrupt())? })
+    /// From here on they are heard.
+    ///
+    /// # Errors
+    /// The system does not let them be heard.
+    pub fn hear() -> anyhow::Result<Self> {
+        let hear = |kind| signal(kind).context("signals cannot be heard");
+        let terminate = hear(SignalKind::terminate())?;
+        Ok(Self { terminate, interrupt: hear(SignalKind::interrupt())? })
+    }
+
+    /// Does `work`, unless one of them comes first: `None`. The work is then given up where it stands, as if the
+    /// process had been killed, and nothing of it is waited for.
+    ///
+    /// # Errors
+    /// Those of the work.
+    pub async fn unless_heard<T: Send + 'static>(
+        &mut self,
+        work: impl Future<Output = anyhow::Result<T>> + Send + 'static,
+    ) -> anyhow::Result<Option<T>> {
+        // A task of its own: where it waits for the disk in the middle of a step, the signals are heard all the same.
+        let mut task = JoinSet::new();
+        task.spawn(work);
+        tokio::select! {
+            biased;
+            () = self.heard() => Ok(None),
+            Some(done) = task.join_next() => done.context("the start broke off")?.map(Some),
+        }
     }
 
     /// Waits for one of them.
@@ -88,13 +114,9 @@ impl App {
         Ok(Self { service, providers, engine, tasks, stop: CancellationToken::new() })
     }
 
-    /// Opens the doors and starts the workers. What it returns is for [`Self::run`]: the signals that stop the daemon
-    /// are heard before anybody can learn that it is there, so that whoever does may stop it at once.
-    ///
-    /// # Errors
-    /// The signals cannot be heard; no door is open then.
-    pub fn start(&self, listeners: Listeners) -> anyhow::Result<StopSignals> {
-        let signals = StopSignals::hear().context("signals cannot be heard")?;
+    /// Opens the doors and starts the workers. The signals that stop the daemon are heard before anybody can learn that
+    /// it is there, so that whoever does may stop it at once.
+    pub fn start(&self, listeners: Listeners, _heard: &StopSignals) {
         let Listeners { http, grpc, metrics, tls, waits } = listeners;
         self.service.connections().say_tls(tls.http.is_some(), tls.grpc.is_some());
         if let Some(listener) = metrics {
@@ -126,7 +148,6 @@ impl App {
                 stop.cancel();
             }
         });
-        Ok(signals)
     }
 
     /// Spawns a task that stopping waits for.

@@ -1,5 +1,6 @@
 //! The command line of the daemon.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,7 +12,7 @@ use clap::{Parser, Subcommand};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app::{App, Listeners, system_time};
+use crate::app::{App, Listeners, StopSignals, system_time};
 use crate::config::{Config, Doors, Mistakes, environment};
 use crate::demo::{self, DemoOptions};
 use crate::domain::name;
@@ -117,7 +118,8 @@ pub fn main(started: Instant) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("fusionchatd: {error:#}");
+            // Where nobody can be told, the exit code still says it.
+            let _ = writeln!(std::io::stderr().lock(), "fusionchatd: {error:#}");
             if is_mistake(&error) { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
         }
     }
@@ -159,6 +161,7 @@ async fn serve(
     data: Option<PathBuf>,
     store: Option<&str>,
 ) -> anyhow::Result<()> {
+    let mut signals = StopSignals::hear()?;
     let (mut config, tls) = Config::load(file.as_deref(), environment())?;
     let asked = engine(store)?;
     config.store = asked.or(config.store);
@@ -181,12 +184,17 @@ async fn serve(
         Some(address) => Some(listen(address).await?),
         None => None,
     };
-    let app = App::open(&url, config.settings(), Arc::new(system_time)).await?;
+    let settings = config.settings();
+    let opening = async move { App::open(&url, settings, Arc::new(system_time)).await };
+    let Some(app) = signals.unless_heard(opening).await? else {
+        tracing::info!("stopped before the store was open");
+        return Ok(());
+    };
     let doors = Doors { http: tls.http.clone(), grpc: tls.grpc.clone() };
     let at = (http.local_addr()?, grpc.local_addr()?);
     let metrics_at = metrics.as_ref().map(TcpListener::local_addr).transpose()?;
     app.providers.set(config.providers.clone());
-    let signals = app.start(Listeners { http, grpc, metrics, tls: doors, waits: config.waits })?;
+    app.start(Listeners { http, grpc, metrics, tls: doors, waits: config.waits }, &signals);
     tracing::info!(
         http = %at.0, grpc = %at.1, metrics = metrics_at.map(tracing::field::display),
         http_tls = tls.http.is_some(), grpc_tls = tls.grpc.is_some(),

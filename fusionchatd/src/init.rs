@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +15,7 @@ use crate::domain::name;
 use crate::service::inbox;
 use crate::service::organization::CreateOrganization;
 use crate::service::token;
+use crate::store::disk::files;
 use crate::store::open::DiskEngine;
 
 /// Where the store is made; it gets its name once everything is in it.
@@ -133,8 +133,7 @@ async fn found(app: &App, directory: &Path, options: &InitOptions) -> anyhow::Re
 
 /// The directory, made if it is not there; refused if anything is in it.
 fn empty_directory(path: &Path) -> anyhow::Result<PathBuf> {
-    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(path);
-    made.with_context(|| format!("cannot make {}", path.display()))?;
+    files::create(path).with_context(|| format!("cannot make {}", path.display()))?;
     let cannot_read = || format!("cannot read {}", path.display());
     let mut entries = std::fs::read_dir(path).with_context(cannot_read)?;
     if path.join(HALF_MADE).exists() {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use fusionchat_client::address;
+use fusionchat_client::demo::Demo;
 use fusionchat_client::resolve::Resolved;
 use fusionchat_proto::v1;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -16,7 +17,6 @@ use tonic::{Request, Response, Status};
 
 use crate::Environment;
 use crate::cli::{DemoUser, Global};
-use crate::demo::Demo;
 use crate::failure::{Exit, Failure};
 
 use v1::article_service_client::ArticleServiceClient;
@@ -126,8 +126,10 @@ impl Target {
 /// The demo that is meant: the one whose ready file is named, or with `--demo` the one that runs.
 fn demo(global: &Global, environment: &Environment) -> Result<Option<Demo>, Failure> {
     match (environment.variable("FUSION_READY_FILE"), global.demo) {
-        (Some(path), _) => Demo::read(Path::new(path)).map(Some),
-        (None, Some(_)) => Demo::find(&environment.runtime_dir).map(Some),
+        (Some(path), _) => Ok(Some(Demo::read(Path::new(path))?)),
+        (None, Some(_)) => {
+            Ok(Some(Demo::find(&|name| environment.variable(name).map(str::to_owned))?))
+        }
         (None, None) => Ok(None),
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use fusionchat_client::ClientError;
+use fusionchat_client::demo::DemoError;
 use fusionchat_proto::v1;
 use serde_json::{Map, Value, json};
 use tonic::{Code, Status};
@@ -159,6 +160,21 @@ impl From<ClientError> for Failure {
             ClientError::NoContext(_) => "no_context",
             ClientError::Keyring(_) => "no_keyring",
             ClientError::Command(_) => "credential_command",
+        };
+        Self::usage(code, error.to_string())
+    }
+}
+
+impl From<DemoError> for Failure {
+    fn from(error: DemoError) -> Self {
+        let code = match &error {
+            DemoError::Absent(..) => {
+                return Self::new(Exit::Unreachable, "no_demo", error.to_string());
+            }
+            DemoError::Unreadable(..) => "demo_unreadable",
+            DemoError::Version(_) => "demo_version",
+            DemoError::Foreign(_) => "demo_foreign",
+            DemoError::User { .. } => "demo_user",
         };
         Self::usage(code, error.to_string())
     }

@@ -5,7 +5,6 @@ mod argv;
 mod cli;
 mod cmd;
 mod connect;
-mod demo;
 mod failure;
 mod input;
 mod names;
@@ -18,7 +17,6 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::future::Future;
 use std::io::{Read, Write};
-use std::path::PathBuf;
 
 use clap::Parser;
 use clap::error::{ContextKind, ErrorKind};
@@ -41,8 +39,6 @@ pub use cli::command;
 pub struct Environment {
     /// The variables, by name.
     pub variables: BTreeMap<String, String>,
-    /// Where a running demo left its pointer.
-    pub runtime_dir: PathBuf,
     /// True if colour is unwanted (`NO_COLOR`) or impossible.
     pub no_color: bool,
     /// Unix milliseconds.

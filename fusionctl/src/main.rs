@@ -2,7 +2,6 @@
 //! to the library. No command lives here.
 
 use std::io::{BufWriter, IsTerminal};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use fusionctl::{Console, Environment, prompt};
@@ -33,7 +32,6 @@ async fn run() -> u8 {
         variables: std::env::vars_os()
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect(),
-        runtime_dir: runtime_dir(),
         no_color: variable("NO_COLOR").is_some() || variable("TERM").as_deref() == Some("dumb"),
         now_ms,
         random,
@@ -77,17 +75,6 @@ fn ask(question: &str, shown: bool) -> std::io::Result<String> {
 /// An environment variable that is set and not empty.
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
-}
-
-/// Where a demo leaves its pointer; docs/demo-file.md is the rule.
-fn runtime_dir() -> PathBuf {
-    variable("FUSION_RUNTIME_DIR").or_else(|| variable("XDG_RUNTIME_DIR")).map_or_else(
-        || {
-            let user = rustix::process::getuid().as_raw();
-            std::env::temp_dir().join(format!("fusionchat-{user}"))
-        },
-        PathBuf::from,
-    )
 }
 
 #[expect(clippy::disallowed_methods, reason = "the program's edge: ages in tables need a clock")]

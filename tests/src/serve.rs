@@ -86,7 +86,7 @@ impl Served {
     ) -> Result<Self> {
         let runtime = stage.folder("runtime")?;
         let command = program::command("fusionchatd", &runtime)?;
-        Self::start_as(stage, command, &runtime, data, settings, arguments).await
+        Self::spawn_as(stage, command, &runtime, data, settings, arguments)?.once_ready().await
     }
 
     /// The same with these variables in its environment.
@@ -96,10 +96,20 @@ impl Served {
         settings: &str,
         variables: &[(String, String)],
     ) -> Result<Self> {
+        Self::spawn_in(stage, data, settings, variables)?.once_ready().await
+    }
+
+    /// The same, and does not wait until it is ready.
+    pub fn spawn_in(
+        stage: &Stage,
+        data: &Path,
+        settings: &str,
+        variables: &[(String, String)],
+    ) -> Result<Self> {
         let runtime = stage.folder("runtime")?;
         let mut command = program::command("fusionchatd", &runtime)?;
         command.envs(variables.iter().map(|(name, value)| (name, value)));
-        Self::start_as(stage, command, &runtime, data, settings, &[]).await
+        Self::spawn_as(stage, command, &runtime, data, settings, &[])
     }
 
     /// The same, with at most so many files open at a time.
@@ -114,10 +124,10 @@ impl Served {
         command.env_clear().envs(program::environment(&runtime)).kill_on_drop(true);
         command.args(["-c", "ulimit -n \"$0\" && exec \"$@\"", &files_max.to_string()]);
         command.arg(program::find("fusionchatd")?);
-        Self::start_as(stage, command, &runtime, data, settings, &[]).await
+        Self::spawn_as(stage, command, &runtime, data, settings, &[])?.once_ready().await
     }
 
-    async fn start_as(
+    fn spawn_as(
         stage: &Stage,
         mut command: Command,
         runtime: &Path,
@@ -143,12 +153,15 @@ impl Served {
         let log = BufReader::new(child.stderr.take().context("stderr is piped")?).lines();
         let settings = data.to_string_lossy().into_owned();
         let (stage, early, ready) = (stage.clone(), Vec::new(), Value::Null);
-        let mut served = Self { stage, child, log, config, settings, early, ready };
-        match served.said("ready").await {
-            Ok(ready) => Ok(Self { ready, ..served }),
+        Ok(Self { stage, child, log, config, settings, early, ready })
+    }
+
+    async fn once_ready(mut self) -> Result<Self> {
+        match self.said("ready").await {
+            Ok(ready) => Ok(Self { ready, ..self }),
             Err(error) => {
                 // Its data are to be nobody's, and it may be about to end only.
-                served.child.kill().await?;
+                self.child.kill().await?;
                 Err(error)
             }
         }

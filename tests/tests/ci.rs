@@ -4,10 +4,12 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use fusionchat_tests::daemon::Daemon;
+use fusionchat_tests::disk::{Disk, Fault, Operation, Preload};
 use fusionchat_tests::program::{self, Ctl, Output};
 use fusionchat_tests::stage::{Stage, play};
 use serde_json::Value;
@@ -88,6 +90,63 @@ fn a_demo_that_is_stopped_before_it_has_said_that_it_is_ready_ends_well() {
         let status = child.wait().await?;
         ensure!(status.success(), "{status}");
         ensure!(!path.exists(), "the file goes with the demo");
+        Ok(())
+    });
+}
+
+#[test]
+fn a_demo_that_is_stopped_while_it_opens_its_store_ends_well() {
+    play(async |stage: &Stage| {
+        let Some(preload) = Preload::compile(stage)? else { return Ok(()) };
+        let mut daemon = Daemon::ci(stage).await?;
+        daemon.kill9().await?;
+        let disk = Disk::new(stage, &preload, &daemon.data().join("store"))?;
+        disk.arm(Operation::Write, Fault::Waits, 1)?;
+        let child = program::command("fusionchatd", daemon.runtime())?
+            .args(["demo", "--ci", "--data"])
+            .arg(daemon.data())
+            .arg("--ready-file")
+            .arg(daemon.ready_file())
+            .envs(disk.variables())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        while disk.fired()? == 0 {
+            tokio::task::yield_now().await;
+        }
+        let pid = child.id().context("it runs")?.to_string();
+        let kill = tokio::process::Command::new("kill").args(["-TERM", &pid]).status().await?;
+        ensure!(kill.success(), "{kill}");
+        let ended = child.wait_with_output().await?;
+        ensure!(ended.status.success(), "{ended:?}");
+        let said = String::from_utf8(ended.stdout)?;
+        ensure!(said.contains("was ready") && !said.contains("ready in"), "{said}");
+        ensure!(!daemon.ready_file().exists(), "it was never ready");
+        daemon.start().await
+    });
+}
+
+#[test]
+fn a_demo_that_cannot_leave_its_pointer_leaves_no_ready_file() {
+    play(async |stage: &Stage| {
+        let folder = stage.folder("demo")?;
+        let (ready_file, runtime) = (folder.join("r.json"), folder.join("runtime"));
+        fs::write(&runtime, "a file where a directory should be")?;
+        let demo = async |runtime: &Path| -> Result<_> {
+            let mut command = program::command("fusionchatd", &folder)?;
+            command.args(["demo", "--free-ports", "--data"]).arg(folder.join("data"));
+            command.arg("--ready-file").arg(&ready_file).env("FUSION_RUNTIME_DIR", runtime);
+            Ok(command.stdin(Stdio::null()).output().await?)
+        };
+        for _ in ["a new one", "the same again: its store was closed in order"] {
+            let failed = demo(&runtime).await?;
+            let said = String::from_utf8_lossy(&failed.stderr).into_owned();
+            ensure!(failed.status.code() == Some(1), "{failed:?}");
+            ensure!(said.contains("cannot make ") && said.contains("runtime"), "{said}");
+            ensure!(!ready_file.exists(), "it says that a demo is ready");
+        }
+        let log = fs::read_to_string(folder.join("data/log"))?;
+        ensure!(!log.contains("WARN"), "{log}");
         Ok(())
     });
 }

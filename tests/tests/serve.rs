@@ -5,7 +5,9 @@ use std::fs;
 use anyhow::{Context as _, Result, ensure};
 use fusionchat_proto::v1;
 use fusionchat_tests::grpc::Staff;
+use fusionchat_tests::program;
 use fusionchat_tests::serve::{Served, fusionchatd, init};
+use fusionchat_tests::source;
 use fusionchat_tests::stage::{Stage, play};
 
 #[test]
@@ -71,6 +73,26 @@ fn a_wrong_configuration_ends_with_64_and_every_mistake() {
         let missing = folder.join("none").to_string_lossy().into_owned();
         let refused = fusionchatd(stage, &["serve", "--config", &missing]).await?.expect(64)?;
         ensure!(refused.stderr.contains("cannot read"), "{refused:?}");
+        Ok(())
+    });
+}
+
+#[test]
+fn exit_codes_are_those_the_unit_knows_even_if_nobody_can_be_told() {
+    play(async |stage: &Stage| {
+        let typed_wrong = fusionchatd(stage, &["serve", "--nonsense"]).await?.expect(2)?;
+        ensure!(typed_wrong.stderr.contains("--nonsense"), "{typed_wrong:?}");
+        let unit = fs::read_to_string(source::root().join("deploy/fusionchatd.service"))?;
+        ensure!(unit.lines().any(|it| it == "RestartPreventExitStatus=2 64"), "{unit}");
+        for (arguments, code) in [(["--config", "/nowhere"], 64), (["--data", "/nowhere"], 1)] {
+            let status = program::command("fusionchatd", &stage.folder("runtime")?)?
+                .arg("serve")
+                .args(arguments)
+                .stderr(fs::File::options().write(true).open("/dev/full")?)
+                .status()
+                .await?;
+            ensure!(status.code() == Some(code), "{arguments:?}: {status}");
+        }
         Ok(())
     });
 }

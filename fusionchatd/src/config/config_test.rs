@@ -83,6 +83,27 @@ fn a_mistake_has_its_line_and_no_secret() {
 }
 
 #[test]
+fn a_mistake_quotes_no_value_of_any_setting() {
+    let values = [
+        "'postgres://u:hunter2@h/db'",
+        "['::1', 'hunter2']",
+        "[{ organization = 'hunter2', base_url = 'hunter2', max_tokens_field = 'hunter2' }]",
+    ];
+    for key in KEYS {
+        let name = key.name;
+        let told: Vec<_> = values
+            .iter()
+            .filter_map(|value| read(&format!("{name} = {value}\n"), &[]).err())
+            .chain(read("", &[(&key.variable(), "postgres://u:hunter2@h/db")]).err())
+            .collect();
+        assert!(!told.is_empty(), "{name} takes anything");
+        for mistakes in told {
+            assert!(!mistakes.to_string().contains("hunter2"), "{mistakes}");
+        }
+    }
+}
+
+#[test]
 fn proxies_are_networks_or_addresses_and_metrics_stay_on_the_machine() {
     let config = read("[http]\ntrusted_proxies = ['10.0.0.0/8', '::1']", &[]).expect("fine");
     assert_eq!(config.trusted_proxies.len(), 2);

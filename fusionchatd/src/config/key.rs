@@ -63,8 +63,9 @@ pub(super) const KEYS: &[Key] = &[
         text(v).map(|it| c.data = it.into())
     }),
     Key::of("store", "", "`\"sled:\"` or `\"redb:\"`", false, |c, v| {
-        let engine = DiskEngine::of_setting(&text(v)?).map_err(|error| error.to_string())?;
-        c.store = Some(engine);
+        // The refusal of its own quotes what may be the URL of another program's store, with a password.
+        let engine = DiskEngine::of_setting(&text(v)?);
+        c.store = Some(engine.map_err(|_| "expected \"sled:\" or \"redb:\"")?);
         Ok(())
     }),
     Key::of("http.listen", "\"127.0.0.1:4880\"", "address:port", false, |c, v| {
@@ -164,7 +165,7 @@ pub(super) const KEYS: &[Key] = &[
         c.log_format = match text(v)?.as_str() {
             "human" => LogFormat::Human,
             "json" => LogFormat::Json,
-            other => return Err(format!("{other:?} is neither \"human\" nor \"json\"")),
+            _ => return Err("expected \"human\" or \"json\"".to_owned()),
         };
         Ok(())
     }),
@@ -217,13 +218,18 @@ fn networks(value: &Value) -> Result<Vec<IpNet>, String> {
     if texts.len() > PROXIES_MAX {
         return Err(format!("expected at most {PROXIES_MAX} networks"));
     }
-    texts.into_iter().map(network).collect()
+    let numbered = (1..).zip(texts);
+    let network = |(number, text)| {
+        network(text).ok_or_else(|| {
+            format!("number {number}: expected a network such as \"10.0.0.0/8\" or \"::1\"")
+        })
+    };
+    numbered.map(network).collect()
 }
 
-fn network(text: &str) -> Result<IpNet, String> {
+fn network(text: &str) -> Option<IpNet> {
     let alone = || text.parse::<IpAddr>().ok().map(IpNet::from);
-    let network = text.parse::<IpNet>().ok().or_else(alone);
-    network.ok_or_else(|| format!("{text:?} is no network such as \"10.0.0.0/8\" or \"::1\""))
+    text.parse::<IpNet>().ok().or_else(alone)
 }
 
 /// A whole number within bounds.

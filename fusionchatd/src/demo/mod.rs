@@ -12,20 +12,19 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::{App, Listeners, bind_near, system_time};
+use crate::app::{App, Listeners, StopSignals, bind_near, system_time};
 use crate::config::{Config, Doors};
-use crate::domain::actor::Actor;
 use crate::store::open::{DiskEngine, OpenOptions, open, url_of};
 
 use files::DemoFile;
 use ready::ReadyFile;
-use seed::Traffic;
+use seed::{Seeded, Traffic};
 
 /// The ports that are tried first.
 const HTTP_PORT: u16 = 4880;
@@ -56,6 +55,7 @@ impl DemoOptions {
 
 /// Runs the demo until Ctrl-C. `started` is when the process started.
 pub async fn run(options: DemoOptions, started: Instant) -> anyhow::Result<()> {
+    let mut signals = StopSignals::hear()?;
     // Heard from here on: before, a SIGHUP ends the process.
     let hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be heard")?;
     let ready_file = options.ready_file.as_deref().map(ReadyFile::claim).transpose()?;
@@ -88,17 +88,12 @@ pub async fn run(options: DemoOptions, started: Instant) -> anyhow::Result<()> {
     let http_url = format!("http://{}", http.local_addr()?);
     let shop_origin = format!("http://localhost:{}", shop.local_addr()?.port());
     let config = Config { public_url: http_url.clone(), ..Config::default() };
-    // The demo's conversations are made in the past: until they are, the clock is behind.
-    let behind = Arc::new(AtomicI64::new(0));
-    let clock = {
-        let behind = Arc::clone(&behind);
-        Arc::new(move || system_time() - behind.load(Ordering::Relaxed))
-    };
-    let app = App::open(&url, config.settings(), clock).await?;
     let traffic = if options.ci { Traffic::None } else { Traffic::Seeded };
-    let seeded = match &before {
-        Some(file) => seed::go_on(&app.service, file).await?,
-        None => seed::fresh(&app.service, &shop_origin, &behind, traffic).await?,
+    let beginning = begin(url, config.clone(), before, shop_origin.clone(), traffic);
+    let Some((app, seeded)) = signals.unless_heard(beginning).await? else {
+        let place = directory.display();
+        banner::say(&format!("Stopped before the demo in {place} was ready\n"));
+        return Ok(());
     };
     let file = DemoFile {
         api_version: files::API_VERSION.to_owned(),
@@ -113,25 +108,53 @@ pub async fn run(options: DemoOptions, started: Instant) -> anyhow::Result<()> {
     };
     let listeners =
         Listeners { http, grpc, metrics: None, tls: Doors::default(), waits: config.waits };
-    let signals = app.start(listeners)?;
+    app.start(listeners, &signals);
     let page = shop::page(&http_url, &file.inbox_id);
     app.spawn(shop::serve(shop, page, app.stop.clone()));
-    file.write(&directory)?;
-    if let Some(ready_file) = &ready_file {
-        ready_file.write(&file)?;
-    }
-    if options.ci {
-        banner::say(&banner::line(&file, started.elapsed()));
-    } else {
-        file.point(&directory)?;
-        greet(&app, &seeded.admin, &directory, &file, started).await?;
-    }
-    let result = app.run_until(signals, hung_up(hangup), config.grace).await;
+    let announced =
+        Announced { directory: &directory, file: &file, ready_file: ready_file.as_ref() };
+    let result = match announced.say(&app, &seeded, traffic, started).await {
+        Ok(()) => app.run_until(signals, hung_up(hangup), config.grace).await,
+        Err(error) => give_up(app, config.grace, error).await,
+    };
     if let Some(ready_file) = ready_file {
-        ready_file.remove();
+        ready_file.remove(&file);
     }
     banner::say(&format!("The demo's data stays in {}\n", directory.display()));
     result
+}
+
+/// Opens the store and makes what the demo begins with, or finds it there.
+async fn begin(
+    url: String,
+    config: Config,
+    before: Option<DemoFile>,
+    shop_origin: String,
+    traffic: Traffic,
+) -> anyhow::Result<(App, Seeded)> {
+    // The demo's conversations are made in the past: until they are, the clock is behind.
+    let behind = Arc::new(AtomicI64::new(0));
+    let clock = {
+        let behind = Arc::clone(&behind);
+        Arc::new(move || system_time() - behind.load(Ordering::Relaxed))
+    };
+    let app = App::open(&url, config.settings(), clock).await?;
+    let seeded = match &before {
+        Some(file) => seed::go_on(&app.service, file).await,
+        None => seed::fresh(&app.service, &shop_origin, &behind, traffic).await,
+    };
+    match seeded {
+        Ok(seeded) => Ok((app, seeded)),
+        Err(error) => give_up(app, config.grace, error).await,
+    }
+}
+
+/// Ends in order what cannot go on.
+async fn give_up<T>(app: App, grace: Duration, error: anyhow::Error) -> anyhow::Result<T> {
+    if let Err(unclosed) = app.close(grace).await {
+        tracing::warn!("{unclosed:#}");
+    }
+    Err(error)
 }
 
 /// A demo has nothing to read again: SIGHUP changes nothing, and it says so. Ends if the terminal it says that on has
@@ -147,26 +170,48 @@ async fn hung_up(mut hangup: Signal) {
     std::future::pending::<()>().await;
 }
 
-/// Prints what there is to try.
-async fn greet(
-    app: &App,
-    admin: &Actor,
-    directory: &Path,
-    file: &DemoFile,
-    started: Instant,
-) -> anyhow::Result<()> {
-    let queue = app.service.list_escalations(admin, 0).await?;
-    let articles = app.service.list_articles(admin, 200, "").await?.0.len();
-    let banner = banner::Banner {
-        directory,
-        file,
-        ready: started.elapsed(),
-        waiting: &queue.0,
-        now: app.service.now(),
-        articles,
-    };
-    banner.print();
-    Ok(())
+/// Where it says that it is there.
+struct Announced<'a> {
+    directory: &'a Path,
+    file: &'a DemoFile,
+    ready_file: Option<&'a ReadyFile>,
+}
+
+impl Announced<'_> {
+    /// Writes the files, the one that says it is ready as the last, and prints what there is to try.
+    async fn say(
+        &self,
+        app: &App,
+        seeded: &Seeded,
+        traffic: Traffic,
+        started: Instant,
+    ) -> anyhow::Result<()> {
+        let Self { directory, file, ready_file } = self;
+        file.write(directory)?;
+        let ready = || ready_file.map_or(Ok(()), |it| it.write(file));
+        match traffic {
+            Traffic::None => {
+                ready()?;
+                banner::say(&banner::line(file, started.elapsed()));
+            }
+            Traffic::Seeded => {
+                file.point(directory)?;
+                let queue = app.service.list_escalations(&seeded.admin, 0).await?;
+                let articles = app.service.list_articles(&seeded.admin, 200, "").await?.0.len();
+                ready()?;
+                let banner = banner::Banner {
+                    directory,
+                    file,
+                    ready: started.elapsed(),
+                    waiting: &queue.0,
+                    now: app.service.now(),
+                    articles,
+                };
+                banner.print();
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The port an earlier run had: the inbox's origins and its clients know it. Where it is taken, a demo still running

@@ -50,10 +50,18 @@ impl ReadyFile {
         files::write_private(&self.0, &file.bytes()?)
     }
 
-    /// Removes it: its credentials open nothing any more until the demo runs again.
-    pub(super) fn remove(self) {
-        if let Err(error) = std::fs::remove_file(&self.0) {
-            tracing::warn!(%error, "the ready file could not be removed");
+    /// Removes it, if it was written: its credentials open nothing any more until the demo runs again. Another demo
+    /// may have begun at the same place meanwhile, as this one's doors were closed: its file is left alone.
+    pub(super) fn remove(self, file: &DemoFile) {
+        let removed = std::fs::read(&self.0).and_then(|bytes| {
+            let is_ours = file.bytes().is_ok_and(|ours| ours == bytes);
+            if is_ours { std::fs::remove_file(&self.0) } else { Ok(()) }
+        });
+        match removed {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                tracing::warn!(%error, "the ready file could not be removed");
+            }
+            Ok(()) | Err(_) => {}
         }
     }
 }
@@ -85,6 +93,25 @@ mod tests {
             inbox_id: String::new(),
             credentials: BTreeMap::new(),
         }
+    }
+
+    #[test]
+    fn a_demo_removes_no_file_but_its_own() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("r.json");
+        let claim = || ReadyFile::claim(&path).expect("nobody answers there");
+        let (old, new) = (file(1), DemoFile { pid: 8, ..file(1) });
+        let first = claim();
+        first.write(&old).expect("written");
+        // The first one's doors are closed and it is not gone yet.
+        let second = claim();
+        second.write(&new).expect("written");
+        first.remove(&old);
+        let there = std::fs::read(&path).expect("it is there");
+        assert_eq!(there, new.bytes().expect("bytes"));
+        second.remove(&new);
+        assert!(!path.exists(), "its own goes");
+        claim().remove(&new);
     }
 
     #[test]

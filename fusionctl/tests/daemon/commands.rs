@@ -121,7 +121,8 @@ async fn the_demo_is_found_and_nothing_else_is_used() {
     std::fs::create_dir(dir.path().join("fusionchat")).unwrap();
     std::fs::write(dir.path().join("fusionchat/demo"), file.to_str().unwrap()).unwrap();
     let mut own = environment("127.0.0.1:1".parse().unwrap(), Some("mine"));
-    own.runtime_dir = dir.path().to_owned();
+    let runtime = |path: &std::path::Path| path.to_string_lossy().into_owned();
+    own.variables.insert("FUSION_RUNTIME_DIR".to_owned(), runtime(dir.path()));
     for words in [
         &["--demo", "agent1", "auth", "status"][..],
         &["auth", "status", "--demo", "agent1"][..],
@@ -132,7 +133,7 @@ async fn the_demo_is_found_and_nothing_else_is_used() {
     }
     let admin = run_with(own.clone(), &["--demo", "auth", "status"], "").await;
     assert_eq!(admin.exit, 4, "the admin's credential was sent: {admin:?}");
-    own.runtime_dir = "/nonexistent".into();
+    own.variables.insert("FUSION_RUNTIME_DIR".to_owned(), "/nonexistent".to_owned());
     assert_eq!(run_with(own, &["--demo", "escalation", "list"], "").await.exit, 9);
 }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::future::{Future, pending};
 use std::io::{Cursor, Write};
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use fusionctl::{Console, Environment};
 use serde_json::Value;
@@ -38,14 +37,9 @@ impl Ran {
 pub(crate) fn environment(address: SocketAddr, token: Option<&str>) -> Environment {
     let mut variables =
         BTreeMap::from([("FUSION_ENDPOINT".to_owned(), format!("http://{address}"))]);
+    variables.insert("FUSION_RUNTIME_DIR".to_owned(), "/nonexistent".to_owned());
     variables.extend(token.map(|token| ("FUSION_TOKEN".to_owned(), token.to_owned())));
-    Environment {
-        variables,
-        runtime_dir: PathBuf::from("/nonexistent"),
-        no_color: true,
-        now_ms: || NOW_MS,
-        random: [7; 16],
-    }
+    Environment { variables, no_color: true, now_ms: || NOW_MS, random: [7; 16] }
 }
 
 /// Runs a command to its end.

@@ -33,6 +33,8 @@ const ACKNOWLEDGED: usize = 500;
 const ROWS: usize = 500;
 /// At how many points a start is killed.
 const KILLS: u64 = 16;
+/// At how many points a start is held and told to stop.
+const STOPS: u64 = 8;
 /// Every so many of them the real daemon serves what is left, and ends the migration.
 const SERVED_EVERY: usize = 4;
 /// Moments at which the power is cut.
@@ -244,6 +246,37 @@ fn fault_60_a_daemon_killed_while_it_brings_rows_up_goes_on_where_it_was() {
             }
             println!("{engine}: {operations} operations, {seen:?}");
             ensure!(seen.older > 0 && seen.midway > 2, "{engine}: it was hardly in it: {seen:?}");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn fault_60_a_stop_while_rows_are_brought_up_ends_well_and_the_next_start_goes_on() {
+    play_for(WATCHDOG, async |stage: &Stage| {
+        let Some(preload) = Preload::compile(stage)? else { return Ok(()) };
+        for engine in ENGINES {
+            let older = older(stage, &preload, engine).await?;
+            let operations = count(stage, &older, &preload, Operation::Any).await?;
+            let mut seen = Seen::default();
+            // But for the last ones: the daemon may be ready by then.
+            for nth in points(operations, STOPS)?.into_iter().rev().skip(2) {
+                let (data, disk) = older.copied(stage, &preload)?;
+                disk.arm(Operation::Any, Fault::Waits, nth)?;
+                let mut served = Served::spawn_in(stage, &data, "", &disk.variables())?;
+                while disk.fired()? == 0 {
+                    tokio::task::yield_now().await;
+                }
+                served.signal("-TERM").await?;
+                let (status, said) = served.ended().await?;
+                let told = || format!("{engine}: stopped at {nth} of {operations}");
+                ensure!(status.success(), "{}: {status}: {said:?}", told());
+                seen.add(&older.looked(&data).await.with_context(told)?);
+                older.serves(stage, &data).await.with_context(told)?;
+                fs::remove_dir_all(&data)?;
+            }
+            println!("{engine}: {operations} operations, {seen:?}");
+            ensure!(seen.midway > 0, "{engine}: it was hardly in it: {seen:?}");
         }
         Ok(())
     });

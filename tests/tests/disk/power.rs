@@ -11,6 +11,7 @@ use fusionchat_tests::disk::chance::Chance;
 use fusionchat_tests::disk::names::Order;
 use fusionchat_tests::disk::power::{Fate, Power};
 use fusionchat_tests::disk::{Disk, Preload};
+use fusionchat_tests::serve::init_with;
 use fusionchat_tests::stage::{Stage, play_for};
 
 use crate::cut::{Run, cut};
@@ -135,6 +136,29 @@ fn a_disk_that_lies_about_syncs_is_noticed() {
             println!("{engine}: {} of {} images bad", found.bad.len(), found.images);
             // The fate that loses nothing is among them; and what is torn late may have all that was told early.
             ensure!(found.bad.len() * 2 > found.images, "noticed only {:?}", found.bad);
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn fault_44_a_power_cut_after_init_leaves_the_directory_that_it_made() {
+    play_for(WATCHDOG, async |stage: &Stage| {
+        let Some(preload) = Preload::compile(stage)? else { return Ok(()) };
+        let root = stage.folder("root")?.canonicalize()?;
+        let disk = Disk::new(stage, &preload, &root)?;
+        init_with(stage, &root.join("new/data"), &[], &disk.variables()).await?.expect(0)?;
+        let record = disk.record()?;
+        let mut power = Power::new(&record);
+        power.go_on(usize::MAX)?;
+        let images = stage.folder("images")?;
+        let mut chance = Chance::new(44);
+        for (number, fate) in Fate::ALL.into_iter().enumerate() {
+            for order in ORDERS {
+                let image = images.join(format!("{number} {order:?}"));
+                power.image(fate, order, &mut chance, &image)?;
+                ensure!(image.join("new/data/store").exists(), "{fate:?}, {order:?}");
+            }
         }
         Ok(())
     });

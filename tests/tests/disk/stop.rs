@@ -1,4 +1,5 @@
-//! A disk that fails, or stands still, while the daemon stops: it must not end as if all was on disk.
+//! A disk that fails, or stands still, while the daemon stops: it must not end as if all was on disk. And a daemon that
+//! is told to stop before its store is open.
 
 use anyhow::{Context, Result, ensure};
 use fusionchat_proto::v1::Message;
@@ -15,6 +16,8 @@ use crate::{ENGINES, WATCHDOG};
 
 /// Who waits for an answer when the daemon is told to stop.
 const WRITERS: usize = 4;
+/// So many writes are looked at of those that opening a store takes: fewer than any engine makes.
+const OPENING_WRITES: u64 = 3;
 /// No more than this for the doors, nor for the store.
 const SHORT_GRACE: &str = "[stop]\ngrace_ms = 300\n";
 
@@ -85,6 +88,36 @@ fn fault_51_a_store_that_is_not_closed_in_time_is_no_good_end() {
             ensure!(said.contains("took longer to close"), "{engine}: not why: {said}");
             let acknowledged = [before, taken(replies).await].concat();
             starts_with(&mut desk, &acknowledged).await.with_context(|| engine.to_owned())?;
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_stop_while_the_store_is_being_opened_ends_well_at_once() {
+    play_for(WATCHDOG, async |stage: &Stage| {
+        let Some(preload) = Preload::compile(stage)? else { return Ok(()) };
+        for engine in ENGINES {
+            let mut desk = Desk::found(stage, &preload, engine, false).await?;
+            let before = desk.staff().await?.all_messages(&desk.number).await?;
+            desk.served.kill9().await?;
+            // The first write is the lock's; the later ones are the engine's.
+            for nth in 1..=OPENING_WRITES {
+                let fired = desk.disk.fired()?;
+                desk.disk.arm(Operation::Write, Fault::Waits, nth)?;
+                let (root, variables) = (desk.disk.root(), desk.disk.variables());
+                let mut served = Served::spawn_in(stage, root, "", &variables)?;
+                while desk.disk.fired()? == fired {
+                    tokio::task::yield_now().await;
+                }
+                served.signal("-TERM").await?;
+                let (status, said) = served.ended().await?;
+                desk.disk.disarm()?;
+                let said = said.join("\n");
+                ensure!(status.success(), "{engine}: write {nth}: {status}: {said}");
+                ensure!(said.contains("before the store was open"), "{engine}: {nth}: {said}");
+            }
+            starts_with(&mut desk, &before).await.with_context(|| engine.to_owned())?;
         }
         Ok(())
     });

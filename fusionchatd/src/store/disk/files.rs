@@ -83,7 +83,10 @@ pub(in crate::store) fn panic_text(panic: &(dyn Any + Send)) -> String {
 }
 
 /// Creates the directory and makes each new level of it durable.
-pub(in crate::store) fn create(directory: &Path) -> Result<(), StoreError> {
+///
+/// # Errors
+/// `Unreadable`.
+pub(crate) fn create(directory: &Path) -> Result<(), StoreError> {
     let missing: Vec<&Path> = directory
         .ancestors()
         .take_while(|level| !level.as_os_str().is_empty() && !level.exists())

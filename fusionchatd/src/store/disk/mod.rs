@@ -22,7 +22,7 @@ use crate::store::moment::{Frontier, Moment};
 use crate::store::open::OpenOptions;
 use crate::store::{Batch, EngineStats, StoreError};
 
-pub(super) mod files;
+pub(crate) mod files;
 pub(super) mod group;
 pub(super) mod lock;
 pub(super) mod queue;
