@@ -73,16 +73,19 @@ async fn echo(listener: TcpListener) -> Result<()> {
     }
 }
 
+/// Only what an idle socket needs may live in this future, since every idle socket has one: the handshake and the
+/// fan-out, which need more, have memory of their own while they last.
 async fn echo_one(stream: TcpStream, silent: Sockets) -> Result<()> {
-    let mut socket = tokio_tungstenite::accept_async_with_config(stream, Some(buffers())).await?;
+    let opened = tokio_tungstenite::accept_async_with_config(stream, Some(buffers()));
+    let mut socket = Box::pin(opened).await?;
     let mut first = true;
     while let Some(message) = socket.next().await {
         let Message::Text(text) = message? else { continue };
         if let Some(rest) = text.as_str().strip_prefix(FAN) {
-            let sent = fan(rest, &silent).await?;
+            let sent = Box::pin(fan(rest, &silent)).await?;
             socket.send(Message::text(sent.to_string())).await?;
         } else if first && text.as_str() == "listen" {
-            return listen(socket, &silent).await;
+            return Box::pin(listen(socket, &silent)).await;
         } else {
             socket.send(Message::Text(text)).await?;
         }
@@ -140,8 +143,9 @@ fn frame_of(text: &str) -> Result<Vec<u8>> {
     Ok(frame)
 }
 
-/// Streams what stands in a file.
-struct Frames(Vec<v1::WatchResponse>);
+/// Streams what stands in a file. Each message is cloned when its turn comes: what is done for all of them before the
+/// first byte would be time that the daemon, which has nothing to clone, does not spend.
+struct Frames(Arc<[v1::WatchResponse]>);
 
 #[tonic::async_trait]
 impl WatchService for Frames {
@@ -151,7 +155,9 @@ impl WatchService for Frames {
         &self,
         _: Request<v1::WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        Ok(Response::new(Box::pin(stream::iter(self.0.clone().into_iter().map(Ok)))))
+        let frames = Arc::clone(&self.0);
+        let each = (0..frames.len()).map(move |at| Ok(frames[at].clone()));
+        Ok(Response::new(Box::pin(stream::iter(each))))
     }
 }
 
@@ -166,7 +172,7 @@ async fn stream_frames(listener: TcpListener, file: &Path) -> Result<()> {
     let server = tonic::transport::Server::builder().tcp_nodelay(true);
     let mut server = server;
     server
-        .add_service(WatchServiceServer::new(Frames(frames)))
+        .add_service(WatchServiceServer::new(Frames(frames.into())))
         .serve_with_incoming(incoming)
         .await?;
     Ok(())
