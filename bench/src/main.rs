@@ -56,13 +56,16 @@ enum Action {
     Verify(verify::Arguments),
     /// Measure the daemon against bare references, in turn, in this run
     ///
-    /// Exits 1 if a goal was missed, 2 if it could not be tried.
+    /// Exits 1 if a goal was missed or its reference does not count, 2 if it could not be tried.
     ///
     /// Example: cargo run --release -p fusion-bench -- suite R3a R4
     Suite(suite::Arguments),
     /// Be a bare server to be measured against: what suite starts as a process of its own
     #[command(subcommand)]
     Reference(suite::kit::reference::Reference),
+    /// Be a plain server a reference is held to: what suite starts as a process of its own
+    #[command(subcommand)]
+    Plain(suite::kit::plain::Plain),
 }
 
 #[derive(Args)]
@@ -122,6 +125,10 @@ fn act(action: Action) -> Result<bool> {
         }
         Action::Reference(which) => {
             runtime.block_on(suite::kit::reference::serve(which)).map(|()| true)
+        }
+        Action::Plain(which) => {
+            drop(runtime);
+            suite::kit::plain::serve(which).map(|()| true)
         }
     }
 }

@@ -1,5 +1,7 @@
 //! gRPC with one credential: the generated clients over a line that connects again by itself.
 
+use std::time::Duration;
+
 use anyhow::{Result, bail};
 use fusionchat_proto::{problem, v1};
 use tonic::metadata::{Ascii, MetadataValue};
@@ -17,6 +19,9 @@ use v1::server_service_client::ServerServiceClient;
 use v1::session_service_client::SessionServiceClient;
 use v1::user_service_client::UserServiceClient;
 use v1::watch_service_client::WatchServiceClient;
+
+/// How long an answer may take, or the beginning of a stream; what comes on a stream is whoever reads it to bound.
+const ANSWER_MAX: Duration = Duration::from_secs(120);
 
 /// The channel every client speaks through.
 pub(crate) type Line = InterceptedService<Channel, Bearer>;
@@ -44,8 +49,8 @@ pub(crate) struct Staff {
 impl Staff {
     /// A line that connects when it is first used.
     pub(crate) fn new(endpoint: &str, token: Option<&str>) -> Result<Self> {
-        let channel = Endpoint::from_shared(endpoint.to_owned())?.tcp_nodelay(true).connect_lazy();
-        Self::over(channel, token)
+        let endpoint = Endpoint::from_shared(endpoint.to_owned())?.tcp_nodelay(true);
+        Self::over(endpoint.timeout(ANSWER_MAX).connect_lazy(), token)
     }
 
     /// Somebody else on the same connection.

@@ -8,7 +8,7 @@ use fusionchatd::store::open::DiskEngine;
 
 use super::Measured;
 use super::kit::library::{Library, MESSAGE_BYTES, Shape};
-use super::kit::ratio::{Goal, Ratio};
+use super::kit::ratio::{Check, Goal, Ratio};
 use crate::daemon::bytes_below;
 
 /// What the store holds.
@@ -37,7 +37,8 @@ pub(super) async fn measure(program: &Path) -> Result<Measured> {
             DiskEngine::Sled => 4.0,
         };
         let what = format!("bytes a message on {engine}");
-        measured.ratios.push(Ratio::new("R17", what, "B", Goal::AtMost(most), &pairs, payload));
+        let check = Check::by_itself(&[payload]);
+        measured.ratios.push(Ratio::new("R17", what, "B", Goal::AtMost(most), &pairs, &check));
         measured.notes.push(format!("R17 {engine}: {before:.0} bytes a message before the vacuum"));
     }
     Ok(measured)

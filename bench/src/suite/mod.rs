@@ -273,15 +273,16 @@ impl Suite {
         let Measured { ratios, told, notes } = measured;
         for ratio in ratios.into_iter().filter(|it| options.wants(it.id())) {
             eprintln!("{}", ratio.row());
+            self.notes.extend(ratio.notes());
             self.ratios.push(ratio);
         }
         self.times.extend(told);
         self.notes.extend(notes);
     }
 
-    /// Whether every goal was met by a reference that counts.
+    /// Whether every goal was met against a reference that counts: a void one has shown nothing.
     pub(crate) fn good(&self) -> bool {
-        self.ratios.iter().all(|it| it.met() != Some(false))
+        self.ratios.iter().all(Ratio::good)
     }
 
     /// As it was asked for.
@@ -307,5 +308,37 @@ impl Suite {
         }
         let _ = writeln!(text, "rounds {}, load before {}", self.rounds, self.load_before);
         Ok(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::kit::ratio::{Check, Goal};
+    use super::*;
+
+    fn suite(ratios: Vec<Ratio>) -> Suite {
+        let (times, notes) = (Vec::new(), Vec::new());
+        Suite { rounds: ROUNDS, load_before: "0".to_owned(), ratios, times, notes }
+    }
+
+    fn ratio(goal: Goal, plain: f64) -> Ratio {
+        Ratio::new(
+            "R0",
+            "a test".to_owned(),
+            "x",
+            goal,
+            &[(9.0, 10.0)],
+            &Check::by_itself(&[plain]),
+        )
+    }
+
+    #[test]
+    fn a_void_measure_is_not_good() {
+        let met = || ratio(Goal::AtMost(1.3), 10.0);
+        let void = || ratio(Goal::AtMost(1.3), 2.0);
+        assert!(suite(vec![met(), ratio(Goal::Cost, 2.0)]).good());
+        assert!(!suite(vec![met(), void()]).good());
+        assert!(!suite(vec![void(), void()]).good());
+        assert!(!suite(vec![met(), ratio(Goal::AtMost(0.5), 10.0)]).good());
     }
 }

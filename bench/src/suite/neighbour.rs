@@ -15,7 +15,7 @@ use tonic::Code;
 use super::kit::desk::Tab;
 use super::kit::library::{Library, Shape, Shop, text};
 use super::kit::pace::Pace;
-use super::kit::ratio::{Goal, Ratio, plainly};
+use super::kit::ratio::{Goal, Ratio, by_itself};
 use super::latency::Crowd;
 use super::{Measured, Told};
 use crate::chance::Chance;
@@ -63,7 +63,7 @@ pub(super) async fn measure(program: &Path, library: &Library, rounds: u16) -> R
         pairs.push((flooded, quiet));
     }
     let unused = Times::default();
-    let plain = plainly(async || speak(&mut crowd, &mut chance, &unused).await).await?;
+    let check = by_itself(async || speak(&mut crowd, &mut chance, &unused).await).await?;
     daemon.stop().await?;
     let what = format!("victim's ack p99, flood of {FLOOD}");
     let Flooded { taken, refused, unsent } = flooded;
@@ -73,7 +73,7 @@ pub(super) async fn measure(program: &Path, library: &Library, rounds: u16) -> R
         1_000 * u128::from(FLOOD) / EVERY.as_millis()
     );
     Ok(Measured {
-        ratios: vec![Ratio::new("R16", what, "us", Goal::AtMost(4.0), &pairs, plain)],
+        ratios: vec![Ratio::new("R16", what, "us", Goal::AtMost(4.0), &pairs, &check)],
         told: vec![
             Told::new("R16 victim's ack, flooded", &all[0]),
             Told::new("R16 victim's ack, quiet", &all[1]),

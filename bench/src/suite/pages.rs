@@ -12,7 +12,7 @@ use futures::stream::{FuturesUnordered, StreamExt};
 use super::kit::library::Library;
 use super::kit::pace::Pace;
 use super::kit::process::warm;
-use super::kit::ratio::{Goal, PLAIN_ROUNDS, Ratio, median};
+use super::kit::ratio::{Goal, Ratio, by_itself};
 use super::{Measured, Told};
 use crate::chance::Chance;
 use crate::daemon::Daemon;
@@ -68,14 +68,10 @@ pub(super) async fn measure(
             let ours = many.read(page, &all[0]).await?;
             pairs.push((ours, few.read(page, &all[1]).await?));
         }
-        let mut plain = Vec::new();
-        for _ in 0..PLAIN_ROUNDS {
-            plain.push(few.read(page, &Times::default()).await?);
-        }
+        let check = by_itself(async || few.read(page, &Times::default()).await).await?;
         let name = page.name();
         let title = format!("{name} p99, {what}");
-        let plain = median(plain.into_iter());
-        measured.ratios.push(Ratio::new("R15", title, "us", Goal::AtMost(1.5), &pairs, plain));
+        measured.ratios.push(Ratio::new("R15", title, "us", Goal::AtMost(1.5), &pairs, &check));
         measured.told.push(Told::new(&format!("R15 {name}, {what}"), &all[0]));
         measured.told.push(Told::new(&format!("R15 {name}, few"), &all[1]));
     }

@@ -15,8 +15,9 @@ use tokio_tungstenite::tungstenite::Message;
 use super::kit::desk::{Desk, handshake, text};
 use super::kit::library::text as content;
 use super::kit::pace::Pace;
+use super::kit::plain::{Echoed, frame_bytes};
 use super::kit::process::Cpu;
-use super::kit::ratio::{Goal, Ratio, plainly};
+use super::kit::ratio::{Goal, Ratio, beside_plain_loop};
 use super::kit::reference::Running;
 use super::latency::{Crowd, hear, listen};
 use super::{Measured, Told};
@@ -27,6 +28,8 @@ const MESSAGES: usize = 5_000;
 const EVERY: Duration = Duration::from_millis(1);
 /// How many visitors take turns.
 const VISITORS: usize = 200;
+/// The reference cost 1.26 times its plain loop on a quiet machine.
+const PLAIN_TIMES_MAX: f64 = 1.9;
 
 /// Measures it.
 pub(super) async fn measure(program: &Path, rounds: u16) -> Result<Measured> {
@@ -50,12 +53,19 @@ pub(super) async fn measure(program: &Path, rounds: u16) -> Result<Measured> {
         futures::future::try_join(said, heard).await?;
         pairs.push((each(before.since(pid)?), echo(&bare, &mut sockets).await?));
     }
-    let plain = plainly(async || echo(&bare, &mut sockets).await).await?;
+    let plain = Running::start_plain(&["echo"]).await?;
+    let mut echoed = Echoed::open(&plain.address)?;
+    let check = beside_plain_loop(PLAIN_TIMES_MAX, async || {
+        let reference = echo(&bare, &mut sockets).await?;
+        Ok((reference, echo_plainly(&plain, &mut echoed).await?))
+    });
+    let check = check.await?;
+    plain.close().await?;
     bare.close().await?;
     desk.close().await?;
     let what = "daemon, a message at 1,000/s".to_owned();
     Ok(Measured {
-        ratios: vec![Ratio::new("CPU", what, "us", Goal::Cost, &pairs, plain)],
+        ratios: vec![Ratio::new("CPU", what, "us", Goal::Cost, &pairs, &check)],
         told: vec![
             Told::new("CPU visitor's ack at 1,000/s", &acks),
             Told::new("CPU visitor to agent at 1,000/s", &arrivals),
@@ -82,4 +92,16 @@ async fn echo(bare: &Running, sockets: &mut [WebSocketStream<TcpStream>]) -> Res
         number += 1;
     }
     Ok(each(before.since(bare.pid()?)?))
+}
+
+/// As many bytes to the plain echo and back, at the same pace; its processor time for one.
+async fn echo_plainly(plain: &Running, socket: &mut Echoed) -> Result<f64> {
+    let mut pace = Pace::start(EVERY, MESSAGES);
+    let mut bytes = vec![b'.'; frame_bytes(&content(0))];
+    let before = Cpu::of(plain.pid()?)?;
+    while pace.next().await.is_some() {
+        socket.send(&bytes)?;
+        socket.hear(&mut bytes)?;
+    }
+    Ok(each(before.since(plain.pid()?)?))
 }

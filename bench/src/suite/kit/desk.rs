@@ -7,19 +7,19 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 
+use super::deadline::within;
 use crate::chance::Chance;
 use crate::daemon::Daemon;
 use crate::setup::{self, Ground, ORIGIN};
 use crate::staff::Staff;
 
-/// How long anything may take that must come.
-pub(in crate::suite) const PATIENCE: Duration = Duration::from_secs(120);
 /// The buffers of both ends: those of the daemon's door.
 pub(in crate::suite) const READ_BUFFER_BYTES: usize = 1024;
 
@@ -144,14 +144,17 @@ impl Tab {
 
     /// The next frame of a type; others are passed over, a refusal is an error.
     pub(in crate::suite) async fn until(&mut self, kind: &str) -> Result<Value> {
-        loop {
-            let text = self.text().await?;
-            let frame: Value = serde_json::from_str(&text)?;
-            if frame["type"] == kind {
-                return Ok(frame);
+        within(kind, async {
+            loop {
+                let text = self.text().await?;
+                let frame: Value = serde_json::from_str(&text)?;
+                if frame["type"] == kind {
+                    return Ok(frame);
+                }
+                ensure!(frame["type"] != "error", "refused while waiting for {kind}: {text}");
             }
-            ensure!(frame["type"] != "error", "refused while waiting for {kind}: {text}");
-        }
+        })
+        .await
     }
 
     /// The next text.
@@ -169,18 +172,23 @@ impl Tab {
     }
 }
 
-/// The next text on a socket.
-pub(in crate::suite) async fn text(socket: &mut WebSocketStream<TcpStream>) -> Result<String> {
-    loop {
-        let next = tokio::time::timeout(PATIENCE, socket.next()).await;
-        match next.with_context(|| format!("nothing came for {PATIENCE:?}"))? {
-            Some(Ok(Message::Text(text))) => return Ok(text.as_str().to_owned()),
-            Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-            Some(Ok(other)) => bail!("the server sent {other:?}"),
-            Some(Err(error)) => return Err(error.into()),
-            None => bail!("the server closed the socket"),
+/// The next text on a socket; pings on the way give it no more time.
+pub(in crate::suite) async fn text<S>(socket: &mut WebSocketStream<S>) -> Result<String>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    within("a text", async {
+        loop {
+            match socket.next().await {
+                Some(Ok(Message::Text(text))) => return Ok(text.as_str().to_owned()),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(other)) => bail!("the server sent {other:?}"),
+                Some(Err(error)) => return Err(error.into()),
+                None => bail!("the server closed the socket"),
+            }
         }
-    }
+    })
+    .await
 }
 
 /// Opens a WebSocket with small buffers, as the daemon's own frame does.
@@ -203,8 +211,40 @@ async fn handshake_from(
     if let Some(from) = from {
         socket.bind((from, 0).into())?;
     }
-    let stream = socket.connect(address.parse()?).await?;
-    stream.set_nodelay(true)?;
-    let opened = client_async_with_config(request, stream, Some(buffers())).await;
-    Ok(opened.context("opening the WebSocket")?.0)
+    within("a WebSocket", async {
+        let stream = socket.connect(address.parse()?).await?;
+        stream.set_nodelay(true)?;
+        let opened = client_async_with_config(request, stream, Some(buffers())).await;
+        Ok(opened.context("opening the WebSocket")?.0)
+    })
+    .await
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    use super::super::deadline::PATIENCE;
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn pings_give_a_text_no_more_time() {
+        let (near, far) = tokio::io::duplex(1024);
+        let mut client = WebSocketStream::from_raw_socket(near, Role::Client, None).await;
+        let mut server = WebSocketStream::from_raw_socket(far, Role::Server, None).await;
+        let late = async {
+            for _ in 0..9 {
+                tokio::time::sleep(PATIENCE / 3).await;
+                server.send(Message::Ping("still here".into())).await.unwrap();
+            }
+            server.send(Message::text("too late")).await.unwrap();
+            std::future::pending::<()>().await;
+        };
+        let heard = tokio::select! {
+            heard = text(&mut client) => heard,
+            () = late => unreachable!("it waits for ever"),
+        };
+        let error = heard.unwrap_err();
+        assert!(error.to_string().contains("has not come after"), "{error}");
+    }
 }

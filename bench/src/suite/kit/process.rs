@@ -9,6 +9,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tokio::process::Command;
 
+use super::deadline::within;
+
 /// The core of a server, and that of the load.
 pub(in crate::suite) const SERVER: &str = "0";
 const LOAD: &str = "1";
@@ -34,6 +36,32 @@ pub(in crate::suite) fn resident(pid: u32) -> Result<u64> {
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kilobytes = line.and_then(|it| it.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
     Ok(kilobytes.context("a process has resident memory")? * 1024)
+}
+
+/// How many sockets a process has.
+pub(in crate::suite) fn sockets(pid: u32) -> Result<usize> {
+    let mut count = 0;
+    for file in fs::read_dir(format!("/proc/{pid}/fd")).context("a process has files")? {
+        // A file may be closed while it is looked at.
+        let Ok(target) = fs::read_link(file?.path()) else { continue };
+        count += usize::from(target.to_string_lossy().starts_with("socket:"));
+    }
+    Ok(count)
+}
+
+/// Waits until a process has let go of all sockets but so many: while it does, it works on what is measured next to it.
+pub(in crate::suite) async fn sockets_gone(pid: u32, but: usize) -> Result<()> {
+    until_at_most(but, || sockets(pid)).await
+}
+
+async fn until_at_most(most: usize, mut count: impl FnMut() -> Result<usize>) -> Result<()> {
+    within("the end of a server's sockets", async {
+        while count()? > most {
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// The processor time of a process so far, thread by thread, to the nanosecond: the ticks of its `stat` are too coarse
@@ -107,6 +135,31 @@ pub(in crate::suite) fn warm(folder: &Path) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_sockets_are_counted() {
+        let (near, far) = std::os::unix::net::UnixStream::pair().unwrap();
+        let of = |stdin: Stdio| {
+            let mut child = std::process::Command::new("cat");
+            child.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::null());
+            child.spawn().unwrap()
+        };
+        let mut children = [of(Stdio::from(std::os::fd::OwnedFd::from(far))), of(Stdio::piped())];
+        let counts = children.each_ref().map(|it| sockets(it.id()).unwrap());
+        drop(near);
+        for child in &mut children {
+            drop(child.stdin.take());
+            child.wait().unwrap();
+        }
+        assert_eq!(counts, [1, 0]);
+    }
+
+    #[tokio::test]
+    async fn sockets_are_waited_for_until_they_are_gone() {
+        let mut counts = [9, 7, 8, 3, 1].into_iter();
+        until_at_most(3, || counts.next().context("it looks no further")).await.unwrap();
+        assert_eq!(counts.next(), Some(1), "and no longer");
+    }
 
     #[test]
     fn only_what_was_used_since_counts() {

@@ -1,14 +1,16 @@
-//! What one measure comes to.
+//! What one measure comes to, and when its reference counts for nothing.
 
 use anyhow::Result;
 use serde::Serialize;
 
-/// A reference below this part of the same thing done plainly, in the same run, does not count: nobody wins by a slow
-/// reference.
-const PLAIN_PART_MIN: f64 = 0.8;
+/// A reference below this part of what it comes to by itself, in the same run, was disturbed.
+const BY_ITSELF_PART_MIN: f64 = 0.8;
 
-/// How often a reference is measured by itself, with nothing in turn.
+/// How often a reference is measured by itself, in turn with its plain loop if it has one.
 pub(in crate::suite) const PLAIN_ROUNDS: usize = 3;
+
+/// A difference below this part of what it was taken from is noise.
+const REMAINDER_PART_MIN: f64 = 0.1;
 
 /// What a ratio should be.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -25,13 +27,48 @@ pub(in crate::suite) enum Goal {
 }
 
 impl Goal {
-    /// How good a reference is, as a part of the same thing done plainly.
-    fn part_of_plain(self, reference: f64, plain: f64) -> f64 {
+    /// How many times as much one costs as another: of speeds the other way round.
+    fn times(self, one: f64, other: f64) -> f64 {
         match self {
-            Self::AtLeast(_) | Self::Speed => reference / plain,
-            Self::AtMost(_) | Self::Cost => plain / reference,
+            Self::AtLeast(_) | Self::Speed => other / one,
+            Self::AtMost(_) | Self::Cost => one / other,
         }
     }
+
+    fn is_judged(self) -> bool {
+        match self {
+            Self::AtLeast(_) | Self::AtMost(_) => true,
+            Self::Speed | Self::Cost => false,
+        }
+    }
+}
+
+/// What a reference is held to: nobody wins by a slow one.
+pub(in crate::suite) struct Check {
+    by_itself: f64,
+    plain_loop: Option<(Vec<(f64, f64)>, f64)>,
+}
+
+impl Check {
+    /// Figures of the reference by itself, and no plain loop: it is one, or the daemon in another state.
+    pub(in crate::suite) fn by_itself(figures: &[f64]) -> Self {
+        Self { by_itself: median(figures.iter().copied()), plain_loop: None }
+    }
+
+    /// Pairs of the reference by itself and its plain loop, which it may cost at most so many times.
+    pub(in crate::suite) fn beside(pairs: &[(f64, f64)], times_max: f64) -> Self {
+        let by_itself = median(pairs.iter().map(|it| it.0));
+        Self { by_itself, plain_loop: Some((pairs.to_vec(), times_max)) }
+    }
+}
+
+/// What a reference costs beside its plain loop.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PlainLoop {
+    figure: f64,
+    times: f64,
+    times_max: f64,
 }
 
 /// One measure: the medians of its rounds.
@@ -43,9 +80,12 @@ pub(in crate::suite) struct Ratio {
     unit: &'static str,
     ours: f64,
     reference: f64,
-    plain: f64,
+    by_itself: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    plain_loop: Option<PlainLoop>,
     ratio: f64,
     rounds: usize,
+    rounds_void: usize,
     goal: Goal,
     #[serde(skip_serializing_if = "Option::is_none")]
     void: Option<String>,
@@ -53,33 +93,41 @@ pub(in crate::suite) struct Ratio {
 
 impl Ratio {
     /// The medians of rounds, each a pair of ours and the reference's. The ratio is the median of the rounds' ratios,
-    /// so that a change of the machine's mood between two rounds counts in neither. `plain` is what the reference comes
-    /// to by itself: below a part of that it is void.
+    /// so that a change of the machine's mood between two rounds counts in neither. A round that is not two positive
+    /// numbers is void and in no median.
     pub(in crate::suite) fn new(
         id: &str,
         what: String,
         unit: &'static str,
         goal: Goal,
         rounds: &[(f64, f64)],
-        plain: f64,
+        check: &Check,
     ) -> Self {
-        let reference = median(rounds.iter().map(|it| it.1));
-        let part = goal.part_of_plain(reference, plain);
-        // What is not a number is no reference either.
-        let counts = part >= PLAIN_PART_MIN;
-        let percent = 100.0 * part;
+        let counts = |it: &f64| it.is_finite() && *it > 0.0;
+        let counted: Vec<(f64, f64)> =
+            rounds.iter().copied().filter(|it| counts(&it.0) && counts(&it.1)).collect();
+        let reference = median(counted.iter().map(|it| it.1));
+        let plain_loop = check.plain_loop.as_ref().map(|(pairs, times_max)| PlainLoop {
+            figure: median(pairs.iter().map(|it| it.1)),
+            times: median(pairs.iter().map(|it| goal.times(it.0, it.1))),
+            times_max: *times_max,
+        });
+        let rounds_void = rounds.len() - counted.len();
         Self {
             id: id.to_owned(),
             what,
             unit,
-            ours: median(rounds.iter().map(|it| it.0)),
+            ours: median(counted.iter().map(|it| it.0)),
             reference,
-            plain,
-            ratio: median(rounds.iter().map(|it| it.0 / it.1)),
+            by_itself: check.by_itself,
+            plain_loop,
+            ratio: median(counted.iter().map(|it| it.0 / it.1)),
             rounds: rounds.len(),
+            rounds_void,
             goal,
-            void: (!counts)
-                .then(|| format!("void: the reference had {percent:.0} % of itself plainly")),
+            void: rounds_are_few(counted.len(), rounds_void)
+                .or_else(|| disturbed(goal.times(check.by_itself, reference)))
+                .or_else(|| plain_loop.and_then(slow)),
         }
     }
 
@@ -93,6 +141,11 @@ impl Ratio {
             Goal::AtMost(most) => Some(self.ratio <= most),
             Goal::Speed | Goal::Cost => None,
         }
+    }
+
+    /// Whether nothing is wrong with it: its goal was met against a reference that counts, or it has none.
+    pub(in crate::suite) fn good(&self) -> bool {
+        !self.goal.is_judged() || self.met() == Some(true)
     }
 
     /// Which measure it is of.
@@ -118,15 +171,71 @@ impl Ratio {
             [self.ours, self.reference].map(|it| format!("{it:.1} {}", self.unit));
         format!("{name:52} {ours:>14} {reference:>16} {:>7.2} {goal:>8} {verdict}", self.ratio)
     }
+
+    /// What the table has no room for: the plain loop, and rounds that were void.
+    pub(in crate::suite) fn notes(&self) -> Vec<String> {
+        let name = format!("{} {}", self.id, self.what);
+        let plain = self.plain_loop.map(|PlainLoop { figure, times, times_max }| {
+            let unit = self.unit;
+            format!(
+                "{name}: the reference costs {times:.2} times its plain loop of {figure:.1} {unit}, at most {times_max}"
+            )
+        });
+        let void = (self.rounds_void > 0)
+            .then(|| format!("{name}: {} of {} rounds were void", self.rounds_void, self.rounds));
+        plain.into_iter().chain(void).collect()
+    }
 }
 
-/// What a reference comes to by itself: the median of a few times, with nothing in turn.
-pub(in crate::suite) async fn plainly(mut once: impl AsyncFnMut() -> Result<f64>) -> Result<f64> {
+/// Why rounds do not count, if half of them or more were void.
+fn rounds_are_few(counted: usize, void: usize) -> Option<String> {
+    let all = counted + void;
+    (counted <= void).then(|| format!("void: {void} of {all} rounds were void"))
+}
+
+/// Why a reference does not count that was this part of itself.
+fn disturbed(part: f64) -> Option<String> {
+    // What is not a number is no reference either.
+    let counts = part >= BY_ITSELF_PART_MIN;
+    (!counts).then(|| format!("void: the reference had {:.0} % of itself plainly", 100.0 * part))
+}
+
+/// Why a reference does not count beside its plain loop.
+fn slow(PlainLoop { times, times_max, .. }: PlainLoop) -> Option<String> {
+    let counts = times <= times_max;
+    (!counts).then(|| {
+        format!("void: the reference costs {times:.1} times its plain loop, over {times_max}")
+    })
+}
+
+/// A reference by itself, a few times, with nothing in turn.
+pub(in crate::suite) async fn by_itself(
+    mut once: impl AsyncFnMut() -> Result<f64>,
+) -> Result<Check> {
     let mut figures = Vec::new();
     for _ in 0..PLAIN_ROUNDS {
         figures.push(once().await?);
     }
-    Ok(median(figures.into_iter()))
+    Ok(Check::by_itself(&figures))
+}
+
+/// A reference by itself and its plain loop, in turn, a few times.
+pub(in crate::suite) async fn beside_plain_loop(
+    times_max: f64,
+    mut once: impl AsyncFnMut() -> Result<(f64, f64)>,
+) -> Result<Check> {
+    let mut pairs = Vec::new();
+    for _ in 0..PLAIN_ROUNDS {
+        pairs.push(once().await?);
+    }
+    Ok(Check::beside(&pairs, times_max))
+}
+
+/// What is left of `all` without `part`; not a number if that is next to nothing, since it is noise then and not a
+/// small cost.
+pub(in crate::suite) fn remainder(all: f64, part: f64) -> f64 {
+    let left = all - part;
+    if left > REMAINDER_PART_MIN * all { left } else { f64::NAN }
 }
 
 /// The middle of some figures; of an even number the mean of the two in the middle; not a number of none.
@@ -142,55 +251,5 @@ pub(in crate::suite) fn median(figures: impl Iterator<Item = f64>) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn of(goal: Goal, rounds: &[(f64, f64)]) -> Ratio {
-        let plain = median(rounds.iter().map(|it| it.1));
-        Ratio::new("R0", "a test".to_owned(), "x", goal, rounds, plain)
-    }
-
-    #[test]
-    fn the_ratio_is_the_median_of_the_rounds_and_not_of_the_sides() {
-        // A machine that is twice as slow in one round is so on both sides.
-        let ratio = of(Goal::AtLeast(0.7), &[(80.0, 100.0), (40.0, 50.0), (8.0, 10.0)]);
-        assert!((ratio.ratio - 0.8).abs() < 1e-9);
-        assert_eq!(ratio.met(), Some(true));
-        assert_eq!(of(Goal::AtLeast(0.9), &[(8.0, 10.0)]).met(), Some(false));
-        assert_eq!(of(Goal::AtMost(0.7), &[(8.0, 10.0)]).met(), Some(false));
-        assert_eq!(of(Goal::Speed, &[(8.0, 10.0)]).met(), None);
-        assert_eq!(of(Goal::Cost, &[(8.0, 10.0)]).met(), None);
-    }
-
-    #[test]
-    fn a_slow_reference_is_void_and_meets_nothing() {
-        let against = |goal, reference, plain| {
-            Ratio::new("R0", "a test".to_owned(), "x", goal, &[(80.0, reference)], plain)
-        };
-        let slow = against(Goal::AtLeast(0.7), 70.0, 100.0);
-        assert_eq!(slow.met(), None);
-        assert!(slow.row().contains("void: the reference had 70 %"), "{}", slow.row());
-        assert_eq!(against(Goal::AtLeast(0.7), 90.0, 100.0).met(), Some(true));
-        // Of a cost more is worse: one that cost 130 where it costs 100 by itself is void.
-        let dear = against(Goal::AtMost(1.5), 130.0, 100.0);
-        assert_eq!(dear.met(), None);
-        assert!(dear.row().contains("void: the reference had 77 %"), "{}", dear.row());
-        assert_eq!(against(Goal::AtMost(1.5), 110.0, 100.0).met(), Some(true));
-        assert_eq!(against(Goal::AtMost(1.5), 110.0, f64::NAN).met(), None);
-    }
-
-    #[test]
-    fn a_reference_by_itself_is_the_median_of_a_few() {
-        let mut figures = [3.0, 9.0, 4.0].into_iter();
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        let plain = plainly(async || figures.next().ok_or_else(|| anyhow::anyhow!("no more")));
-        assert!((runtime.block_on(plain).unwrap() - 4.0).abs() < 1e-9);
-    }
-
-    #[test]
-    fn medians() {
-        assert!((median([3.0, 1.0, 2.0].into_iter()) - 2.0).abs() < 1e-9);
-        assert!((median([4.0, 1.0, 2.0, 3.0].into_iter()) - 2.5).abs() < 1e-9);
-        assert!(median(std::iter::empty()).is_nan());
-    }
-}
+#[path = "ratio_test.rs"]
+mod tests;
