@@ -1,13 +1,14 @@
 /* Stands between a program and the C library, by LD_PRELOAD, and does four things to the files
  * below one folder: it records what happens to them, in order; it fails a write, a sync or a
- * change of names on demand; it kills the process at a named moment, or holds it there. The program itself has no switch for any of it.
- * Used by the tests only; see docs/proofs.md.
+ * change of names on demand; it kills the process at a named moment, or holds it there. The
+ * program itself has no switch for any of it. Used by the tests only; see docs/proofs.md.
  *
  * FUSION_DISK_ROOT     the folder, as realpath(3) gives it
  * FUSION_DISK_LOG      the file the record is appended to
  * FUSION_DISK_LOG_MAX  how many bytes it may have; past them the process ends
  * FUSION_DISK_CONTROL  a file of at least one page: what to do, see `struct control`
- * FUSION_DISK_SYNC     "lie": syncs are left out of the record, as if they were no barrier
+ * FUSION_DISK_SYNC     "lie": fdatasync is left out of the record, as if it were no barrier;
+ *                      fsync, which makes names safe, stays in it
  *
  * sync_file_range is not recorded: it promises nothing. */
 #define _GNU_SOURCE
@@ -70,7 +71,7 @@ static size_t root_bytes;
 static int record = -1;
 static uint64_t recorded, recorded_max = UINT64_MAX, tickets;
 static _Atomic uint64_t writes; /* that were let be */
-static int syncs_lie;
+static int data_syncs_lie;
 
 static int rename_any(int from_folder, const char *from, int to_folder, const char *to,
                       unsigned flags);
@@ -92,7 +93,7 @@ __attribute__((constructor)) static void begin(void) {
     if (strlen(folder) >= sizeof root) fatal("the folder's name is too long");
     strcpy(root, folder);
     recorded_max = strtoull(max, NULL, 10);
-    syncs_lie = sync && !strcmp(sync, "lie");
+    data_syncs_lie = sync && !strcmp(sync, "lie");
     record = open_file(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
     int fd = open_file(page, O_RDWR, 0);
     if (record < 0 || fd < 0) fatal("the record or the control file cannot be opened");
@@ -273,14 +274,15 @@ int ftruncate(int fd, off_t length) { return ftruncate64(fd, length); }
 static int sync_file(int fd, long call) {
     uint64_t inode;
     if (!ours(fd, &inode)) return (int)syscall(call, fd);
+    int noted = !(data_syncs_lie && call == SYS_fdatasync);
     pthread_mutex_lock(&one_at_a_time);
     enum action action = turn(ON_SYNC);
     uint64_t ticket = ++tickets;
-    if (!syncs_lie) note(SYNC_BEGIN, inode, 0, ticket, NULL, 0);
+    if (noted) note(SYNC_BEGIN, inode, 0, ticket, NULL, 0);
     pthread_mutex_unlock(&one_at_a_time);
     int done = action == FAIL ? failed() : (int)syscall(call, fd);
     pthread_mutex_lock(&one_at_a_time);
-    if (!done && !syncs_lie) note(SYNC_END, inode, 0, ticket, NULL, 0);
+    if (!done && noted) note(SYNC_END, inode, 0, ticket, NULL, 0);
     if (action == KILL_AFTER) die();
     pthread_mutex_unlock(&one_at_a_time);
     return done;

@@ -182,8 +182,8 @@ impl Http2 {
         }
     }
 
-    /// Sends `more(0)`, `more(1)`, … up to `most` while reading what comes, until the daemon ends the connection; how,
-    /// and how many were sent by then.
+    /// Sends `more(0)`, `more(1)`, … up to `most` while reading what comes, until the daemon ends the connection;
+    /// how, and how many were sent by then.
     pub async fn flood(&mut self, most: u32, more: impl Fn(u32) -> Vec<u8>) -> Result<(End, u32)> {
         let (mut from, mut to) = self.stream.split();
         let mut sent = 0;

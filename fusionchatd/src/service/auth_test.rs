@@ -165,6 +165,8 @@ async fn fault_95_a_password_spray_is_limited() {
     let flood = futures::future::join_all(flood).await;
     let refused = flood.iter().filter(|it| code(it) == "overloaded").count();
     assert_eq!(refused, 60 - (AT_ONCE + WAITING_MAX));
+    let at_once = rig.service.passwords.at_once_max();
+    assert!((1..=AT_ONCE).contains(&at_once), "{at_once} at once");
 }
 
 #[tokio::test]

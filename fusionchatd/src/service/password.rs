@@ -1,5 +1,6 @@
 //! Passwords: argon2id m=19,456 KiB t=2 p=1 (OWASP ASVS 5.0, 11.4.2), two at a time, the rest in a bounded queue.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use argon2::{Algorithm, Argon2, Params, Version};
@@ -26,24 +27,50 @@ pub const PASSWORD_BYTES_MAX: usize = 256;
 /// Hashes and checks passwords.
 #[derive(Debug)]
 pub struct Passwords {
-    slots: Semaphore,
+    slots: Arc<Semaphore>,
+    counts: Arc<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    /// Whoever was let in, those whose hash is being computed too.
     waiting: AtomicUsize,
+    computing: AtomicUsize,
+    computing_max: AtomicUsize,
     computed: AtomicU64,
 }
 
 impl Default for Passwords {
     fn default() -> Self {
-        let (waiting, computed) = (AtomicUsize::new(0), AtomicU64::new(0));
-        Self { slots: Semaphore::new(AT_ONCE), waiting, computed }
+        Self { slots: Arc::new(Semaphore::new(AT_ONCE)), counts: Arc::default() }
     }
 }
 
 /// Counts a waiter for as long as it lives.
-struct Waiter<'a>(&'a AtomicUsize);
+struct Waiter(Arc<Counts>);
 
-impl Drop for Waiter<'_> {
+impl Drop for Waiter {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Counts a hash for as long as it is being computed.
+struct Computing(Waiter);
+
+impl Computing {
+    fn begin(waiter: Waiter) -> Self {
+        let counts = &waiter.0;
+        counts.computed.fetch_add(1, Ordering::Relaxed);
+        let computing = counts.computing.fetch_add(1, Ordering::Relaxed) + 1;
+        counts.computing_max.fetch_max(computing, Ordering::Relaxed);
+        Self(waiter)
+    }
+}
+
+impl Drop for Computing {
+    fn drop(&mut self) {
+        self.0.0.computing.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -85,17 +112,25 @@ impl Passwords {
 
     /// How many hashes were computed.
     pub fn computed(&self) -> u64 {
-        self.computed.load(Ordering::Relaxed)
+        self.counts.computed.load(Ordering::Relaxed)
+    }
+
+    /// The most hashes that were ever computed at once.
+    pub fn at_once_max(&self) -> usize {
+        self.counts.computing_max.load(Ordering::Relaxed)
     }
 
     async fn compute(&self, password: String, salt: Vec<u8>) -> Result<[u8; 32], Error> {
-        let waiter = Waiter(&self.waiting);
-        if self.waiting.fetch_add(1, Ordering::Relaxed) >= AT_ONCE + WAITING_MAX {
+        let waiter = Waiter(Arc::clone(&self.counts));
+        if self.counts.waiting.fetch_add(1, Ordering::Relaxed) >= AT_ONCE + WAITING_MAX {
             return Err(Error::limited("overloaded", "too many sign-ins are waiting", 1_000));
         }
-        let _slot = self.slots.acquire().await.map_err(Error::internal)?;
-        self.computed.fetch_add(1, Ordering::Relaxed);
+        let slot = Arc::clone(&self.slots).acquire_owned().await.map_err(Error::internal)?;
+        let computing = Computing::begin(waiter);
         let hash = tokio::task::spawn_blocking(move || {
+            // It is computed to its end, whether or not somebody still waits for it. The slot is free last.
+            let _slot = slot;
+            let _computing = computing;
             let params = Params::new(MEMORY_KIB, ROUNDS, LANES, Some(32))?;
             let argon = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
             let mut out = [0; 32];
@@ -103,13 +138,14 @@ impl Passwords {
             Ok::<_, argon2::Error>(out)
         });
         let hash = hash.await.map_err(Error::internal)?;
-        drop(waiter);
         hash.map_err(|error| Error::internal(anyhow::anyhow!("argon2: {error}")))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt as _;
+
     use super::*;
 
     #[tokio::test]
@@ -120,6 +156,18 @@ mod tests {
         assert!(verify("correct horse battery").await.expect("verify"));
         assert!(!verify("correct horse batterz").await.expect("verify"));
         assert!(!passwords.verify(String::new(), None).await.expect("verify"));
+    }
+
+    #[tokio::test]
+    async fn a_hash_that_nobody_waits_for_any_more_keeps_its_slot() {
+        let passwords = Passwords::default();
+        let verify = || passwords.verify("correct horse battery".to_owned(), None);
+        for _ in 0..5 {
+            let _ = verify().now_or_never();
+        }
+        assert!(!verify().await.expect("verify"));
+        let at_once = passwords.at_once_max();
+        assert!((1..=AT_ONCE).contains(&at_once), "{at_once} at once");
     }
 
     #[tokio::test]

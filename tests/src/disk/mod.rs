@@ -120,8 +120,8 @@ pub struct Disk {
     record: PathBuf,
     page: PathBuf,
     control: File,
-    /// Whether syncs are left out of the record, as on a disk that lies about them.
-    pub syncs_lie: bool,
+    /// Whether each `fdatasync` is left out of the record, as on a disk that lies about it.
+    pub data_syncs_lie: bool,
 }
 
 impl Disk {
@@ -133,7 +133,7 @@ impl Disk {
         control.set_len(CONTROL_BYTES)?;
         let root = root.canonicalize()?;
         let (library, record) = (preload.0.clone(), folder.join("record"));
-        Ok(Self { library, root, record, page, control, syncs_lie: false })
+        Ok(Self { library, root, record, page, control, data_syncs_lie: false })
     }
 
     /// The folder.
@@ -144,7 +144,7 @@ impl Disk {
     /// What the daemon's environment needs.
     pub fn variables(&self) -> Vec<(String, String)> {
         let path = |path: &Path| path.to_string_lossy().into_owned();
-        let sync = if self.syncs_lie { "lie" } else { "truth" };
+        let sync = if self.data_syncs_lie { "lie" } else { "truth" };
         [
             ("LD_PRELOAD", path(&self.library)),
             ("FUSION_DISK_ROOT", path(&self.root)),

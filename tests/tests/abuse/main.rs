@@ -10,3 +10,4 @@ mod http2;
 mod memory;
 mod readers;
 mod slow;
+mod url;

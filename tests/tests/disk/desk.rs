@@ -39,11 +39,11 @@ impl Desk {
         stage: &Stage,
         preload: &Preload,
         engine: &str,
-        syncs_lie: bool,
+        data_syncs_lie: bool,
     ) -> Result<Self> {
         let data = stage.folder("data")?.canonicalize()?;
         let mut disk = Disk::new(stage, preload, &data)?;
-        disk.syncs_lie = syncs_lie;
+        disk.data_syncs_lie = data_syncs_lie;
         let made = init(stage, &disk, engine).await?;
         let text = |name: &str| made[name].as_str().context("a text").map(str::to_owned);
         let (inbox, operator) = (text("inboxId")?, text("operatorKey")?);

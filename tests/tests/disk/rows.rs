@@ -1,5 +1,6 @@
 //! Reads a store as the daemon left it and checks that it is whole: the journal has no gap, replaying it gives the
-//! rows, every message has its entry, and what was acknowledged is there as it was. It must not mend anything.
+//! rows, every message has its entry, and what was acknowledged is there as it was, with the row that a repeat is
+//! answered from; `store check` finds nothing either. It must not mend anything.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -10,14 +11,16 @@ use fusionchatd::domain::entry::{Entry, EntryKind};
 use fusionchatd::domain::id::{ConversationId, OrganizationId};
 use fusionchatd::domain::message::Message;
 use fusionchatd::store::open::{OpenOptions, open};
-use fusionchatd::store::record::{Head, Record};
-use fusionchatd::store::table::Table;
-use fusionchatd::store::{Batch, Direction, Engine, Key, Range, Value};
+use fusionchatd::store::record::{Did, Done, Head, Record};
+use fusionchatd::store::table::{self, Table};
+use fusionchatd::store::{self, Batch, Direction, Engine, Key, Range, Value};
 
 use crate::load::Acknowledged;
 
 /// Rows read at a time.
 const PAGE: u32 = 500;
+/// How the reason of a bad image begins that misses an acknowledgement.
+pub(crate) const LOST: &str = "lost: ";
 /// A key of no table, for a write that shows that there can be more.
 const PROBE: &[u8] = &[0xEE];
 
@@ -28,6 +31,7 @@ struct Rows {
     entries: BTreeMap<Vec<u8>, Vec<Entry>>,
     conversations: BTreeMap<(Vec<u8>, ConversationId), Conversation>,
     messages: BTreeMap<(Vec<u8>, ConversationId), Vec<Message>>,
+    done: BTreeMap<Key, Done>,
 }
 
 /// Opens the store, checks it against what was acknowledged, writes to it, and closes it.
@@ -48,12 +52,15 @@ pub(crate) async fn check(
     ensure!(rows.entries.len() <= rows.heads.len(), "a journal without a head");
     check_messages(&rows)?;
     check_acknowledged(&rows, acknowledged)?;
+    let found = store::check::check(engine.as_ref(), |_| ()).await?;
+    ensure!(found.faults == 0, "`store check` finds {:?}", found.told);
 
     let (key, value) = (Key::from_static(PROBE), Value::from_static(b"more"));
     let put = vec![(key.clone(), value.clone())];
     engine.commit(Batch { put, ..Batch::default() }).await.context("no further write")?;
     let read = engine.get(std::slice::from_ref(&key)).await?;
     ensure!(read == [Some(value)], "a further write reads as {read:?}");
+    engine.commit(Batch { delete: vec![key], ..Batch::default() }).await?;
     engine.close().await?;
     Ok(acknowledged.len())
 }
@@ -72,7 +79,7 @@ async fn read(engine: &dyn Engine) -> Result<Rows> {
 }
 
 impl Rows {
-    fn take(&mut self, key: &[u8], value: &Value) -> Result<()> {
+    fn take(&mut self, key: &Key, value: &Value) -> Result<()> {
         let Some((organization, _)) = key.get(1..).and_then(|rest| rest.split_at_checked(16))
         else {
             return Ok(());
@@ -89,6 +96,8 @@ impl Rows {
         } else if is(Table::Message) {
             let row = Message::decode(key, value)?;
             self.messages.entry((organization, row.conversation)).or_default().push(row);
+        } else if is(Table::Done) {
+            self.done.insert(key.clone(), Done::decode(key, value)?);
         }
         Ok(())
     }
@@ -163,18 +172,41 @@ fn check_messages(rows: &Rows) -> Result<()> {
 }
 
 fn check_acknowledged(rows: &Rows, acknowledged: &[Acknowledged]) -> Result<()> {
-    let messages = rows.messages.values().flatten();
-    let by_id: BTreeMap<String, &Message> =
-        messages.map(|message| (message.id.to_string(), message)).collect();
+    let mut by_id: BTreeMap<String, (&[u8], &Message)> = BTreeMap::new();
+    for ((organization, _), messages) in &rows.messages {
+        by_id.extend(messages.iter().map(|it| (it.id.to_string(), (organization.as_slice(), it))));
+    }
     for line in acknowledged {
         let Acknowledged { id, seq, content, .. } = line;
-        let message = by_id.get(id).with_context(|| format!("lost: {seq} {id} {content:.40}"))?;
+        let (organization, message) =
+            by_id.get(id).with_context(|| format!("{LOST}{seq} {id} {content:.40}"))?;
         ensure!(
             message.seq == *seq && message.content == *content,
             "acknowledged {seq} {content:.40}, is {} {:.40}",
             message.seq,
             message.content
         );
+        check_repeatable(rows, organization, message)
+            .with_context(|| format!("a repeat of {seq} {id} {content:.40}"))?;
     }
+    Ok(())
+}
+
+/// Whoever sends a message again is answered from a row that leads to it.
+fn check_repeatable(rows: &Rows, organization: &[u8], message: &Message) -> Result<()> {
+    // The assistant's words and system lines were sent by nobody.
+    let (Some(client_id), Some(sender)) = (message.client_id, message.sender) else {
+        return Ok(());
+    };
+    let of = OrganizationId(uuid_of(organization)?);
+    let done = rows.done.get(&table::done(of, sender.0, client_id));
+    let did = done.context("no row says that it was done")?.did;
+    let right = match did {
+        Did::Entry(position) => position == message.position,
+        Did::These(refs) => {
+            refs.conversation == Some(message.conversation.0) && refs.seq == Some(message.seq)
+        }
+    };
+    ensure!(right, "{did:?} is not {message:?}");
     Ok(())
 }

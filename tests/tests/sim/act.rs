@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use fusionchatd::ai::{Decision, Turn, decide_early};
-use fusionchatd::domain::actor::Actor;
+use fusionchatd::domain::actor::{Actor, Who as Kind};
 use fusionchatd::domain::conversation::Resolution;
 use fusionchatd::domain::id::{ClientId, ConversationId, InboxId, MessageId, UserId};
 use fusionchatd::domain::inbox::AssistantMode;
@@ -106,6 +108,17 @@ impl Who {
         match self {
             Self::Visitor(guest) => guest.actor(),
             Self::Staff(actor) => actor.clone(),
+        }
+    }
+}
+
+impl Who {
+    /// Whose client ids these are.
+    pub(crate) fn sender(&self) -> Uuid {
+        match self.actor().who {
+            Kind::Agent { user, .. } | Kind::Visitor { user, .. } => user.0,
+            Kind::Key { key, .. } | Kind::Operator { key } => key.0,
+            Kind::Assistant | Kind::System => Uuid::nil(),
         }
     }
 }

@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use fusionchatd::domain::id::OrganizationId;
 use fusionchatd::store::memory::MemoryEngine;
 use fusionchatd::store::moment::Moment;
-use fusionchatd::store::record::{Head, Number, Record as _};
+use fusionchatd::store::record::{Did, Done, Head, Number, Record as _};
 use fusionchatd::store::snapshot::Work;
 use fusionchatd::store::table::{self, Table};
 use fusionchatd::store::{
@@ -27,7 +27,7 @@ use super::chance::Chance;
 /// A bug as somebody might write it. Planted here or in the simulated assistant, never in the daemon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bug {
-    /// What a client id did is not kept.
+    /// What a client id did is kept, and not looked at again.
     IdempotencySkipped,
     /// A conversation that leaves a list stays in it.
     QueueRowLeft,
@@ -37,6 +37,10 @@ pub(crate) enum Bug {
     TurnUnchecked,
     /// A worker's cursor is saved before its work is done.
     CursorTooEarly,
+    /// What a client id did is not kept where it posted nothing, so that a repeat finds it done in any case.
+    DoneUnkept,
+    /// A note has its entry and no row.
+    NoteDropped,
 }
 
 /// How many of the last commits a crash takes back where they were acknowledged too early.
@@ -141,6 +145,12 @@ impl Fate {
 /// Whether a key is of a table.
 pub(crate) fn is_of(key: &[u8], table: Table) -> bool {
     key.first() == Some(&(table as u8))
+}
+
+/// Whether this row keeps what a command did that left no entry which says all of it.
+fn is_spelled_out(key: &Key, value: &Value) -> bool {
+    is_of(key, Table::Done)
+        && Done::decode(key, value).is_ok_and(|it| matches!(it.did, Did::These(_)))
 }
 
 /// The store of one process.
@@ -309,7 +319,8 @@ impl Disk {
     /// The batch as the bug would write it.
     fn spoilt(&self, bug: Bug, mut batch: Batch) -> Batch {
         match bug {
-            Bug::IdempotencySkipped => batch.put.retain(|(key, _)| !is_of(key, Table::Done)),
+            // It is expected not to be there, which a repeat would meet.
+            Bug::IdempotencySkipped => batch.expect.retain(|(key, _)| !is_of(key, Table::Done)),
             Bug::QueueRowLeft => batch.delete.retain(|key| !is_of(key, Table::ConversationStatus)),
             Bug::CursorTooEarly => {
                 for (key, value) in &mut batch.put {
@@ -318,6 +329,8 @@ impl Disk {
                     }
                 }
             }
+            Bug::DoneUnkept => batch.put.retain(|(key, value)| !is_spelled_out(key, value)),
+            Bug::NoteDropped => batch.put.retain(|(key, _)| !is_of(key, Table::Note)),
             Bug::AckBeforeCommit | Bug::TurnUnchecked => {}
         }
         batch
@@ -337,7 +350,12 @@ impl Reads for Disk {
         Box::pin(async move {
             self.linger(false).await;
             self.read_fails()?;
-            self.rows.get(keys).await
+            let mut found = self.rows.get(keys).await?;
+            if self.fate().bug == Some(Bug::IdempotencySkipped) {
+                let of_ids = keys.iter().zip(&mut found).filter(|(key, _)| is_of(key, Table::Done));
+                of_ids.for_each(|(_, value)| *value = None);
+            }
+            Ok(found)
         })
     }
 

@@ -8,11 +8,12 @@ use uuid::Uuid;
 
 use fusionchatd::domain::Time;
 use fusionchatd::domain::conversation::{Conversation, FIRST_NUMBER, Handler, Status};
+use fusionchatd::domain::decide::Refs;
 use fusionchatd::domain::entry::{Entry, EntryKind};
 use fusionchatd::domain::id::{ClientId, ConversationId, InboxId, OrganizationId, UserId};
 use fusionchatd::domain::message::{Message, Note, SenderType};
 use fusionchatd::domain::user::User;
-use fusionchatd::store::record::{Head, Number, Pointer, Record};
+use fusionchatd::store::record::{Did, Done, Head, Number, Pointer, Record};
 use fusionchatd::store::table::{self, Table};
 use fusionchatd::store::{Batch, Key, Value};
 
@@ -58,8 +59,10 @@ pub(crate) struct Ledger {
     numbers: u64,
     /// All rows, as they were written.
     rows: BTreeMap<Key, Value>,
-    /// Who may take a conversation from a colleague.
-    pub(crate) admin: Option<UserId>,
+    /// What was ever asked for that takes a conversation from a colleague.
+    pub(crate) takes: HashMap<ClientId, ConversationId>,
+    /// Which of them the batch that is looked at does.
+    taken: BTreeSet<ConversationId>,
 }
 
 /// An answer of the assistant's, to be compared with what it was asked.
@@ -84,12 +87,28 @@ impl Ledger {
         self.entries.get(at)
     }
 
+    /// What a sender's command did, as the rows say.
+    pub(crate) fn done(&self, sender: Uuid, id: ClientId) -> Result<Option<Refs>> {
+        let key = table::done(self.organization, sender, id);
+        let Some(value) = self.rows.get(&key) else { return Ok(None) };
+        match Done::decode(&key, value)?.did {
+            Did::These(refs) => Ok(Some(refs)),
+            Did::Entry(position) => {
+                let entry = self.entry(position).context("it was done by no entry")?;
+                Ok(Some(Refs::of(entry).with_context(|| format!("{entry:?} says too little"))?))
+            }
+        }
+    }
+
     /// Takes in a batch that has reached the rows.
     pub(crate) fn observe(&mut self, batch: &Batch) -> Result<()> {
         self.rows.extend(batch.put.iter().cloned());
         for key in &batch.delete {
             self.rows.remove(key);
         }
+        let done = self.own(batch, Table::Done).filter_map(|(key, _)| client_id_of(key));
+        self.taken = done.filter_map(|id| self.takes.get(&id).copied()).collect();
+        let known = self.entries.len();
         let mut touched = BTreeSet::new();
         let mut answers = Vec::new();
         for (key, value) in self.own(batch, Table::Entry) {
@@ -106,6 +125,9 @@ impl Ledger {
             let Some(id) = note.client_id else { continue };
             let before = self.notes.insert(id, note.position);
             ensure!(before.is_none(), "a note is doubled: {note:?}, first at {before:?}");
+        }
+        for entry in self.entries.iter().skip(known).filter(|it| it.kind == EntryKind::NoteAdded) {
+            self.check_noted(entry).with_context(|| format!("{entry:?}"))?;
         }
         for (key, value) in self.own(batch, Table::Conversation) {
             let stored = Conversation::decode(key, value)?;
@@ -184,7 +206,7 @@ impl Ledger {
             return Ok(());
         }
         let told = self.conversations.get_mut(&id).context("it has not started")?;
-        check_claim(&told.replayed, entry, self.admin)?;
+        check_claim(&told.replayed, entry, self.taken.contains(&id))?;
         let seq = entry.seq.filter(|_| entry.kind != EntryKind::MarkMoved);
         let next = told.replayed.last_seq + 1;
         ensure!(seq.is_none_or(|seq| seq == next), "seqs have a gap before {seq:?}");
@@ -279,6 +301,15 @@ impl Ledger {
             }
             self.staff.insert(user.id, user);
         }
+        Ok(())
+    }
+
+    /// What says that a note was added has come with the note.
+    fn check_noted(&self, entry: &Entry) -> Result<()> {
+        let of = entry.conversation.context("of no conversation")?;
+        let key = table::note(self.organization, of, entry.position);
+        let gone = !self.conversations.contains_key(&of);
+        ensure!(gone || self.rows.contains_key(&key), "a note is not in the rows");
         Ok(())
     }
 
@@ -384,15 +415,19 @@ impl Ledger {
     }
 }
 
-/// Only an admin of the simulation takes a conversation from a colleague: everybody else's claim finds it free.
-fn check_claim(header: &Conversation, entry: &Entry, admin: Option<UserId>) -> Result<()> {
+/// Only who asked to take a conversation from a colleague does: every other claim finds it free.
+fn check_claim(header: &Conversation, entry: &Entry, taken: bool) -> Result<()> {
     if entry.kind != EntryKind::Claimed {
         return Ok(());
     }
-    let taken = header.assignee.is_some() && entry.actor.user != admin;
-    ensure!(!taken, "a claim has two winners: {header:?}");
+    ensure!(taken || header.assignee.is_none(), "a claim has two winners: {header:?}");
     ensure!(header.status != Status::Resolved, "what is done was claimed");
     Ok(())
+}
+
+/// Whose key of [`Table::Done`] this is: it ends with the sender's own id.
+fn client_id_of(key: &Key) -> Option<ClientId> {
+    key.last_chunk().copied().map(ClientId)
 }
 
 /// The bytes of an id, for keys of tests.

@@ -114,9 +114,13 @@ fn every_seed_keeps_what_must_hold() {
         sum(|it| it.struck.lost_acks),
         sum(|it| it.struck.errors),
     );
-    for Outcome { struck, .. } in outcomes {
+    for Outcome { seed, struck, .. } in outcomes {
         let each = struck.conflicts > 0 && struck.crashes > 0 && struck.lost_acks > 0;
-        assert!(each, "a seed without a conflict, a crash or a lost ack: {struck:?}");
+        let again = replay(seed);
+        assert!(
+            each,
+            "no conflict, no crash or no lost ack: {struck:?}\nseed {seed}; again with\n{again}"
+        );
     }
 }
 
@@ -171,4 +175,14 @@ fn an_unchecked_turn_is_caught() {
 #[test]
 fn a_cursor_saved_too_early_is_caught() {
     check_caught(Bug::CursorTooEarly, "passed the question");
+}
+
+#[test]
+fn an_ack_that_no_row_keeps_is_caught() {
+    check_caught(Bug::DoneUnkept, "no row says that it was done");
+}
+
+#[test]
+fn a_dropped_note_is_caught() {
+    check_caught(Bug::NoteDropped, "a note is not in the rows");
 }

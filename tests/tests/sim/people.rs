@@ -78,6 +78,7 @@ impl Person {
                     ensure!(!visitor || in_order, "reordered: {acked:?} after {:?}", self.last);
                     self.last = (number, acked.seq);
                 }
+                check_done(pending, acked.as_ref(), &self.who, ledger)?;
                 check_claim(pending, self.who.actor().staff(), ledger)?;
                 Ok(true)
             }
@@ -125,6 +126,25 @@ fn check_acked(id: ClientId, act: &Act, acked: &Acked, ledger: &Ledger) -> Resul
     ensure!(row.id == acked.id && row.client_id == Some(id), "the row is {row:?}, not {acked:?}");
     if let Act::Say(text) | Act::Reply(_, text) | Act::Test(_, text) = act {
         ensure!(row.retracted || row.content == *text, "sent {text:?}, kept {row:?}");
+    }
+    Ok(())
+}
+
+/// What was acknowledged, whatever it was, is kept under the sender's id of it, and names what it did.
+fn check_done(pending: &Pending, acked: Option<&Acked>, who: &Who, ledger: &Ledger) -> Result<()> {
+    let Pending { id, act, .. } = pending;
+    if matches!(act, Act::Read(..)) {
+        // A mark has no id: it only ever moves on.
+        return Ok(());
+    }
+    let of = act.conversation().or(acked.map(|it| it.conversation));
+    let done = ledger.done(who.sender(), *id)?.context("no row says that it was done")?;
+    let right = of.is_none_or(|it| done.conversation == Some(it.0))
+        && acked.is_none_or(|it| done.seq == Some(it.seq));
+    ensure!(right, "{act:?} was acknowledged as {acked:?}, the row says {done:?}");
+    if matches!(act, Act::Note(..)) {
+        let note = ledger.notes.get(id).copied();
+        ensure!(note.is_some() && note == done.position, "the note of {done:?} is at {note:?}");
     }
     Ok(())
 }

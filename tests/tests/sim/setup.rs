@@ -137,7 +137,6 @@ async fn make_all() -> Result<Setup> {
         guests.push(service.welcome(inbox, SHOP, None).await?.guest);
     }
     let mut ledger = Ledger::new(organization);
-    ledger.admin = admin.staff();
     for batch in std::mem::take(&mut locked(&fate).applied) {
         ledger.observe(&batch).context("the setup")?;
     }

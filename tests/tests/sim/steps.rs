@@ -73,6 +73,9 @@ impl World {
 
     fn begin(&mut self, process: &Process, at: usize, act: Act) {
         let id = ClientId(*self.chance.id().as_bytes());
+        if let Act::Claim { conversation, take: true } = act {
+            self.ledger.takes.insert(id, conversation);
+        }
         let pending = Pending::new(id, act, self.ledger.position());
         if let Some(person) = self.people.get_mut(at) {
             person.pending = Some(pending);

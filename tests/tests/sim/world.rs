@@ -51,6 +51,7 @@ pub(crate) struct Run {
 /// What a run came to.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Outcome {
+    pub(crate) seed: u64,
     pub(crate) struck: Struck,
     pub(crate) entries: u64,
     pub(crate) conversations: u64,
@@ -118,9 +119,14 @@ impl World {
         let own_worker = match run.bug {
             Some(Bug::TurnUnchecked) => false,
             Some(Bug::CursorTooEarly) => true,
-            Some(Bug::IdempotencySkipped | Bug::QueueRowLeft | Bug::AckBeforeCommit) | None => {
-                run.seed.is_multiple_of(2)
-            }
+            Some(
+                Bug::IdempotencySkipped
+                | Bug::QueueRowLeft
+                | Bug::AckBeforeCommit
+                | Bug::DoneUnkept
+                | Bug::NoteDropped,
+            )
+            | None => run.seed.is_multiple_of(2),
         };
         Ok(Self {
             run,
@@ -161,7 +167,7 @@ impl World {
         for entry in &world.ledger.entries {
             entry.encode().hash(&mut hasher);
         }
-        Ok(Outcome { struck, entries, conversations, digest: hasher.finish() })
+        Ok(Outcome { seed: run.seed, struck, entries, conversations, digest: hasher.finish() })
     }
 
     fn lives(&mut self) -> Result<()> {
