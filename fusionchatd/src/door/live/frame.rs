@@ -186,39 +186,47 @@ pub(super) fn message<'a>(view: &'a MessageView, public_url: &str) -> ToVisitor<
 pub(super) fn made<'a>(post: &'a Post, service: &Service) -> &'a Bytes {
     post.frame.get_or_init(|| {
         let settings = service.settings();
-        let text = serde_json::to_string(&message(&post.view, &settings.public_url));
-        text.map(|text| whole(&text)).unwrap_or_default()
+        whole(&message(&post.view, &settings.public_url))
     })
 }
 
-/// The text of a whole frame.
-pub(super) fn text_of(whole: &Bytes) -> Bytes {
-    let header = match whole.get(1) {
-        None => 0,
-        Some(126) => 4,
-        Some(127) => 10,
-        Some(_) => 2,
-    };
-    whole.slice(header..)
+/// The longest header of a frame that a server sends, in bytes.
+const HEADER_BYTES_MAX: usize = 10;
+
+/// A text frame as a server sends it: whole and unmasked (RFC 6455, section 5.2). Empty if it cannot be written down.
+pub(super) fn whole(frame: &ToVisitor<'_>) -> Bytes {
+    let mut bytes = vec![0; HEADER_BYTES_MAX];
+    if serde_json::to_writer(&mut bytes, frame).is_err() {
+        return Bytes::new();
+    }
+    let begin = put_header(&mut bytes);
+    Bytes::from(bytes).slice(begin..)
 }
 
-/// A text frame as a server sends it: whole and unmasked (RFC 6455, section 5.2).
-fn whole(text: &str) -> Bytes {
-    let mut frame = Vec::with_capacity(text.len() + 10);
-    frame.push(0x81);
-    match (u8::try_from(text.len()), u16::try_from(text.len())) {
-        (Ok(short @ ..126), _) => frame.push(short),
+/// Writes the header right before the text that stands behind the room for the longest; where it begins.
+fn put_header(bytes: &mut [u8]) -> usize {
+    let length = bytes.len() - HEADER_BYTES_MAX;
+    let mut header = [0; HEADER_BYTES_MAX];
+    header[0] = 0x81;
+    let taken = match (u8::try_from(length), u16::try_from(length)) {
+        (Ok(short @ ..126), _) => {
+            header[1] = short;
+            2
+        }
         (_, Ok(middle)) => {
-            frame.push(126);
-            frame.extend(middle.to_be_bytes());
+            header[1] = 126;
+            header[2..4].copy_from_slice(&middle.to_be_bytes());
+            4
         }
         (_, Err(_)) => {
-            frame.push(127);
-            frame.extend((text.len() as u64).to_be_bytes());
+            header[1] = 127;
+            header[2..].copy_from_slice(&(length as u64).to_be_bytes());
+            HEADER_BYTES_MAX
         }
-    }
-    frame.extend(text.as_bytes());
-    frame.into()
+    };
+    let begin = HEADER_BYTES_MAX - taken;
+    bytes[begin..HEADER_BYTES_MAX].copy_from_slice(&header[..taken]);
+    begin
 }
 
 /// The inbox in a welcome.
@@ -264,11 +272,12 @@ mod tests {
             let theirs = Frame::message(text.clone(), OpCode::Data(Data::Text), true);
             let mut bytes = Vec::new();
             theirs.format(&mut bytes).expect("a frame");
-            let ours = whole(&text);
-            assert_eq!(ours, bytes, "{length}");
-            assert_eq!(text_of(&ours), text, "{length}");
+            let mut ours = vec![0; HEADER_BYTES_MAX];
+            ours.extend_from_slice(text.as_bytes());
+            let begin = put_header(&mut ours);
+            assert_eq!(ours[begin..], bytes, "{length}");
         }
-        assert_eq!(text_of(&Bytes::new()), "");
+        assert_eq!(whole(&ToVisitor::Pong {}), b"\x81\x0f{\"type\":\"pong\"}".as_slice());
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
+use bytes::Buf as _;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
@@ -20,8 +21,12 @@ use crate::service::subscribe::{Outlet, Post, Written};
 #[derive(Debug)]
 pub(super) struct Line {
     carrier: Carrier,
+    /// What is left of a frame that the task has put here. Like the next two, it moves on when others may write.
+    rest: Bytes,
     /// The last write was taken whole: the library keeps no part of a frame.
     clear: bool,
+    /// No text may follow any more.
+    closed: bool,
 }
 
 #[derive(Debug)]
@@ -37,7 +42,8 @@ enum Carrier {
 impl Line {
     /// Carries bytes over a connection.
     pub(super) fn new(transport: Transport) -> Self {
-        Self { carrier: Carrier::Own(transport), clear: true }
+        let rest = Bytes::new();
+        Self { carrier: Carrier::Own(transport), rest, clear: true, closed: false }
     }
 
     /// Lets others write, if the connection can be shared: what is within TLS cannot. They do so while `grants` has not
@@ -51,8 +57,9 @@ impl Line {
             Carrier::Own(transport) => match transport.into_plain() {
                 Ok(stream) => {
                     let (reader, writer) = stream.into_split();
-                    let (rest, grants) = (Bytes::new(), grants.clone());
-                    let side = Side { writer, rest, clear: self.clear, closed: false, grants };
+                    let (rest, grants) = (std::mem::take(&mut self.rest), grants.clone());
+                    let (clear, closed) = (self.clear, self.closed);
+                    let side = Side { writer, rest, clear, closed, grants };
                     let door = Arc::clone(door);
                     let outgoing = Arc::new(Outgoing { door, side: Mutex::new(side) });
                     let theirs = Arc::clone(&outgoing);
@@ -79,11 +86,58 @@ impl Line {
     }
 
     /// Only the task writes from now on: nothing may follow a close frame.
-    pub(super) fn close(&self) {
+    pub(super) fn close(&mut self) {
+        self.closed = true;
         if let Carrier::Shared { outgoing, .. } = &self.carrier {
             outgoing.lock().closed = true;
         }
     }
+
+    /// Puts a whole frame of the task's here, once nothing of another waits; a flush sends it. The library must have
+    /// been flushed: it has begun no frame then.
+    ///
+    /// # Errors
+    /// The connection has ended, or nothing may follow any more.
+    pub(super) fn poll_put(
+        &mut self,
+        context: &mut Context<'_>,
+        frame: &Bytes,
+    ) -> Poll<io::Result<()>> {
+        if self.closed {
+            return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+        }
+        match &mut self.carrier {
+            Carrier::Own(transport) => {
+                ready!(poll_out(&mut self.rest, Pin::new(transport), context))?;
+                self.rest = frame.clone();
+            }
+            Carrier::Shared { outgoing, .. } => {
+                let mut side = outgoing.lock();
+                ready!(side.poll_rest(context))?;
+                side.rest = frame.clone();
+            }
+            Carrier::Moving => return Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// Writes what is left of a frame.
+fn poll_out(
+    rest: &mut Bytes,
+    mut writer: Pin<&mut impl AsyncWrite>,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<()>> {
+    while !rest.is_empty() {
+        let taken = ready!(writer.as_mut().poll_write(context, rest))?;
+        if taken == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        rest.advance(taken);
+    }
+    // An empty part of a frame would keep the whole.
+    *rest = Bytes::new();
+    Poll::Ready(Ok(()))
 }
 
 /// The side of a shared connection that is written to.
@@ -99,7 +153,7 @@ pub(super) struct Outgoing {
 #[derive(Debug)]
 struct Side {
     writer: OwnedWriteHalf,
-    /// What is left of a frame that others have begun.
+    /// What is left of a frame that others have begun, or the task.
     rest: Bytes,
     /// The library has no frame half written: it offers all it has, and its last write was taken whole.
     clear: bool,
@@ -111,14 +165,7 @@ struct Side {
 
 impl Side {
     fn poll_rest(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.rest.is_empty() {
-            let taken = ready!(Pin::new(&mut self.writer).poll_write(context, &self.rest))?;
-            if taken == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            drop(self.rest.split_to(taken));
-        }
-        Poll::Ready(Ok(()))
+        poll_out(&mut self.rest, Pin::new(&mut self.writer), context)
     }
 
     fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
@@ -181,6 +228,8 @@ impl AsyncWrite for Line {
         let this = self.get_mut();
         match &mut this.carrier {
             Carrier::Own(transport) => {
+                this.clear = false;
+                ready!(poll_out(&mut this.rest, Pin::new(&mut *transport), context))?;
                 let written = Pin::new(transport).poll_write(context, bytes);
                 this.clear = matches!(&written, Poll::Ready(Ok(taken)) if *taken == bytes.len());
                 written
@@ -191,16 +240,24 @@ impl AsyncWrite for Line {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().carrier {
-            Carrier::Own(transport) => Pin::new(transport).poll_flush(context),
+        let this = self.get_mut();
+        match &mut this.carrier {
+            Carrier::Own(transport) => {
+                ready!(poll_out(&mut this.rest, Pin::new(&mut *transport), context))?;
+                Pin::new(transport).poll_flush(context)
+            }
             Carrier::Shared { outgoing, .. } => outgoing.lock().poll_rest(context),
             Carrier::Moving => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.get_mut().carrier {
-            Carrier::Own(transport) => Pin::new(transport).poll_shutdown(context),
+        let this = self.get_mut();
+        match &mut this.carrier {
+            Carrier::Own(transport) => {
+                ready!(poll_out(&mut this.rest, Pin::new(&mut *transport), context))?;
+                Pin::new(transport).poll_shutdown(context)
+            }
             Carrier::Shared { outgoing, .. } => {
                 let mut side = outgoing.lock();
                 ready!(side.poll_rest(context))?;

@@ -1,6 +1,7 @@
 //! One WebSocket's bytes: frames in, frames out, each with its limits. It knows no use case. At
 //! most one frame of its own waits to be written, for whoever sends waits for it; before it may be
-//! the rest of one that others wrote.
+//! the rest of one that others wrote. Text goes out past the library, which would keep the room that
+//! the longest frame has taken for as long as the socket lives; it reads, and writes what controls.
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -27,8 +28,8 @@ use crate::service::error::{Error, Kind};
 pub(super) const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// Small, because most visitors say nothing most of the time.
 const READ_BUFFER_BYTES: usize = 1024;
-/// Above the largest frame we send: a message of 40,000 bytes, each escaped, and its sources.
-const WRITE_BUFFER_BYTES_MAX: usize = 512 * 1024;
+/// More than the frames that control take: one answer to a ping waits at a time.
+const WRITE_BUFFER_BYTES_MAX: usize = 1024;
 /// How much of a refused message is read away, so that its sender can hear why.
 const DRAIN_BYTES_MAX: usize = 256 * 1024;
 
@@ -129,7 +130,7 @@ impl Wire {
                 Message::Ping(_) | Message::Pong(_) => self.count_signal()?,
                 Message::Binary(_) => return Err(NOT_TEXT),
                 // The library has queued the answer; reading on sends it and ends.
-                Message::Close(_) => self.socket.get_mut().stream().close(),
+                Message::Close(_) => self.line().close(),
                 Message::Frame(_) => {}
             }
         }
@@ -155,7 +156,7 @@ impl Wire {
 
     /// Writes a frame, or gives up on a reader that does not take it.
     pub(super) async fn send(&mut self, frame: &ToVisitor<'_>) -> Result<(), End> {
-        self.write(Message::Text(text_of(frame)?)).await
+        self.send_made(&frame::whole(frame)).await
     }
 
     /// Writes a whole frame that many sockets write.
@@ -163,8 +164,17 @@ impl Wire {
         if whole.is_empty() {
             return Err(INTERNAL);
         }
-        let text = Utf8Bytes::try_from(frame::text_of(whole)).map_err(|_| INTERNAL)?;
-        self.write(Message::Text(text)).await
+        let write_timeout = self.write_timeout;
+        let sent = async {
+            self.socket.flush().await?;
+            poll_fn(|context| self.line().poll_put(context, whole)).await?;
+            self.socket.flush().await
+        };
+        bounded(write_timeout, sent).await
+    }
+
+    fn line(&mut self) -> &mut Line {
+        self.socket.get_mut().stream()
     }
 
     /// Lets others write whole frames to this socket between two of its own, if its connection can be shared.
@@ -174,12 +184,12 @@ impl Wire {
         door: &Arc<Door>,
         grants: &watch::Receiver<u64>,
     ) -> Option<Arc<Outgoing>> {
-        self.socket.get_mut().stream().share(door, grants)
+        self.line().share(door, grants)
     }
 
     /// The rights were found good, as of when `grants` was last seen to turn.
     pub(super) fn allow(&mut self, grants: &watch::Receiver<u64>) {
-        self.socket.get_mut().stream().allow(grants);
+        self.line().allow(grants);
     }
 
     /// Sends the rest of what others wrote, or gives up on a reader that does not take it.
@@ -189,23 +199,18 @@ impl Wire {
 
     /// Writes a frame if the other end takes it at once; false if not. Nobody is slow because of what may be left out.
     pub(super) async fn offer(&mut self, frame: &ToVisitor<'_>) -> Result<bool, End> {
-        let text = text_of(frame)?;
-        let ready = poll_fn(|context| Poll::Ready(self.poll_room(context))).await;
-        if ready.map_err(|_| End::Gone)? {
-            let written = self.socket.start_send_unpin(Message::Text(text));
-            written.map_err(|_| End::Gone)?;
-            self.offered = true;
-            return Ok(true);
-        }
-        Ok(false)
+        let whole = frame::whole(frame);
+        let offered = poll_fn(|context| Poll::Ready(self.put_now(context, &whole))).await;
+        self.offered |= offered.map_err(|_| End::Gone)?;
+        Ok(self.offered)
     }
 
-    /// Whether nothing waits to be written.
-    fn poll_room(&mut self, context: &mut Context<'_>) -> Result<bool, WsError> {
-        match self.socket.poll_flush_unpin(context) {
-            Poll::Ready(sent) => sent.map(|()| true),
-            Poll::Pending => Ok(false),
+    /// Puts a frame where nothing waits to be written; false where something does.
+    fn put_now(&mut self, context: &mut Context<'_>, whole: &Bytes) -> Result<bool, WsError> {
+        if self.socket.poll_flush_unpin(context)?.is_pending() {
+            return Ok(false);
         }
+        Ok(self.line().poll_put(context, whole)?.is_ready())
     }
 
     /// Asks whether the other end is still there; ends if it has not answered twice.
@@ -256,10 +261,6 @@ async fn bounded(
         Ok(Err(_)) => Err(End::Gone),
         Err(_) => Err(TOO_SLOW),
     }
-}
-
-fn text_of(frame: &ToVisitor<'_>) -> Result<Utf8Bytes, End> {
-    serde_json::to_string(frame).map(Utf8Bytes::from).map_err(|_| INTERNAL)
 }
 
 /// How a socket ends after an error of the library.
