@@ -25,7 +25,8 @@ pub(super) struct Standing {
     pub(super) awaited: Option<u64>,
     /// The last number handed out.
     pub(super) seq: u64,
-    shown: Option<Shown>,
+    /// Boxed: most visitors have no conversation.
+    shown: Option<Box<Shown>>,
 }
 
 /// What of a change comes next for a reader.
@@ -112,13 +113,13 @@ impl Shown {
     }
 }
 
-fn shown(view: &ConversationView) -> Shown {
-    Shown {
+fn shown(view: &ConversationView) -> Box<Shown> {
+    Box::new(Shown {
         conversation: view.header.id,
         status: view.header.status,
         handler: view.header.handler,
         assignee: view.assignee_name.clone(),
         staff_mark: view.header.staff_mark,
         visitor_mark: view.header.visitor_mark,
-    }
+    })
 }
