@@ -59,7 +59,8 @@ struct Made {
     script_tag: String,
 }
 
-/// Makes a data directory, or leaves nothing that looks like one.
+/// Makes a data directory, or leaves nothing that looks like one. Where the disk does not confirm the last step, it says
+/// that what is there must be removed.
 pub(crate) async fn run(options: InitOptions) -> anyhow::Result<()> {
     let directory = empty_directory(&options.data)?;
     let unfinished = directory.join(HALF_MADE);
@@ -75,8 +76,11 @@ pub(crate) async fn run(options: InitOptions) -> anyhow::Result<()> {
         }
     };
     std::fs::rename(&unfinished, directory.join(STORE))
-        .and_then(|()| std::fs::File::open(&directory)?.sync_all())
         .with_context(|| format!("cannot finish {}", directory.display()))?;
+    std::fs::File::open(&directory).and_then(|handle| handle.sync_all()).with_context(|| {
+        let place = directory.display();
+        format!("the disk did not confirm {place}; remove it and begin again: its secrets were not shown")
+    })?;
     let text = if options.json { json(&made)? } else { page(&made) };
     std::io::stdout().lock().write_all(text.as_bytes()).with_context(|| {
         format!("the secrets could not be shown; remove {} and begin again", directory.display())

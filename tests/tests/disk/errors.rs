@@ -212,6 +212,40 @@ fn fault_51_an_init_that_cannot_write_shows_no_secret_and_leaves_no_store() {
 }
 
 #[test]
+fn fault_51_an_init_whose_syncs_fail_shows_no_secret() {
+    play_for(WATCHDOG, async |stage: &Stage| {
+        let Some(preload) = Preload::compile(stage)? else { return Ok(()) };
+        for engine in ENGINES {
+            let disk = Disk::new(stage, &preload, &stage.folder("data")?)?;
+            disk.count(Operation::Sync)?;
+            desk::init(stage, &disk, engine).await?;
+            let syncs = disk.counted()?;
+            let (mut failures, mut named) = (0, 0);
+            for nth in 1..=syncs {
+                let data = stage.folder("data")?;
+                let disk = Disk::new(stage, &preload, &data)?;
+                disk.arm(Operation::Sync, Fault::KeepsFailing(Errno::IO.raw_os_error()), nth)?;
+                let failed = desk::try_init(stage, &disk, engine).await?;
+                if disk.fired()? == 0 {
+                    // sled syncs by a clock, too: there may have been fewer.
+                    continue;
+                }
+                let what = format!("{engine}, sync {nth} of {syncs}: {failed:?}");
+                ensure!(failed.code == 1 && failed.stdout.is_empty(), "{what}");
+                ensure!(failed.stderr.contains("Input/output error"), "{what}");
+                failures += 1;
+                if data.join("store").exists() {
+                    ensure!(failed.stderr.contains("remove it and begin again"), "{what}");
+                    named += 1;
+                }
+            }
+            ensure!(failures > 2 && named == 1, "{engine}: {failures} of {syncs}, {named}");
+        }
+        Ok(())
+    });
+}
+
+#[test]
 fn fault_49_a_vacuum_without_room_leaves_the_store_as_it_was() {
     play_for(WATCHDOG, async |stage: &Stage| {
         let Some(preload) = Preload::compile(stage)? else { return Ok(()) };

@@ -11,6 +11,7 @@ use fusionchat_tests::disk::chance::Chance;
 use fusionchat_tests::disk::names::Order;
 use fusionchat_tests::disk::power::{Fate, Power};
 use fusionchat_tests::disk::{Disk, Preload};
+use fusionchat_tests::program::Ctl;
 use fusionchat_tests::serve::init_with;
 use fusionchat_tests::stage::{Stage, play_for};
 
@@ -175,7 +176,8 @@ fn fault_44_a_power_cut_right_after_the_first_start_leaves_a_store_that_opens() 
         for engine in ENGINES {
             let data = stage.folder("data")?;
             let disk = Disk::new(stage, &preload, &data)?;
-            desk::init(stage, &disk, engine).await?;
+            let made = desk::init(stage, &disk, engine).await?;
+            let key = made["operatorKey"].as_str().context("a key")?;
             let record = disk.record()?;
             let mut power = Power::new(&record);
             let images = stage.folder("images")?;
@@ -213,6 +215,14 @@ fn fault_44_a_power_cut_right_after_the_first_start_leaves_a_store_that_opens() 
                     let image = images.join(format!("told {number} {order:?}"));
                     power.image(fate, order, &mut chance, &image)?;
                     let mut served = desk::serve(stage, &image).await.context("after init")?;
+                    // What was shown opens what is there.
+                    let endpoint = format!("http://{}", served.address("grpc")?);
+                    let variables = [("FUSION_ENDPOINT", endpoint.as_str()), ("FUSION_TOKEN", key)];
+                    let ctl = Ctl::with(stage, &stage.folder("home")?, &variables);
+                    let tenants = ctl.run(&["tenant", "list", "-o", "json"]).await?;
+                    let what = format!("{fate:?}, {order:?}");
+                    let tenants = tenants.expect(0).context(what.clone())?.json()?;
+                    ensure!(tenants.to_string().contains("acme"), "{what}: {tenants}");
                     served.kill9().await?;
                     fs::remove_dir_all(&image)?;
                 }
