@@ -28,8 +28,8 @@ use crate::service::error::{Error, Kind};
 pub(super) const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 /// Small, because most visitors say nothing most of the time.
 const READ_BUFFER_BYTES: usize = 1024;
-/// More than the frames that control take: one answer to a ping waits at a time.
-const WRITE_BUFFER_BYTES_MAX: usize = 1024;
+/// Room for the answers to all pings that may come at once, for a reader who takes none of them.
+const WRITE_BUFFER_BYTES_MAX: usize = 16 * 1024;
 /// How much of a refused message is read away, so that its sender can hear why.
 const DRAIN_BYTES_MAX: usize = 256 * 1024;
 
@@ -201,8 +201,9 @@ impl Wire {
     pub(super) async fn offer(&mut self, frame: &ToVisitor<'_>) -> Result<bool, End> {
         let whole = frame::whole(frame);
         let offered = poll_fn(|context| Poll::Ready(self.put_now(context, &whole))).await;
-        self.offered |= offered.map_err(|_| End::Gone)?;
-        Ok(self.offered)
+        let offered = offered.map_err(|_| End::Gone)?;
+        self.offered |= offered;
+        Ok(offered)
     }
 
     /// Puts a frame where nothing waits to be written; false where something does.
