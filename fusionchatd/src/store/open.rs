@@ -1,9 +1,11 @@
 //! Opens a store by URL, checks that this program understands what it holds, and has older rows brought up. It must not
 //! read any row but those that say their format.
 
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::{fmt, io};
+
+use tokio::task::spawn_blocking;
 
 use crate::store::disk::files;
 use crate::store::disk::lock::DirectoryLock;
@@ -194,8 +196,16 @@ pub(crate) async fn open_bare(
     let (scheme, path) = url.split_once(':').ok_or_else(bad)?;
     let engine = DiskEngine::named(scheme).filter(|_| !path.is_empty()).ok_or_else(bad)?;
     let directory = Path::new(path);
-    let lock = files::claim(directory)?;
+    let lock = claim(directory).await?;
     open_locked(engine, directory, lock, options).await
+}
+
+/// Takes the lock of a directory on a thread that may wait for the disk: whoever opens a store may have to hear a stop
+/// meanwhile.
+async fn claim(directory: &Path) -> Result<Arc<DirectoryLock>, StoreError> {
+    let place = directory.to_path_buf();
+    let claim = spawn_blocking(move || files::claim(&place)).await;
+    claim.unwrap_or_else(|panic| Err(files::unreadable(directory, io::Error::other(panic))))
 }
 
 /// Opens an engine in a directory whose lock is held.

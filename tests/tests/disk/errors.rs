@@ -38,6 +38,9 @@ const COPY_MOMENTS: u64 = 12;
 /// Writes of a vacuum or migration that fail, each in its turn.
 const VACUUM_WRITES: [u64; 3] = [1, 4, 9];
 
+/// Syncs that may come besides those that were counted.
+const SYNCS_SPARE: u64 = 4;
+
 /// How the exchange of two stores fails, and what is said of it.
 const EXCHANGES: [(Errno, &str); 2] = [
     (Errno::INVAL, "its file system cannot exchange directories"),
@@ -221,13 +224,13 @@ fn fault_51_an_init_whose_syncs_fail_shows_no_secret() {
             desk::init(stage, &disk, engine).await?;
             let syncs = disk.counted()?;
             let (mut failures, mut named) = (0, 0);
-            for nth in 1..=syncs {
+            for nth in 1..=syncs + SYNCS_SPARE {
                 let data = stage.folder("data")?;
                 let disk = Disk::new(stage, &preload, &data)?;
                 disk.arm(Operation::Sync, Fault::KeepsFailing(Errno::IO.raw_os_error()), nth)?;
                 let failed = desk::try_init(stage, &disk, engine).await?;
                 if disk.fired()? == 0 {
-                    // sled syncs by a clock, too: there may have been fewer.
+                    // sled syncs by a clock, too: there are sometimes fewer, sometimes more.
                     continue;
                 }
                 let what = format!("{engine}, sync {nth} of {syncs}: {failed:?}");
@@ -239,7 +242,7 @@ fn fault_51_an_init_whose_syncs_fail_shows_no_secret() {
                     named += 1;
                 }
             }
-            ensure!(failures > 2 && named == 1, "{engine}: {failures} of {syncs}, {named}");
+            ensure!(failures > 2 && named > 0, "{engine}: {failures} of {syncs}, {named}");
         }
         Ok(())
     });
@@ -336,14 +339,14 @@ fn faults_48_51_a_vacuum_whose_syncs_fail_leaves_a_whole_store() {
             fusionchatd_with(stage, &arguments, &variables).await?.expect(0)?;
             let syncs = desk.disk.counted()?;
             let (mut failures, mut unconfirmed) = (0, 0);
-            for nth in 1..=syncs {
+            for nth in 1..=syncs + SYNCS_SPARE {
                 let fired = desk.disk.fired()?;
                 let broken = Fault::KeepsFailing(Errno::IO.raw_os_error());
                 desk.disk.arm(Operation::Sync, broken, nth)?;
                 let failed = fusionchatd_with(stage, &arguments, &variables).await?;
                 desk.disk.disarm()?;
                 if desk.disk.fired()? == fired {
-                    // sled syncs by a clock, too: there may have been fewer.
+                    // sled syncs by a clock, too: there are sometimes fewer, sometimes more.
                     continue;
                 }
                 let what = format!("{engine}, sync {nth} of {syncs}: {failed:?}");

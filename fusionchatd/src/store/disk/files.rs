@@ -96,7 +96,7 @@ pub(crate) fn create(directory: &Path) -> Result<(), StoreError> {
         .mode(DIRECTORY_MODE)
         .create(directory)
         .map_err(|source| unreadable(directory, source))?;
-    missing.into_iter().try_for_each(|level| sync_directory(parent_of(level)))
+    missing.into_iter().try_for_each(sync_parent)
 }
 
 fn parent_of(path: &Path) -> &Path {
@@ -110,6 +110,11 @@ fn parent_of(path: &Path) -> &Path {
 /// Makes the names in a directory durable, and its own name.
 pub(in crate::store) fn sync_directory_and_parent(directory: &Path) -> Result<(), StoreError> {
     sync_directory(directory)?;
+    sync_parent(directory)
+}
+
+/// Makes the name of a directory durable.
+fn sync_parent(directory: &Path) -> Result<(), StoreError> {
     match sync_directory(parent_of(directory)) {
         // Whoever made the directory in a parent that we may not read has to vouch for it.
         Err(StoreError::Unreadable { source, .. })
