@@ -68,7 +68,8 @@ pub async fn run(options: DemoOptions, started: Instant) -> anyhow::Result<()> {
     let half_made = before.is_none() && directory.join("store").exists();
     anyhow::ensure!(
         !half_made,
-        "the demo in {} was ended before it was ready; remove it or choose another directory",
+        "{} has a store that no demo has made ready: one was ended before, or it is no demo's; remove it or choose \
+         another directory",
         directory.display()
     );
     let store = directory.join("store");

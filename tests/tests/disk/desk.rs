@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use fusionchat_tests::disk::{Disk, Preload};
 use fusionchat_tests::grpc::Staff;
 use fusionchat_tests::program::{Ctl, Output};
-use fusionchat_tests::serve::{Served, init_with};
+use fusionchat_tests::serve::{Served, fusionchatd_with, init_with};
 use fusionchat_tests::stage::Stage;
 use fusionchat_tests::visitor::Visitor;
 use serde_json::Value;
@@ -111,6 +111,13 @@ impl Desk {
     pub(crate) async fn start(&mut self) -> Result<()> {
         self.served = serve_on(&self.stage, &self.disk).await?;
         Ok(())
+    }
+
+    /// Vacuums its store, on the same disk, while no daemon runs on it.
+    pub(crate) async fn vacuum(&self) -> Result<Output> {
+        let data = self.disk.root().to_string_lossy();
+        let arguments = ["store", "vacuum", "--data", &data];
+        fusionchatd_with(&self.stage, &arguments, &self.disk.variables()).await
     }
 
     /// What a daemon on this disk has in its environment: the disk, and ports of its own.

@@ -288,18 +288,15 @@ fn fault_49_a_copy_that_fails_says_what_a_commit_says_and_is_removed() {
         for engine in ENGINES {
             let mut desk = Desk::found(stage, &preload, engine, false).await?;
             let ledger = load::until_killed(&mut desk, COPIED).await?;
-            let data = desk.disk.root().to_string_lossy().into_owned();
-            let arguments = ["store", "vacuum", "--data", &data];
             desk.disk.count(Operation::Write)?;
-            let variables = desk.disk.variables();
-            fusionchatd_with(stage, &arguments, &variables).await?.expect(0)?;
+            desk.vacuum().await?.expect(0)?;
             let writes = desk.disk.counted()?;
             let mut told = Vec::new();
             for moment in 1..COPY_MOMENTS {
                 let (nth, fired) = (writes * moment / COPY_MOMENTS, desk.disk.fired()?);
                 let full = Fault::KeepsFailing(Errno::NOSPC.raw_os_error());
                 desk.disk.arm(Operation::Write, full, nth.max(1))?;
-                let failed = fusionchatd_with(stage, &arguments, &variables).await?;
+                let failed = desk.vacuum().await?;
                 desk.disk.disarm()?;
                 if desk.disk.fired()? == fired {
                     // sled writes by a clock, too: it may have come to its end before.
@@ -332,18 +329,15 @@ fn faults_48_51_a_vacuum_whose_syncs_fail_leaves_a_whole_store() {
             let mut desk = Desk::found(stage, &preload, engine, false).await?;
             let before = desk.staff().await?.all_messages(&desk.number).await?;
             desk.served.kill9().await?;
-            let data = desk.disk.root().to_string_lossy().into_owned();
-            let (arguments, variables) =
-                (["store", "vacuum", "--data", &data], desk.disk.variables());
             desk.disk.count(Operation::Sync)?;
-            fusionchatd_with(stage, &arguments, &variables).await?.expect(0)?;
+            desk.vacuum().await?.expect(0)?;
             let syncs = desk.disk.counted()?;
             let (mut failures, mut unconfirmed) = (0, 0);
             for nth in 1..=syncs + SYNCS_SPARE {
                 let fired = desk.disk.fired()?;
                 let broken = Fault::KeepsFailing(Errno::IO.raw_os_error());
                 desk.disk.arm(Operation::Sync, broken, nth)?;
-                let failed = fusionchatd_with(stage, &arguments, &variables).await?;
+                let failed = desk.vacuum().await?;
                 desk.disk.disarm()?;
                 if desk.disk.fired()? == fired {
                     // sled syncs by a clock, too: there are sometimes fewer, sometimes more.
@@ -363,7 +357,7 @@ fn faults_48_51_a_vacuum_whose_syncs_fail_leaves_a_whole_store() {
             ensure!(failures > 2 && unconfirmed > 0, "{engine}: {failures}, {unconfirmed}");
 
             desk.disk.say_free(Some(1024 * 1024))?;
-            let full = fusionchatd_with(stage, &arguments, &variables).await?.expect(1)?;
+            let full = desk.vacuum().await?.expect(1)?;
             ensure!(full.stderr.contains("must stay free"), "{full:?}");
             ensure!(!desk.disk.root().join("store.unfinished").exists(), "{full:?}");
             desk.disk.say_free(None)?;
@@ -383,13 +377,10 @@ fn fault_51_two_stores_that_cannot_change_places_leave_the_old_one_alone() {
             let mut desk = Desk::found(stage, &preload, engine, false).await?;
             let before = desk.staff().await?.all_messages(&desk.number).await?;
             desk.served.kill9().await?;
-            let data = desk.disk.root().to_string_lossy().into_owned();
-            let (arguments, variables) =
-                (["store", "vacuum", "--data", &data], desk.disk.variables());
             for (error, told) in EXCHANGES {
                 let fired = desk.disk.fired()?;
                 desk.disk.arm(Operation::Exchange, Fault::Fails(error.raw_os_error()), 1)?;
-                let failed = fusionchatd_with(stage, &arguments, &variables).await?.expect(1)?;
+                let failed = desk.vacuum().await?.expect(1)?;
                 let what = format!("{engine}: {error:?}: {failed:?}");
                 ensure!(desk.disk.fired()? > fired, "it did not come: {what}");
                 ensure!(failed.stderr.contains(told), "not why: {what}");
