@@ -27,6 +27,7 @@ pub mod password;
 pub mod proxy;
 pub mod rights;
 pub mod rows;
+pub mod seen;
 pub mod session;
 pub mod status;
 pub mod stream;

@@ -1,7 +1,7 @@
 //! Typed rows over the engine, with a layer of writes that are decided but not yet committed. Reads see the layer
 //! first, so a group of commands is decided one after another as if each had been committed already.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::domain::article::Article;
@@ -18,10 +18,11 @@ use crate::domain::organization::Organization;
 use crate::domain::session::Session;
 use crate::domain::user::User;
 use crate::store::record::{Head, Pointer, Record};
-use crate::store::table::{self, Table};
+use crate::store::table;
 use crate::store::{Batch, Direction, Key, Range, Reads, Value};
 
 use super::error::Error;
+use super::seen::Seen;
 
 /// The most rows one page of anything holds.
 pub const PAGE_MAX: u32 = 200;
@@ -30,49 +31,8 @@ pub const STAFF_MAX: usize = 10_000;
 /// The most inboxes of one organization that are looked at.
 pub const INBOXES_MAX: usize = 10_000;
 
-/// The most rows a lane keeps in memory from one group to the next: those of some seven hundred visitors who write.
-const SEEN_MAX: usize = 4_096;
-/// The most bytes of keys and values that it has read for them.
-const SEEN_BYTES_MAX: usize = 2 * 1024 * 1024;
-
 /// Writes by key: a row, or that it is taken away.
 pub type Layer = BTreeMap<Key, Option<Value>>;
-/// Rows that were read ahead, as they are with all that is written over them.
-#[derive(Debug, Default)]
-pub struct Seen {
-    rows: HashMap<Key, Option<Value>>,
-    /// What was read for them.
-    bytes: usize,
-    /// Whether some of them say what commands did.
-    once: bool,
-}
-
-impl Seen {
-    /// Forgets all.
-    pub fn clear(&mut self) {
-        *self = Self::default();
-    }
-
-    /// Whether it holds nothing.
-    pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
-    }
-
-    fn add(&mut self, key: Key, value: Option<Value>) {
-        self.once |= says_what_was_done(&key);
-        self.bytes += key.len() + value.as_ref().map_or(0, Value::len);
-        self.rows.insert(key, value);
-    }
-
-    fn is_full(&self) -> bool {
-        self.rows.len() > SEEN_MAX || self.bytes > SEEN_BYTES_MAX
-    }
-}
-
-fn says_what_was_done(key: &[u8]) -> bool {
-    key.first() == Some(&(Table::Done as u8))
-}
-
 /// Rows of one organization and the global indexes.
 pub struct Rows<'e> {
     reads: &'e dyn Reads,
@@ -113,12 +73,7 @@ impl<'e> Rows<'e> {
     /// Takes away what was seen, for rows over this layer; but not what commands did, which is asked for once.
     pub fn take_seen(&mut self) -> Seen {
         let mut seen = std::mem::take(&mut self.seen);
-        if std::mem::take(&mut seen.once) {
-            seen.rows.retain(|key, _| !says_what_was_done(key));
-        }
-        if seen.is_full() {
-            seen.clear();
-        }
+        seen.let_go();
         seen
     }
 
@@ -182,6 +137,11 @@ impl<'e> Rows<'e> {
         if let Some(value) = self.at_hand(key) {
             return Ok(value.as_ref().map(|bytes| R::decode(key, bytes)).transpose()?);
         }
+        if let Some(snapshot) = self.reads.at_once() {
+            let mut row = None;
+            snapshot.see(key, &mut |bytes| row = Some(R::decode(key, bytes)))?;
+            return Ok(row.transpose()?);
+        }
         let value = self.stored(key).await?;
         Ok(value.map(|bytes| R::decode(key, &bytes)).transpose()?)
     }
@@ -193,8 +153,7 @@ impl<'e> Rows<'e> {
         direction: Direction,
         limit: u32,
     ) -> Result<Vec<(Key, Value)>, Error> {
-        let bounds = || range.start.clone()..range.end.clone();
-        let layers = || self.below.range(bounds()).chain(self.written.range(bounds()));
+        let layers = || self.layers(range);
         let hidden = layers().count();
         let wanted = limit.saturating_add(u32::try_from(hidden).unwrap_or(u32::MAX));
         let found = self.reads.scan(range, direction, wanted).await?;
@@ -213,6 +172,12 @@ impl<'e> Rows<'e> {
             Direction::Forward => merged.into_iter().take(limit).collect(),
             Direction::Backward => merged.into_iter().rev().take(limit).collect(),
         })
+    }
+
+    /// What the layers write in a range, the one below first.
+    fn layers(&self, range: &Range) -> impl Iterator<Item = (&Key, &Option<Value>)> {
+        let bounds = || range.start.clone()..range.end.clone();
+        self.below.range(bounds()).chain(self.written.range(bounds()))
     }
 
     /// Decoded rows of a range.
@@ -316,12 +281,19 @@ impl<'e> Rows<'e> {
     /// Entries from `first` on.
     pub async fn entries(&self, first: u64, limit: u32) -> Result<Vec<Entry>, Error> {
         let range = table::entries_from(self.organization, first);
-        let found = self.scan(&range, Direction::Forward, limit).await?;
-        let mut entries = Vec::with_capacity(found.len());
-        for (key, value) in &found {
-            entries.push(Entry::decode(key, value)?);
+        let (mut entries, mut damaged) = (Vec::with_capacity(limit.min(PAGE_MAX) as usize), None);
+        let mut read = |key: &[u8], value: &[u8]| match Entry::decode(key, value) {
+            Ok(entry) => entries.push(entry),
+            Err(error) => damaged = Some(error),
+        };
+        match self.reads.at_once().filter(|_| self.layers(&range).next().is_none()) {
+            Some(snapshot) => snapshot.see_range(&range, limit, &mut read)?,
+            None => {
+                let found = self.scan(&range, Direction::Forward, limit).await?;
+                found.iter().for_each(|(key, value)| read(key, value));
+            }
         }
-        Ok(entries)
+        damaged.map_or(Ok(entries), |error| Err(error.into()))
     }
 
     /// The organization.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use tokio::task::JoinSet;
 
-use crate::store::suite::{Ground, every_engine};
+use crate::store::suite::{Ground, every_engine, shown};
 use crate::store::{
     Batch, Direction, Engine, Key, Range, Reads, StoreError, VALUE_BYTES_MAX, Value, snapshot,
 };
@@ -422,7 +422,11 @@ async fn a_snapshot_answers_at_once_as_the_engine_does(ground: Ground) {
         let keys = [key("row 39"), key("none"), key([0xFF]), key("row 01")];
         let scan = |direction| reads.scan(&Range::prefix(b"row"), direction, 30).now_or_never();
         let rows = [Direction::Forward, Direction::Backward].map(|it| scan(it).unwrap().unwrap());
-        (reads.get(&keys).now_or_never().unwrap().unwrap(), rows)
+        let values = reads.get(&keys).now_or_never().unwrap().unwrap();
+        assert!(
+            shown(reads, &keys, &Range::prefix(b"row"), 30) == (values.clone(), rows[0].clone())
+        );
+        (values, rows)
     });
     let (values, rows) = looked.await.unwrap();
     assert!(values == [Some(row(39).1), None, None, Some(row(1).1)]);

@@ -200,6 +200,11 @@ pub trait Reads: Send + Sync {
         direction: Direction,
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<(Key, Value)>, StoreError>>;
+
+    /// The rows of a snapshot, which can be seen where they lie. `None` where reading may have to wait.
+    fn at_once(&self) -> Option<&dyn snapshot::Snapshot> {
+        None
+    }
 }
 
 /// An ordered map of bytes with an atomic, durable compare-and-set.

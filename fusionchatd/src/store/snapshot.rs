@@ -11,7 +11,7 @@ use super::{Direction, Engine, Key, Range, Reads, StoreError, Value};
 pub type Work = Box<dyn FnOnce(&dyn Reads) + Send>;
 
 /// Rows of one moment. An engine reads them here on the thread it is asked on.
-pub(super) trait Snapshot {
+pub trait Snapshot {
     /// As [`Reads::get`].
     fn get(&self, keys: &[Key]) -> Result<Vec<Option<Value>>, StoreError>;
 
@@ -22,6 +22,31 @@ pub(super) trait Snapshot {
         direction: Direction,
         limit: u32,
     ) -> Result<Vec<(Key, Value)>, StoreError>;
+
+    /// Shows the value of a row where it lies, if there is one.
+    ///
+    /// # Errors
+    /// Those of a read.
+    fn see(&self, key: &Key, see: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
+        let values = self.get(std::slice::from_ref(key))?;
+        values.into_iter().flatten().for_each(|value| see(&value));
+        Ok(())
+    }
+
+    /// Shows the keys and values of a range where they lie, in order, at most `limit` of them.
+    ///
+    /// # Errors
+    /// The same; some may have been shown before.
+    fn see_range(
+        &self,
+        range: &Range,
+        limit: u32,
+        see: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<(), StoreError> {
+        let rows = self.scan(range, Direction::Forward, limit)?;
+        rows.iter().for_each(|(key, value)| see(key, value));
+        Ok(())
+    }
 }
 
 /// A snapshot for whoever reads from engines: nothing it answers has to be waited for.
@@ -39,6 +64,10 @@ impl<S: Snapshot + Sync> Reads for AtOnce<'_, S> {
         limit: u32,
     ) -> BoxFuture<'a, Result<Vec<(Key, Value)>, StoreError>> {
         ready(self.0.scan(range, direction, limit)).boxed()
+    }
+
+    fn at_once(&self) -> Option<&dyn Snapshot> {
+        Some(self.0)
     }
 }
 

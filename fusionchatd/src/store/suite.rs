@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::store::memory::MemoryEngine;
 use crate::store::open::{OpenOptions, open_bare};
-use crate::store::{Engine, StoreError};
+use crate::store::{Engine, Key, Range, Reads, StoreError, Value};
 
 /// Calls a macro with the name of each engine that keeps its rows on disk.
 macro_rules! disk_engines {
@@ -71,4 +71,25 @@ impl Ground {
 pub(crate) async fn open_url(url: &str) -> Result<Arc<dyn Engine>, StoreError> {
     let options = OpenOptions { disk_reserve_bytes: 0, ..OpenOptions::default() };
     open_bare(url, &options).await
+}
+
+/// Values and rows as a snapshot shows them where they lie.
+pub(super) fn shown(
+    reads: &dyn Reads,
+    keys: &[Key],
+    range: &Range,
+    limit: u32,
+) -> (Vec<Option<Value>>, Vec<(Key, Value)>) {
+    let snapshot = reads.at_once().expect("a snapshot");
+    let value = |key| {
+        let mut value = None;
+        snapshot.see(key, &mut |bytes| value = Some(Value::copy_from_slice(bytes))).unwrap();
+        value
+    };
+    let mut rows = Vec::new();
+    let mut see = |key: &[u8], value: &[u8]| {
+        rows.push((Key::copy_from_slice(key), Value::copy_from_slice(value)));
+    };
+    snapshot.see_range(range, limit, &mut see).unwrap();
+    (keys.iter().map(value).collect(), rows)
 }

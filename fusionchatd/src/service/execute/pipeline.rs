@@ -14,7 +14,8 @@ use crate::domain::id::OrganizationId;
 use crate::service::Service;
 use crate::service::error::Error;
 use crate::service::gather::load_ahead;
-use crate::service::rows::{Layer, Rows, Seen};
+use crate::service::rows::{Layer, Rows};
+use crate::service::seen::Seen;
 use crate::store::record::{Done, Record};
 use crate::store::{StoreError, table};
 

@@ -5,14 +5,12 @@ use prost::Message as ProstMessage;
 
 use crate::domain::conversation::{Conversation, Handler, Offer, Resolution, Status};
 use crate::domain::escalation::{Escalation, Outcome};
-use crate::domain::id::{
-    ArticleId, ClientId, ConversationId, EscalationId, InboxId, MessageId, OrganizationId, UserId,
-};
-use crate::domain::message::{Message, Note, SenderType, Source, SystemLine};
+use crate::domain::id::{ConversationId, EscalationId, InboxId, OrganizationId, UserId};
+use crate::domain::message::SenderType;
 use crate::domain::priority::Priority;
 
-use super::journal::{StoredActor, load_actor, store_actor};
-use super::{Record, id, key_id, key_number, maybe, uuid};
+use super::entry::{StoredActor, load_actor, store_actor};
+use super::{Damage, Record, id, key_id, maybe, stored, uuid};
 
 #[derive(Clone, PartialEq, ProstMessage)]
 /// The stored form.
@@ -156,7 +154,8 @@ impl Record for Conversation {
         }
     }
 
-    fn load(key: &[u8], it: StoredConversation) -> Result<Self, &'static str> {
+    fn load(key: &[u8], content: &[u8]) -> Result<Self, Damage> {
+        let it: StoredConversation = stored(content)?;
         let user = |bytes: Option<&Bytes>| maybe(bytes).map(|it| it.map(UserId));
         Ok(Self {
             id: ConversationId(key_id(key, 17)?),
@@ -221,181 +220,6 @@ impl Record for Conversation {
 
 #[derive(Clone, PartialEq, ProstMessage)]
 /// The stored form.
-pub(super) struct StoredSource {
-    #[prost(bytes = "bytes", tag = "1")]
-    article: Bytes,
-    #[prost(string, tag = "2")]
-    title: String,
-    #[prost(string, optional, tag = "3")]
-    locale: Option<String>,
-}
-
-fn store_source(it: &Source) -> StoredSource {
-    StoredSource { article: id(&it.article.0), title: it.title.clone(), locale: it.locale.clone() }
-}
-
-fn load_source(it: StoredSource) -> Result<Source, &'static str> {
-    Ok(Source { article: ArticleId(uuid(&it.article)?), title: it.title, locale: it.locale })
-}
-
-#[derive(Clone, PartialEq, ProstMessage)]
-/// The stored form.
-pub(super) struct StoredParam {
-    #[prost(string, tag = "1")]
-    name: String,
-    #[prost(string, tag = "2")]
-    value: String,
-}
-
-#[derive(Clone, PartialEq, ProstMessage)]
-/// The stored form.
-pub struct StoredMessage {
-    /// Where it is not [`MessageId::of_message`]: such ids were made up before version 2.
-    #[prost(bytes = "bytes", optional, tag = "1")]
-    id: Option<Bytes>,
-    // 2 and 3 were the conversation and the seq.
-    #[prost(uint32, tag = "4")]
-    sender_type: u32,
-    #[prost(bytes = "bytes", optional, tag = "5")]
-    sender: Option<Bytes>,
-    #[prost(string, tag = "6")]
-    content: String,
-    #[prost(message, repeated, tag = "7")]
-    sources: Vec<StoredSource>,
-    #[prost(string, optional, tag = "8")]
-    system: Option<String>,
-    #[prost(message, repeated, tag = "9")]
-    params: Vec<StoredParam>,
-    #[prost(bytes = "bytes", optional, tag = "10")]
-    client_id: Option<Bytes>,
-    #[prost(int64, tag = "11")]
-    created_at: i64,
-    #[prost(uint64, tag = "12")]
-    position: u64,
-    #[prost(bool, tag = "13")]
-    retracted: bool,
-    #[prost(string, optional, tag = "14")]
-    flag: Option<String>,
-}
-
-fn client_id(bytes: Option<&Bytes>) -> Result<Option<ClientId>, &'static str> {
-    bytes
-        .map(|it| it.as_ref().try_into().map(ClientId).map_err(|_| "a client id is not 16 bytes"))
-        .transpose()
-}
-
-/// The id to store, if it is not the one that `follows` from the rest of the row.
-fn own_id(it: MessageId, follows: MessageId) -> Option<Bytes> {
-    (it != follows).then(|| id(&it.0))
-}
-
-fn message_id(stored: Option<&Bytes>, follows: MessageId) -> Result<MessageId, &'static str> {
-    Ok(maybe(stored)?.map_or(follows, MessageId))
-}
-
-impl Record for Message {
-    const KIND: u8 = 33;
-    const VERSION: u8 = 2;
-    type Stored = StoredMessage;
-
-    fn store(&self) -> StoredMessage {
-        let param = |(name, value): &(String, String)| StoredParam {
-            name: name.clone(),
-            value: value.clone(),
-        };
-        StoredMessage {
-            id: own_id(self.id, MessageId::of_message(self.conversation, self.seq)),
-            sender_type: self.sender_type.code(),
-            sender: self.sender.map(|it| id(&it.0)),
-            content: self.content.clone(),
-            sources: self.sources.iter().map(store_source).collect(),
-            system: self.system.as_ref().map(|it| it.code.clone()),
-            params: self.system.iter().flat_map(|it| it.params.iter().map(param)).collect(),
-            client_id: self.client_id.map(|it| Bytes::copy_from_slice(&it.0)),
-            created_at: self.created_at,
-            position: self.position,
-            retracted: self.retracted,
-            flag: self.flag.clone(),
-        }
-    }
-
-    fn load(key: &[u8], it: StoredMessage) -> Result<Self, &'static str> {
-        let (conversation, seq) = (ConversationId(key_id(key, 17)?), key_number(key)?);
-        let params: Vec<_> = it.params.into_iter().map(|it| (it.name, it.value)).collect();
-        Ok(Self {
-            id: message_id(it.id.as_ref(), MessageId::of_message(conversation, seq))?,
-            conversation,
-            seq,
-            sender_type: SenderType::from_code(it.sender_type).ok_or("unknown sender type")?,
-            sender: maybe(it.sender.as_ref())?.map(UserId),
-            content: it.content,
-            sources: it
-                .sources
-                .into_iter()
-                .map(load_source)
-                .collect::<Result<_, &'static str>>()?,
-            system: it.system.map(|code| SystemLine { code, params }),
-            client_id: client_id(it.client_id.as_ref())?,
-            created_at: it.created_at,
-            position: it.position,
-            retracted: it.retracted,
-            flag: it.flag,
-        })
-    }
-}
-
-#[derive(Clone, PartialEq, ProstMessage)]
-/// The stored form.
-pub struct StoredNote {
-    /// Where it is not [`MessageId::of_note`]: such ids were made up before version 2.
-    #[prost(bytes = "bytes", optional, tag = "1")]
-    id: Option<Bytes>,
-    // 2 was the conversation, and 7 the position.
-    #[prost(bytes = "bytes", tag = "3")]
-    author: Bytes,
-    #[prost(string, tag = "4")]
-    content: String,
-    #[prost(bytes = "bytes", optional, tag = "5")]
-    client_id: Option<Bytes>,
-    #[prost(int64, tag = "6")]
-    created_at: i64,
-    #[prost(message, repeated, tag = "8")]
-    sources: Vec<StoredSource>,
-}
-
-impl Record for Note {
-    const KIND: u8 = 34;
-    const VERSION: u8 = 2;
-    type Stored = StoredNote;
-
-    fn store(&self) -> StoredNote {
-        StoredNote {
-            id: own_id(self.id, MessageId::of_note(self.conversation, self.position)),
-            author: self.author.map(|it| id(&it.0)).unwrap_or_default(),
-            content: self.content.clone(),
-            client_id: self.client_id.map(|it| Bytes::copy_from_slice(&it.0)),
-            created_at: self.created_at,
-            sources: self.sources.iter().map(store_source).collect(),
-        }
-    }
-
-    fn load(key: &[u8], it: StoredNote) -> Result<Self, &'static str> {
-        let (conversation, position) = (ConversationId(key_id(key, 17)?), key_number(key)?);
-        Ok(Self {
-            id: message_id(it.id.as_ref(), MessageId::of_note(conversation, position))?,
-            conversation,
-            author: maybe(Some(&it.author).filter(|it| !it.is_empty()))?.map(UserId),
-            content: it.content,
-            client_id: client_id(it.client_id.as_ref())?,
-            created_at: it.created_at,
-            position,
-            sources: it.sources.into_iter().map(load_source).collect::<Result<_, _>>()?,
-        })
-    }
-}
-
-#[derive(Clone, PartialEq, ProstMessage)]
-/// The stored form.
 pub struct StoredEscalation {
     #[prost(bytes = "bytes", tag = "1")]
     id: Bytes,
@@ -438,7 +262,8 @@ impl Record for Escalation {
         }
     }
 
-    fn load(_: &[u8], it: StoredEscalation) -> Result<Self, &'static str> {
+    fn load(_: &[u8], content: &[u8]) -> Result<Self, Damage> {
+        let it: StoredEscalation = stored(content)?;
         let outcome = |code| match code {
             0 => Ok(Outcome::Claimed),
             1 => Ok(Outcome::Returned),

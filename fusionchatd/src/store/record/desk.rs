@@ -11,7 +11,7 @@ use crate::domain::organization::Organization;
 use crate::domain::session::Session;
 use crate::domain::user::{Absence, Availability, Cut, Role, User};
 
-use super::{Record, id, key_id, maybe, uuid};
+use super::{Damage, Record, id, key_id, maybe, stored, uuid};
 
 #[derive(Clone, PartialEq, Message)]
 /// The stored form.
@@ -39,7 +39,8 @@ impl Record for Organization {
         }
     }
 
-    fn load(_: &[u8], it: StoredOrganization) -> Result<Self, &'static str> {
+    fn load(_: &[u8], content: &[u8]) -> Result<Self, Damage> {
+        let it: StoredOrganization = stored(content)?;
         Ok(Self {
             id: OrganizationId(uuid(&it.id)?),
             name: it.name,
@@ -130,7 +131,8 @@ impl Record for User {
         }
     }
 
-    fn load(key: &[u8], it: StoredUser) -> Result<Self, &'static str> {
+    fn load(key: &[u8], content: &[u8]) -> Result<Self, Damage> {
+        let it: StoredUser = stored(content)?;
         Ok(Self {
             id: UserId(key_id(key, 17)?),
             organization: OrganizationId(key_id(key, 1)?),
@@ -196,7 +198,8 @@ impl Record for Inbox {
         }
     }
 
-    fn load(_: &[u8], it: StoredInbox) -> Result<Self, &'static str> {
+    fn load(_: &[u8], content: &[u8]) -> Result<Self, Damage> {
+        let it: StoredInbox = stored(content)?;
         Ok(Self {
             id: InboxId(uuid(&it.id)?),
             organization: OrganizationId(uuid(&it.organization)?),
@@ -206,7 +209,7 @@ impl Record for Inbox {
                 0 => AssistantMode::On,
                 1 => AssistantMode::Off,
                 2 => AssistantMode::DraftOnly,
-                _ => return Err("unknown assistant mode"),
+                _ => return Err("unknown assistant mode".into()),
             },
             locale: it.locale,
             created_at: it.created_at,
@@ -264,7 +267,8 @@ impl Record for Key {
         }
     }
 
-    fn load(_: &[u8], it: StoredKey) -> Result<Self, &'static str> {
+    fn load(_: &[u8], content: &[u8]) -> Result<Self, Damage> {
+        let it: StoredKey = stored(content)?;
         Ok(Self {
             id: KeyId(uuid(&it.id)?),
             organization: OrganizationId(uuid(&it.organization)?),
@@ -318,7 +322,8 @@ impl Record for Session {
         }
     }
 
-    fn load(_: &[u8], it: StoredSession) -> Result<Self, &'static str> {
+    fn load(_: &[u8], content: &[u8]) -> Result<Self, Damage> {
+        let it: StoredSession = stored(content)?;
         Ok(Self {
             id: SessionId(uuid(&it.id)?),
             user: UserId(uuid(&it.user)?),
@@ -373,7 +378,8 @@ impl Record for Article {
         }
     }
 
-    fn load(_: &[u8], it: StoredArticle) -> Result<Self, &'static str> {
+    fn load(_: &[u8], content: &[u8]) -> Result<Self, Damage> {
+        let it: StoredArticle = stored(content)?;
         Ok(Self {
             id: ArticleId(uuid(&it.id)?),
             organization: OrganizationId(uuid(&it.organization)?),
@@ -381,7 +387,7 @@ impl Record for Article {
             status: match it.status {
                 0 => ArticleStatus::Draft,
                 1 => ArticleStatus::Published,
-                _ => return Err("unknown article status"),
+                _ => return Err("unknown article status".into()),
             },
             locale: it.locale,
             title: it.title,

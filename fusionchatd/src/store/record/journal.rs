@@ -5,11 +5,10 @@ use prost::Message;
 
 use crate::domain::Time;
 use crate::domain::decide::Refs;
-use crate::domain::entry::{ActorKind, ActorRef, Entry, EntryKind};
-use crate::domain::id::{ConversationId, KeyId, MessageId, OrganizationId, SessionId, UserId};
+use crate::domain::id::{OrganizationId, SessionId};
 use crate::store::Key;
 
-use super::{Record, hash, id, key_number, maybe, start, uuid};
+use super::{Damage, Record, hash, id, maybe, start, stored, uuid};
 
 /// The end of a journal: what the next commit is decided on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,156 +49,14 @@ impl Record for Head {
         }
     }
 
-    fn load(_: &[u8], it: StoredHead) -> Result<Self, &'static str> {
+    fn load(_: &[u8], content: &[u8]) -> Result<Self, Damage> {
+        let it: StoredHead = stored(content)?;
         Ok(Self {
             position: it.position,
             floor: it.floor,
             time: it.time,
             next_number: it.next_number,
         })
-    }
-}
-
-#[derive(Clone, PartialEq, Message)]
-/// The stored form.
-pub(super) struct StoredActor {
-    #[prost(uint32, tag = "1")]
-    kind: u32,
-    #[prost(bytes = "bytes", optional, tag = "2")]
-    user: Option<Bytes>,
-    #[prost(bytes = "bytes", optional, tag = "3")]
-    key: Option<Bytes>,
-}
-
-pub(super) fn store_actor(actor: &ActorRef) -> StoredActor {
-    StoredActor {
-        kind: actor.kind as u32,
-        user: actor.user.map(|it| id(&it.0)),
-        key: actor.key.map(|it| id(&it.0)),
-    }
-}
-
-pub(super) fn load_actor(actor: Option<StoredActor>) -> Result<ActorRef, &'static str> {
-    let actor = actor.ok_or("no actor")?;
-    let kinds = [
-        ActorKind::Visitor,
-        ActorKind::Agent,
-        ActorKind::Assistant,
-        ActorKind::Key,
-        ActorKind::Operator,
-        ActorKind::System,
-    ];
-    Ok(ActorRef {
-        kind: kinds.into_iter().find(|it| *it as u32 == actor.kind).ok_or("unknown actor kind")?,
-        user: maybe(actor.user.as_ref())?.map(UserId),
-        key: maybe(actor.key.as_ref())?.map(KeyId),
-    })
-}
-
-#[derive(Clone, PartialEq, Message)]
-/// The stored form.
-pub struct StoredEntry {
-    // 1 was the position.
-    #[prost(int64, tag = "2")]
-    time: i64,
-    #[prost(message, optional, tag = "3")]
-    actor: Option<StoredActor>,
-    #[prost(uint32, tag = "4")]
-    kind: u32,
-    #[prost(bytes = "bytes", optional, tag = "5")]
-    conversation: Option<Bytes>,
-    #[prost(bytes = "bytes", optional, tag = "6")]
-    subject: Option<Bytes>,
-    #[prost(bytes = "bytes", optional, tag = "7")]
-    other: Option<Bytes>,
-    #[prost(uint64, optional, tag = "8")]
-    seq: Option<u64>,
-    #[prost(uint64, optional, tag = "9")]
-    number: Option<u64>,
-    #[prost(uint32, tag = "10")]
-    code: u32,
-    #[prost(int64, optional, tag = "11")]
-    due: Option<i64>,
-    #[prost(string, optional, tag = "12")]
-    detail: Option<String>,
-    #[prost(bytes = "bytes", optional, tag = "13")]
-    digest: Option<Bytes>,
-    /// Which ids are not stored since others say them: [`OTHER_ACTS`], [`SUBJECT_FOLLOWS`].
-    #[prost(uint32, tag = "14")]
-    implied: u32,
-}
-
-/// The other id is the acting user's.
-const OTHER_ACTS: u32 = 1;
-/// The subject is the message or note that this entry left.
-const SUBJECT_FOLLOWS: u32 = 2;
-
-/// The id of the message or note that an entry leaves.
-fn own_id(entry: &Entry) -> Option<uuid::Uuid> {
-    let conversation = entry.conversation?;
-    let id = if entry.kind == EntryKind::NoteAdded {
-        MessageId::of_note(conversation, entry.position)
-    } else {
-        MessageId::of_message(conversation, entry.seq?)
-    };
-    Some(id.0)
-}
-
-/// What follows from the rest of an entry.
-fn implied(entry: &Entry) -> u32 {
-    let own = own_id(entry);
-    let acts = entry.other.is_some() && entry.other == entry.actor.user.map(|it| it.0);
-    let follows = entry.subject.is_some() && entry.subject == own;
-    u32::from(acts) * OTHER_ACTS + u32::from(follows) * SUBJECT_FOLLOWS
-}
-
-impl Record for Entry {
-    const KIND: u8 = 2;
-    const VERSION: u8 = 2;
-    type Stored = StoredEntry;
-
-    fn store(&self) -> StoredEntry {
-        let implied = implied(self);
-        StoredEntry {
-            time: self.time,
-            actor: Some(store_actor(&self.actor)),
-            kind: self.kind as u32,
-            conversation: self.conversation.map(|it| id(&it.0)),
-            subject: self.subject.as_ref().filter(|_| implied & SUBJECT_FOLLOWS == 0).map(id),
-            other: self.other.as_ref().filter(|_| implied & OTHER_ACTS == 0).map(id),
-            seq: self.seq,
-            number: self.number,
-            code: self.code,
-            due: self.due,
-            detail: self.detail.clone(),
-            digest: self.digest.map(|it| Bytes::copy_from_slice(&it)),
-            implied,
-        }
-    }
-
-    fn load(key: &[u8], it: StoredEntry) -> Result<Self, &'static str> {
-        let (position, actor) = (key_number(key)?, load_actor(it.actor)?);
-        let kind = EntryKind::ALL.into_iter().find(|kind| *kind as u32 == it.kind);
-        let mut entry = Self {
-            position,
-            time: it.time,
-            actor,
-            kind: kind.ok_or("unknown entry kind")?,
-            conversation: maybe(it.conversation.as_ref())?.map(ConversationId),
-            subject: maybe(it.subject.as_ref())?,
-            other: maybe(it.other.as_ref())?
-                .or(actor.user.filter(|_| it.implied & OTHER_ACTS != 0).map(|it| it.0)),
-            seq: it.seq,
-            number: it.number,
-            code: it.code,
-            due: it.due,
-            detail: it.detail,
-            digest: it.digest.map(|it| start(&it)).transpose()?,
-        };
-        if it.implied & SUBJECT_FOLLOWS != 0 {
-            entry.subject = entry.subject.or(own_id(&entry));
-        }
-        Ok(entry)
     }
 }
 
@@ -274,7 +131,8 @@ impl Record for Done {
         }
     }
 
-    fn load(_: &[u8], it: StoredDone) -> Result<Self, &'static str> {
+    fn load(_: &[u8], content: &[u8]) -> Result<Self, Damage> {
+        let it: StoredDone = stored(content)?;
         let did = match it.entry {
             Some(position) => Did::Entry(position),
             None => Did::These(Refs {
@@ -315,7 +173,8 @@ impl Record for Migration {
         StoredMigration { from: self.from, next: self.next.clone() }
     }
 
-    fn load(_: &[u8], it: StoredMigration) -> Result<Self, &'static str> {
+    fn load(_: &[u8], content: &[u8]) -> Result<Self, Damage> {
+        let it: StoredMigration = stored(content)?;
         Ok(Self { from: it.from, next: it.next })
     }
 }
@@ -359,7 +218,8 @@ impl Record for Daemon {
         StoredDaemon { epoch: id(&self.epoch), secret: Bytes::copy_from_slice(&self.secret) }
     }
 
-    fn load(_: &[u8], it: StoredDaemon) -> Result<Self, &'static str> {
+    fn load(_: &[u8], content: &[u8]) -> Result<Self, Damage> {
+        let it: StoredDaemon = stored(content)?;
         Ok(Self { epoch: uuid(&it.epoch)?, secret: hash(&it.secret)? })
     }
 }
@@ -412,7 +272,8 @@ impl Record for Pointer {
         }
     }
 
-    fn load(_: &[u8], it: StoredPointer) -> Result<Self, &'static str> {
+    fn load(_: &[u8], content: &[u8]) -> Result<Self, Damage> {
+        let it: StoredPointer = stored(content)?;
         Ok(Self {
             organization: OrganizationId(uuid(&it.organization)?),
             subject: uuid(&it.subject)?,
@@ -440,7 +301,8 @@ impl Record for Number {
         StoredNumber { number: self.0 }
     }
 
-    fn load(_: &[u8], it: StoredNumber) -> Result<Self, &'static str> {
+    fn load(_: &[u8], content: &[u8]) -> Result<Self, Damage> {
+        let it: StoredNumber = stored(content)?;
         Ok(Self(it.number))
     }
 }
@@ -471,7 +333,8 @@ impl Record for PasswordHash {
         StoredPasswordHash { phc: self.0.clone() }
     }
 
-    fn load(_: &[u8], it: StoredPasswordHash) -> Result<Self, &'static str> {
+    fn load(_: &[u8], content: &[u8]) -> Result<Self, Damage> {
+        let it: StoredPasswordHash = stored(content)?;
         Ok(Self(it.phc))
     }
 }

@@ -4,6 +4,8 @@
 
 mod conversation;
 mod desk;
+mod entry;
+mod fields;
 #[cfg(test)]
 pub(crate) mod first;
 #[cfg(test)]
@@ -13,11 +15,14 @@ mod golden_chat_test;
 #[cfg(test)]
 mod golden_test;
 mod journal;
+mod message;
 #[cfg(test)]
 mod record_prop_test;
 #[cfg(test)]
 mod record_test;
 pub mod row;
+
+use std::borrow::Cow;
 
 use bytes::{Bytes, BytesMut};
 use prost::Message;
@@ -58,6 +63,9 @@ pub enum RecordError {
     },
 }
 
+/// What is wrong with the bytes of a row.
+type Damage = Cow<'static, str>;
+
 /// Something that is stored as a row.
 pub trait Record: Sized {
     /// The kind byte. Stored: never reuse one.
@@ -65,12 +73,12 @@ pub trait Record: Sized {
     /// The newest version; every older one can be read.
     const VERSION: u8 = 1;
     /// The protobuf message of the newest version.
-    type Stored: Message + Default;
+    type Stored: Message;
 
     /// The message to store.
     fn store(&self) -> Self::Stored;
-    /// The value a stored message says under this key. What the key says is not stored once more.
-    fn load(key: &[u8], stored: Self::Stored) -> Result<Self, &'static str>;
+    /// The value that the bytes of a stored message say under this key. What the key says is not stored once more.
+    fn load(key: &[u8], content: &[u8]) -> Result<Self, Cow<'static, str>>;
 
     /// The row's bytes.
     fn encode(&self) -> Bytes {
@@ -81,26 +89,29 @@ pub trait Record: Sized {
         bytes.freeze()
     }
 
-    /// Reads a row. What it holds of ids and texts is not copied before it is looked at.
-    fn decode(key: &[u8], bytes: &Bytes) -> Result<Self, RecordError> {
-        let damaged = |what: String| RecordError::Damaged { kind: Self::KIND, what };
-        let [kind, version, ..] = bytes.as_ref() else {
-            return Err(damaged("too short".to_owned()));
+    /// Reads a row.
+    fn decode(key: &[u8], row: &[u8]) -> Result<Self, RecordError> {
+        let damaged = |what: Damage| RecordError::Damaged { kind: Self::KIND, what: what.into() };
+        let [kind, version, content @ ..] = row else {
+            return Err(damaged("too short".into()));
         };
         if *kind != Self::KIND {
             return Err(RecordError::Kind { expected: Self::KIND, found: *kind });
         }
         if *version == 0 {
-            return Err(damaged("there is no version 0".to_owned()));
+            return Err(damaged("there is no version 0".into()));
         }
         if *version > Self::VERSION {
             let (kind, found, known) = (*kind, *version, Self::VERSION);
             return Err(RecordError::Version { kind, found, known });
         }
-        let stored =
-            Self::Stored::decode(bytes.slice(2..)).map_err(|error| damaged(error.to_string()))?;
-        Self::load(key, stored).map_err(|what| damaged(what.to_owned()))
+        Self::load(key, content).map_err(damaged)
     }
+}
+
+/// A stored message. Its ids are slices of one copy.
+fn stored<M: Message + Default>(content: &[u8]) -> Result<M, Damage> {
+    M::decode(Bytes::copy_from_slice(content)).map_err(|error| error.to_string().into())
 }
 
 /// The bytes of an id.
@@ -110,7 +121,7 @@ fn id(uuid: &Uuid) -> Bytes {
 
 /// The id of stored bytes.
 fn uuid(bytes: &[u8]) -> Result<Uuid, &'static str> {
-    Uuid::from_slice(bytes).map_err(|_| "an id is not 16 bytes")
+    bytes.try_into().map(Uuid::from_bytes).map_err(|_| "an id is not 16 bytes")
 }
 
 /// The id of stored bytes, if there are any.

@@ -53,7 +53,7 @@ fn what_is_no_row_of_the_kind_is_refused() {
 #[test]
 fn values_out_of_range_are_damage() {
     let damaged = |record: Vec<u8>| {
-        let refused = Conversation::decode(&conversation_key(), &record.into());
+        let refused = Conversation::decode(&conversation_key(), &record);
         assert!(matches!(refused, Err(RecordError::Damaged { kind: 32, .. })), "{refused:?}");
     };
     let bytes = conversation().encode().to_vec();
@@ -266,7 +266,7 @@ proptest! {
     #[test]
     fn any_bytes_are_a_row_or_an_error(bytes in vec(any::<u8>(), 0..200)) {
         // Neither may panic, and a row that is read writes itself again.
-        let _ = Number::decode(b"", &bytes.clone().into());
+        let _ = Number::decode(b"", &bytes);
         let key = [7; 41];
         let of = |kind: u8| Bytes::from([&[kind, 1], bytes.as_slice()].concat());
         let _ = Entry::decode(&key, &of(Entry::KIND));

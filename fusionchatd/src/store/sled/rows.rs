@@ -34,6 +34,37 @@ impl Rows {
         }
     }
 
+    /// Shows one value, if it is there; one in a single row is not copied.
+    pub(super) fn see(&self, key: &[u8], see: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
+        match self.db.get(key).map_err(|error| self.error(error))? {
+            Some(row) => self.show(&row, see),
+            None => Ok(()),
+        }
+    }
+
+    /// Shows the first rows from `start` to before `end`, at most `limit` of them, as [`Self::see`] does.
+    pub(super) fn see_range(
+        &self,
+        start: &[u8],
+        end: &[u8],
+        limit: u32,
+        see: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<(), StoreError> {
+        for row in self.db.range(start..end).take(usize::try_from(limit).unwrap_or(usize::MAX)) {
+            let (key, row) = row.map_err(|error| self.error(error))?;
+            self.show(&row, &mut |value| see(&key, value))?;
+        }
+        Ok(())
+    }
+
+    fn show(&self, row: &IVec, see: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
+        match value::decode(row) {
+            Some(Row::Inline(value)) => see(value),
+            Some(Row::Split(_)) | None => see(&self.join(row)?.value),
+        }
+        Ok(())
+    }
+
     /// Writes a row as it lies in the tree; it is on disk with the next group.
     ///
     /// # Errors

@@ -16,7 +16,8 @@ use crate::store::disk::{Body, files};
 use crate::store::open::{OpenOptions, SCHEMA, SCHEMA_KEY, open};
 use crate::store::sled::tip::TIP_KEY;
 use crate::store::sled::{Before, SledEngine, directory};
-use crate::store::{Batch, Direction, Engine, RESERVED_PREFIX, Range, Reads as _, StoreError};
+use crate::store::suite::shown;
+use crate::store::{Batch, Direction, Engine, RESERVED_PREFIX, Range, Reads, StoreError, snapshot};
 
 const ROWS: usize = 500;
 
@@ -340,6 +341,16 @@ async fn readers_do_not_see_a_group_before_it_is_on_disk() {
         let rows = engine.scan(&Range::prefix(b""), Direction::Backward, limit).await.unwrap();
         assert_eq!(rows, old.iter().rev().cloned().collect::<Vec<_>>());
     }
+    let look = move |reads: &dyn Reads| {
+        for limit in [3, 1000] {
+            let rows = old.to_vec();
+            assert_eq!(shown(reads, &keys, &Range::prefix(b""), limit), (values.clone(), rows));
+        }
+        // Of these, none is of the group.
+        let other = (Vec::new(), vec![(key("b"), key("same"))]);
+        assert_eq!(shown(reads, &[], &Range::prefix(b"b"), 9), other);
+    };
+    snapshot::of(&engine, look).await.unwrap();
     engine.shared.show();
     assert_eq!(read(&engine, "a").await, Some(key("new")));
     assert_eq!(read(&engine, "d").await, Some(key("new")));

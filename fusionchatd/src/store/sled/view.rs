@@ -88,6 +88,32 @@ impl Snapshot for View {
             Direction::Backward => first(limit, merge(now.rev(), before.rev(), direction)),
         }
     }
+
+    fn see(&self, key: &Key, see: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
+        let rows = self.rows.as_ref().ok_or(StoreError::Closed)?;
+        match self.before.get(key) {
+            _ if is_reserved(key) => Ok(()),
+            Some(value) => Ok(value.iter().for_each(|it| see(it))),
+            None => rows.see(key, see),
+        }
+    }
+
+    fn see_range(
+        &self,
+        range: &Range,
+        limit: u32,
+        see: &mut dyn FnMut(&[u8], &[u8]),
+    ) -> Result<(), StoreError> {
+        let rows = self.rows.as_ref().ok_or(StoreError::Closed)?;
+        let Some((start, end)) = range.visible() else { return Ok(()) };
+        let bounds = (Bound::Included(start), Bound::Excluded(end));
+        if self.before.range::<[u8], _>(bounds).next().is_none() {
+            return rows.see_range(start, end, limit, see);
+        }
+        let rows = self.scan(range, Direction::Forward, limit)?;
+        rows.iter().for_each(|(key, value)| see(key, value));
+        Ok(())
+    }
 }
 
 /// The first rows, at most `limit` of them.
