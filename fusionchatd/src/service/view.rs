@@ -1,7 +1,7 @@
 //! Rows with the names a reader needs, resolved once for every door: a conversation with its inbox's name, a
 //! message with its sender's. Names are looked up when they are shown and never stand in the journal.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -153,6 +153,22 @@ pub struct Change {
     pub watch_bytes: Written,
 }
 
+impl Change {
+    /// Without the rows it brought.
+    fn bare(entry: Entry, conversation: Option<Arc<ConversationView>>) -> Self {
+        Self {
+            entry,
+            actor_name: String::new(),
+            conversation,
+            message: None,
+            note: None,
+            escalation: None,
+            user: None,
+            watch_bytes: Written::default(),
+        }
+    }
+}
+
 /// The names of a conversation.
 pub(super) async fn conversation(
     rows: &Rows<'_>,
@@ -211,10 +227,20 @@ async fn label(
 pub(super) async fn message(
     rows: &Rows<'_>,
     within: Option<&ConversationView>,
-    mut message: Message,
+    message: Message,
 ) -> Result<MessageView, Error> {
-    let sender_name = label(rows, within, message.sender).await?;
-    if let Some(line) = &mut message.system {
+    let mut view = MessageView { message, sender_name: String::new() };
+    name_message(rows, within, &mut view).await?;
+    Ok(view)
+}
+
+async fn name_message(
+    rows: &Rows<'_>,
+    within: Option<&ConversationView>,
+    view: &mut MessageView,
+) -> Result<(), Error> {
+    view.sender_name = label(rows, within, view.message.sender).await?;
+    if let Some(line) = &mut view.message.system {
         for (name, value) in &mut line.params {
             if name == "user" {
                 let user = value.parse::<UserId>().ok();
@@ -223,7 +249,7 @@ pub(super) async fn message(
             }
         }
     }
-    Ok(MessageView { message, sender_name })
+    Ok(())
 }
 
 /// The name of a note's author.
@@ -273,17 +299,10 @@ pub(super) async fn of_event(rows: &Rows<'_>, event: &Event) -> Result<Arc<Chang
         Some(header) => Some(Arc::new(conversation(rows, header.clone()).await?)),
         None => None,
     };
-    let parts = Parts {
-        conversation,
-        message: message_row,
-        note: note_row.map(Box::new),
-        escalation: event
-            .escalation
-            .clone()
-            .filter(|_| begins_escalation(event.entry.kind))
-            .map(Box::new),
-    };
-    assemble(rows, event.entry.clone(), parts).await
+    let mut change = Change::bare(event.entry.clone(), conversation);
+    let escalation = event.escalation.clone().filter(|_| begins_escalation(event.entry.kind));
+    fill(rows, &mut change, message_row, note_row, escalation).await?;
+    Ok(Arc::new(change))
 }
 
 /// The views that a reader far behind has met on earlier pages: it meets most of them again on the next.
@@ -291,10 +310,22 @@ pub(super) async fn of_event(rows: &Rows<'_>, event: &Event) -> Result<Arc<Chang
 pub(super) struct Met(HashMap<ConversationId, Arc<ConversationView>>);
 
 impl Met {
-    /// The view for an entry, unless the entry may have changed it since.
-    fn of(&self, entry: &Entry) -> Option<&Arc<ConversationView>> {
-        let view = self.0.get(&entry.conversation?)?;
-        (entry.position <= view.header.position).then_some(view)
+    /// The view of a conversation for an entry at `position` in it: the one that was met, unless the entry may have
+    /// changed it since, or else one of the rows as they are. `None` if it is gone.
+    async fn view(
+        &mut self,
+        rows: &Rows<'_>,
+        id: ConversationId,
+        position: u64,
+    ) -> Result<Option<Arc<ConversationView>>, Error> {
+        if let Some(view) = self.0.get(&id).filter(|it| position <= it.header.position) {
+            return Ok(Some(Arc::clone(view)));
+        }
+        self.0.remove(&id);
+        let Some(header) = rows.conversation(id).await? else { return Ok(None) };
+        let view = Arc::new(conversation(rows, header).await?);
+        self.0.insert(id, Arc::clone(&view));
+        Ok(Some(view))
     }
 
     /// Forgets what changes have made stale. Any outside of conversations counts as one that changed a name.
@@ -318,16 +349,12 @@ pub(super) async fn of_entries(
     if met.0.len() > MET_MAX {
         met.0.clear();
     }
-    let new = entries.iter().filter(|it| met.of(it).is_none()).filter_map(|it| it.conversation);
-    for id in new.collect::<BTreeSet<_>>() {
-        met.0.remove(&id);
-        if let Some(header) = rows.conversation(id).await? {
-            met.0.insert(id, Arc::new(conversation(rows, header).await?));
-        }
-    }
     let mut changes = Vec::with_capacity(entries.len());
     for entry in entries {
-        let view = entry.conversation.and_then(|id| met.0.get(&id)).cloned();
+        let view = match entry.conversation {
+            Some(id) => met.view(rows, id, entry.position).await?,
+            None => None,
+        };
         changes.push(of_entry(rows, entry, view).await?);
     }
     Ok(changes)
@@ -349,20 +376,23 @@ async fn of_entry(
     entry: Entry,
     conversation: Option<Arc<ConversationView>>,
 ) -> Result<Arc<Change>, Error> {
-    let mut parts = Parts { conversation, ..Parts::default() };
-    if let Some(id) = entry.conversation {
-        if entry.kind == EntryKind::NoteAdded {
-            parts.note = rows.note(id, entry.position).await?.map(Box::new);
-        } else if let (EntryKind::MessageFlagged, Some(seq)) = (entry.kind, entry.number) {
-            parts.message = rows.message(id, seq).await?;
-        } else if let (Some(seq), true) = (entry.seq, entry.kind != EntryKind::MarkMoved) {
-            parts.message = rows.message(id, seq).await?;
+    let mut change = Change::bare(entry, conversation);
+    let Entry { kind, seq, number, subject, .. } = change.entry;
+    let (mut message, mut note, mut escalation) = (None, None, None);
+    if let Some(id) = change.entry.conversation {
+        if kind == EntryKind::NoteAdded {
+            note = rows.note(id, change.entry.position).await?;
+        } else if let (EntryKind::MessageFlagged, Some(seq)) = (kind, number) {
+            message = rows.message(id, seq).await?;
+        } else if let (Some(seq), true) = (seq, kind != EntryKind::MarkMoved) {
+            message = rows.message(id, seq).await?;
         }
-        if let (true, Some(subject)) = (begins_escalation(entry.kind), entry.subject) {
-            parts.escalation = rows.escalation(EscalationId(subject)).await?.map(Box::new);
+        if let (true, Some(subject)) = (begins_escalation(kind), subject) {
+            escalation = rows.escalation(EscalationId(subject)).await?;
         }
     }
-    assemble(rows, entry, parts).await
+    fill(rows, &mut change, message, note, escalation).await?;
+    Ok(Arc::new(change))
 }
 
 /// Whether an entry of this kind may begin an escalation. The one it ends is not shown again: a live reader and
@@ -374,19 +404,37 @@ fn begins_escalation(kind: EntryKind) -> bool {
     )
 }
 
-/// The rows of a change, most of them before their names are resolved.
-#[derive(Default)]
-struct Parts {
-    conversation: Option<Arc<ConversationView>>,
+/// Names the rows that a change brought, and adds them to it.
+async fn fill(
+    rows: &Rows<'_>,
+    change: &mut Change,
     message: Option<Message>,
-    note: Option<Box<Note>>,
-    escalation: Option<Box<Escalation>>,
+    note_row: Option<Note>,
+    escalation_row: Option<Escalation>,
+) -> Result<(), Error> {
+    let within = change.conversation.as_deref();
+    change.actor_name = actor_name(rows, within, &change.entry.actor).await?;
+    if let Some(message) = message {
+        let view = change.message.insert(MessageView { message, sender_name: String::new() });
+        name_message(rows, within, view).await?;
+    }
+    if let Some(row) = note_row {
+        change.note = Some(Box::new(note(rows, within, row).await?));
+    }
+    if let Some(row) = escalation_row {
+        let number = within.map_or(0, |it| it.header.number);
+        change.escalation = Some(Box::new(escalation(rows, within, row, number).await?));
+    }
+    change.user = match user_changed(&change.entry) {
+        Some(id) => rows.user(id).await?.map(Box::new),
+        None => None,
+    };
+    Ok(())
 }
 
-/// Made where it stays: it is large.
-async fn assemble(rows: &Rows<'_>, entry: Entry, parts: Parts) -> Result<Arc<Change>, Error> {
-    let number = parts.conversation.as_ref().map_or(0, |it| it.header.number);
-    let user = match entry.kind {
+/// The user that an entry changed.
+fn user_changed(entry: &Entry) -> Option<UserId> {
+    match entry.kind {
         EntryKind::UserCreated
         | EntryKind::AvailabilityChanged
         | EntryKind::UserInvited
@@ -395,10 +443,7 @@ async fn assemble(rows: &Rows<'_>, entry: Entry, parts: Parts) -> Result<Arc<Cha
         | EntryKind::UserReset
         | EntryKind::UserDisabled
         | EntryKind::UserEnabled
-        | EntryKind::AbsenceTimed => match entry.subject {
-            Some(id) => rows.user(UserId(id)).await?.map(Box::new),
-            None => None,
-        },
+        | EntryKind::AbsenceTimed => entry.subject.map(UserId),
         EntryKind::OrganizationCreated
         | EntryKind::InboxCreated
         | EntryKind::InboxEdited
@@ -427,23 +472,5 @@ async fn assemble(rows: &Rows<'_>, entry: Entry, parts: Parts) -> Result<Arc<Cha
         | EntryKind::MessageRetracted
         | EntryKind::ConversationDeleted
         | EntryKind::Linked => None,
-    };
-    let within = parts.conversation.as_deref();
-    let actor_name = actor_name(rows, within, &entry.actor).await?;
-    let message = match parts.message {
-        Some(row) => Some(message(rows, within, row).await?),
-        None => None,
-    };
-    let note = match parts.note {
-        Some(row) => Some(Box::new(note(rows, within, *row).await?)),
-        None => None,
-    };
-    let escalation = match parts.escalation {
-        Some(row) => Some(Box::new(escalation(rows, within, *row, number).await?)),
-        None => None,
-    };
-    let (conversation, watch_bytes) = (parts.conversation, Written::default());
-    let change =
-        Change { entry, actor_name, conversation, message, note, escalation, user, watch_bytes };
-    Ok(Arc::new(change))
+    }
 }

@@ -17,7 +17,7 @@ use super::fields::Fields;
 use super::wire;
 
 /// Writes the frame of a change at `at`, after the one at `prev` in the same stream; `public_url` is where visitors
-/// reach the articles it names.
+/// reach the articles it names, if it [names any](names_articles).
 pub(super) fn write(bytes: &mut Vec<u8>, change: &Change, at: Cursor, prev: u64, public_url: &str) {
     Fields::behind(bytes).within(2, 2, |fields| {
         fields.within(1, 1, |fields| {
@@ -34,7 +34,8 @@ pub(super) fn write(bytes: &mut Vec<u8>, change: &Change, at: Cursor, prev: u64,
     });
 }
 
-fn names_articles(change: &Change) -> bool {
+/// Whether a frame says where articles are.
+pub(super) fn names_articles(change: &Change) -> bool {
     change.message.as_ref().is_some_and(|it| !it.message.sources.is_empty())
         || change.note.as_ref().is_some_and(|it| !it.note.sources.is_empty())
 }

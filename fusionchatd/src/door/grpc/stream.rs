@@ -137,9 +137,10 @@ impl Encoder for Writer {
     fn encode(&mut self, item: Outgoing, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
         match item {
             Outgoing::Change { change, at, prev, at_hand } => {
-                let settings = self.door.service.settings();
-                let write =
-                    |bytes: &mut _| frame::write(bytes, &change, at, prev, &settings.public_url);
+                let names_articles = frame::names_articles(&change);
+                let settings = names_articles.then(|| self.door.service.settings());
+                let url = settings.as_ref().map_or("", |it| &it.public_url);
+                let write = |bytes: &mut _| frame::write(bytes, &change, at, prev, url);
                 self.room.pass(write, |frame| {
                     let is_full = out.chunk_mut().len() < frame.len();
                     let more = if at_hand && is_full { MORE_BYTES } else { 0 };
