@@ -398,7 +398,7 @@ pub enum StoreError {
     /// Commits overwrote more than is kept for a reading of one moment.
     #[error(
         "while the backup was read, more was changed or added than the {max} bytes that are kept for it; \
-         make it while less is written, or over a faster connection"
+         make it while less is written, over a faster connection, or with a larger limits.backup_kept_mib"
     )]
     MomentOverrun {
         /// How much is kept.
