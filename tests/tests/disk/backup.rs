@@ -38,7 +38,7 @@ pub(crate) fn other(engine: &str) -> &'static str {
 }
 
 /// The text of a path.
-fn text(path: &Path) -> String {
+pub(crate) fn text(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
 
@@ -171,7 +171,7 @@ fn names(file: &Path) -> Result<Vec<String>> {
 }
 
 /// The error and its exit code.
-async fn refused(ctl: &Ctl, arguments: &[&str], code: i32) -> Result<Value> {
+pub(crate) async fn refused(ctl: &Ctl, arguments: &[&str], code: i32) -> Result<Value> {
     ctl.run(&[arguments, &["-o", "json"]].concat()).await?.expect(code)?.error()
 }
 
