@@ -40,6 +40,18 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
+impl Arguments {
+    /// What there is where it is given up.
+    pub(super) fn stands(&self) -> String {
+        let store = self.data.join(STORE);
+        format!(
+            "there is no {}, or at the very end the whole one; where there is none, run this again, and it removes \
+             what is left",
+            store.display()
+        )
+    }
+}
+
 /// Restores.
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let to = arguments.store.as_deref().map(DiskEngine::of_setting).transpose()?;
