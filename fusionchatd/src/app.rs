@@ -225,10 +225,18 @@ impl App {
             () = self.stop.cancelled() => Err(anyhow::anyhow!("a part of the daemon failed; see the log")),
             _ = failed.wait_for(Option::is_some) => self.standing(),
         };
+        let closed = self.drain(grace).await;
+        outcome.and(closed)
+    }
+
+    /// Lets clients know that it stops, and ends.
+    ///
+    /// # Errors
+    /// Those of [`Self::close`].
+    pub async fn drain(self, grace: Duration) -> anyhow::Result<()> {
         tracing::info!("stopping");
         self.service.connections().drain();
-        let closed = self.close(grace).await;
-        outcome.and(closed)
+        self.close(grace).await
     }
 
     /// Whether the store goes on.
