@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::{Bar, say, words};
 use crate::init::STORE;
 use crate::store::StoreError;
+use crate::store::disk::space::is_full;
 use crate::store::open::{DiskEngine, OpenOptions};
 use crate::store::restore::{Plan, RestoreError, Restored, Step, restore};
 
@@ -188,6 +189,9 @@ fn code_of(error: &RestoreError) -> &'static str {
         RestoreError::Faults { .. } => "faults",
         RestoreError::Unconfirmed { .. } => "unconfirmed",
         RestoreError::Store(StoreError::DiskFull { .. }) => "disk_full",
+        RestoreError::Store(StoreError::Unreadable { source, .. }) if is_full(source) => {
+            "disk_full"
+        }
         RestoreError::Store(StoreError::NewerSchema { .. }) => "newer_rows",
         RestoreError::Store(_) => "failed",
     }

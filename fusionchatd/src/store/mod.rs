@@ -22,6 +22,8 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 
+use disk::space;
+
 pub mod check;
 #[cfg(test)]
 mod check_test;
@@ -313,7 +315,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// A file or directory cannot be read or created.
-    #[error("cannot use {}; check that it exists, its owner and its permissions", path.display())]
+    #[error("cannot use {}{}", path.display(), space::remedy(source))]
     Unreadable {
         /// The file or directory.
         path: PathBuf,
