@@ -141,8 +141,9 @@ fn a_demo_whose_words_nobody_takes_is_stopped_all_the_same() {
         let status = child.wait().await?;
         ensure!(status.success(), "{status}");
         ensure!(!daemon.ready_file().exists(), "the file goes with the demo");
+        // Nobody reads to here.
         drop(reader);
-        daemon.start().await
+        Ok(())
     });
 }
 
