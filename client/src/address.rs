@@ -63,7 +63,52 @@ fn is_loopback(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
+
+    /// Of what addresses are made, and what makes them lie.
+    const PIECES: [&str; 18] = [
+        "localhost",
+        "LOCALHOST",
+        "localhost.",
+        "127.0.0.1",
+        "127.9.8.7",
+        "[::1]",
+        "::1",
+        ":4882",
+        ":",
+        "@",
+        "/",
+        "?",
+        "#",
+        "%",
+        "\\",
+        ".",
+        "evil.example",
+        "[::ffff:127.0.0.1]",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4_096))]
+
+        #[test]
+        fn no_text_sends_a_credential_in_clear_to_another_machine(
+            scheme in select(&["http://", "HTTP://", "https://", ""][..]),
+            pieces in vec(prop_oneof![
+                9 => select(&PIECES[..]).prop_map(str::to_owned), 1 => ".{0,3}",
+            ], 0..6),
+        ) {
+            let text = format!("{scheme}{}", pieces.concat());
+            let Ok(uri) = check(&text, false) else { return Ok(()) };
+            prop_assert!(!uri.authority().is_some_and(|it| it.as_str().contains('@')), "{uri}");
+            let host = uri.host().unwrap_or_default().to_lowercase();
+            let here = ["localhost", "[::1]"].contains(&host.as_str()) || host.starts_with("127.");
+            prop_assert!(here || uri.scheme_str() == Some("https"), "{text:?}: {uri}");
+        }
+    }
 
     #[test]
     fn a_credential_goes_in_clear_only_to_this_machine() {

@@ -139,7 +139,49 @@ impl Contexts {
 
 #[cfg(test)]
 mod tests {
+    use proptest::option;
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// Contexts with texts of any kind where any are allowed.
+    fn contexts() -> impl Strategy<Value = Context> {
+        let places = prop_oneof![Just("keyring".to_owned()), "env:.{1,9}", "command:[!-~].{0,9}"];
+        (option::of(any::<String>()), option::of(any::<String>()), option::of(places)).prop_map(
+            |(tenant, user, credential)| {
+                let endpoint = Some("https://desk.example.com".to_owned());
+                Context { endpoint, tenant, user, credential, ca_file: None }
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn any_context_comes_back_as_it_was(name in "[-_.a-zA-Z0-9]{1,64}", context in contexts()) {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("config.toml");
+            let mut written = Contexts::default();
+            written.put(&name, context.clone()).expect("good");
+            written.write(&path).expect("written");
+            let read = Contexts::read(&path).expect("readable");
+            prop_assert_eq!(read.current.as_deref(), Some(name.as_str()));
+            prop_assert_eq!(read.get(&name).expect("there"), &context);
+        }
+
+        #[test]
+        fn any_file_is_read_or_refused_by_name(
+            text in concat!(
+                "(current|\\[contexts\\.?|a|\\]|endpoint|credential| ?= ?|",
+                "\"|'|\n|https?://|env:|.){0,24}"
+            ),
+        ) {
+            let folder = tempfile::tempdir().expect("a folder");
+            let path = folder.path().join("config.toml");
+            std::fs::write(&path, text).expect("written");
+            let read = Contexts::read(&path);
+            prop_assert!(matches!(read, Ok(_) | Err(ClientError::Config(..))), "{read:?}");
+        }
+    }
 
     #[test]
     fn the_file_comes_back_as_it_was_written() {

@@ -63,6 +63,32 @@ pub struct StopSignals {
     interrupt: Signal,
 }
 
+/// One of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum StopSignal {
+    Terminate,
+    Interrupt,
+}
+
+/// What is told of a command that one of them ended before it was done.
+#[derive(Debug, thiserror::Error)]
+#[error("interrupted: {stands}")]
+pub struct Interrupted {
+    signal: StopSignal,
+    stands: String,
+}
+
+impl Interrupted {
+    /// The exit code, as a shell gives it to a process that the signal ends.
+    #[must_use]
+    pub fn exit(&self) -> u8 {
+        match self.signal {
+            StopSignal::Interrupt => 130,
+            StopSignal::Terminate => 143,
+        }
+    }
+}
+
 impl StopSignals {
     /// From here on they are heard.
     ///
@@ -83,21 +109,42 @@ impl StopSignals {
         &mut self,
         work: impl Future<Output = anyhow::Result<T>> + Send + 'static,
     ) -> anyhow::Result<Option<T>> {
+        Ok(self.race(work).await?.ok())
+    }
+
+    /// The same for a command that has nothing to do but this: `stands` says what it leaves where it is given up, and
+    /// what to do about that.
+    ///
+    /// # Errors
+    /// Those of the work, or [`Interrupted`].
+    pub async fn or_interrupted<T: Send + 'static>(
+        &mut self,
+        stands: String,
+        work: impl Future<Output = anyhow::Result<T>> + Send + 'static,
+    ) -> anyhow::Result<T> {
+        let done = self.race(work).await?;
+        done.map_err(|signal| Interrupted { signal, stands }.into())
+    }
+
+    async fn race<T: Send + 'static>(
+        &mut self,
+        work: impl Future<Output = anyhow::Result<T>> + Send + 'static,
+    ) -> anyhow::Result<Result<T, StopSignal>> {
         // A task of its own: where it waits for the disk in the middle of a step, the signals are heard all the same.
         let mut task = JoinSet::new();
         task.spawn(work);
         tokio::select! {
             biased;
-            () = self.heard() => Ok(None),
-            Some(done) = task.join_next() => done.context("the start broke off")?.map(Some),
+            signal = self.heard() => Ok(Err(signal)),
+            Some(done) = task.join_next() => done.context("the work broke off")?.map(Ok),
         }
     }
 
     /// Waits for one of them.
-    async fn heard(&mut self) {
+    async fn heard(&mut self) -> StopSignal {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => StopSignal::Terminate,
+            _ = self.interrupt.recv() => StopSignal::Interrupt,
         }
     }
 }
@@ -173,15 +220,23 @@ impl App {
     ) -> anyhow::Result<()> {
         let mut failed = self.engine.failed();
         let outcome = tokio::select! {
-            () = signals.heard() => Ok(()),
+            _ = signals.heard() => Ok(()),
             () = end => Ok(()),
             () = self.stop.cancelled() => Err(anyhow::anyhow!("a part of the daemon failed; see the log")),
             _ = failed.wait_for(Option::is_some) => self.standing(),
         };
+        let closed = self.drain(grace).await;
+        outcome.and(closed)
+    }
+
+    /// Lets clients know that it stops, and ends.
+    ///
+    /// # Errors
+    /// Those of [`Self::close`].
+    pub async fn drain(self, grace: Duration) -> anyhow::Result<()> {
         tracing::info!("stopping");
         self.service.connections().drain();
-        let closed = self.close(grace).await;
-        outcome.and(closed)
+        self.close(grace).await
     }
 
     /// Whether the store goes on.

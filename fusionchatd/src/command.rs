@@ -12,7 +12,7 @@ use clap::{Parser, Subcommand};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::app::{App, Listeners, StopSignals, system_time};
+use crate::app::{App, Interrupted, Listeners, StopSignals, system_time};
 use crate::config::{Config, Doors, Mistakes, environment};
 use crate::demo::{self, DemoOptions};
 use crate::domain::name;
@@ -120,8 +120,16 @@ pub fn main(started: Instant) -> ExitCode {
         Err(error) => {
             // Where nobody can be told, the exit code still says it.
             let _ = writeln!(std::io::stderr().lock(), "fusionchatd: {error:#}");
-            if is_mistake(&error) { ExitCode::from(EXIT_CONFIG) } else { ExitCode::FAILURE }
+            exit_of(&error)
         }
+    }
+}
+
+fn exit_of(error: &anyhow::Error) -> ExitCode {
+    match error.downcast_ref::<Interrupted>() {
+        Some(interrupted) => ExitCode::from(interrupted.exit()),
+        None if is_mistake(error) => ExitCode::from(EXIT_CONFIG),
+        None => ExitCode::FAILURE,
     }
 }
 
@@ -144,7 +152,10 @@ async fn run(action: Action, started: Instant) -> anyhow::Result<()> {
             let (origins, store) = (origin, DiskEngine::of_setting(&store)?);
             let options =
                 InitOptions { data, store, tenant, admin, origins, inbox, public_url, json };
-            init::run(options).await
+            let place = options.data.display();
+            let stands =
+                format!("unless its secrets were shown, remove what is in {place} and begin again");
+            StopSignals::hear()?.or_interrupted(stands, init::run(options)).await
         }
         Action::Serve { config, data, store } => serve(config, data, store.as_deref()).await,
         Action::Store(action) => maintain::run(action).await,

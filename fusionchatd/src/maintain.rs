@@ -10,6 +10,7 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use crate::app::StopSignals;
 use crate::init::STORE;
 use crate::store::StoreError;
 use crate::store::check::check;
@@ -64,8 +65,27 @@ pub(crate) enum StoreAction {
     Restore(restore::Arguments),
 }
 
-/// Does what is asked.
+/// Does what is asked, unless a signal comes first. The first process of a container dies of none that it does not
+/// hear; here it may end at any moment, as it may be killed at any.
 pub(crate) async fn run(action: StoreAction) -> anyhow::Result<()> {
+    let mut signals = StopSignals::hear()?;
+    signals.or_interrupted(stands(&action), act(action)).await
+}
+
+/// What there is where an action is given up.
+fn stands(action: &StoreAction) -> String {
+    match action {
+        StoreAction::Check { .. } => "nothing was changed".to_owned(),
+        StoreAction::Vacuum { data } | StoreAction::Migrate { data, .. } => format!(
+            "{} is whole, the old store or at the very end the new one; run this again, and it removes what is left \
+             beside it",
+            data.join(STORE).display()
+        ),
+        StoreAction::Restore(arguments) => arguments.stands(),
+    }
+}
+
+async fn act(action: StoreAction) -> anyhow::Result<()> {
     let options = OpenOptions::default();
     match action {
         StoreAction::Check { data } => check_store(&store_in(&data)?).await,

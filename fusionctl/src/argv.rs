@@ -60,7 +60,8 @@ impl Grammar {
                 break;
             }
             if self.value_flags.contains(text.as_ref()) {
-                index += 1;
+                // Where the value is missing, `--` is none: clap says so.
+                index += usize::from(words.get(index + 1).is_some_and(|value| value != "--"));
             } else if text == "-" || !text.starts_with('-') {
                 found.push(index);
             }
@@ -161,7 +162,87 @@ pub(crate) fn wants_json(words: &[OsString]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStringExt as _;
+    use std::sync::LazyLock;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::{Grammar, OsString, rewrite, wants_json};
+
+    /// Words that mean something here, and others, which need not be text.
+    fn any_words() -> impl Strategy<Value = Vec<OsString>> {
+        const WORDS: [&str; 16] = [
+            "conv",
+            "convs",
+            "inboxes",
+            "list",
+            "reply",
+            "get",
+            "1042",
+            "#7",
+            "--demo",
+            "agent1",
+            "-o",
+            "json",
+            "--",
+            "-",
+            "--endpoint",
+            "",
+        ];
+        let word = prop_oneof![
+            4 => select(&WORDS[..]).prop_map(OsString::from),
+            1 => vec(any::<u8>(), 0..8).prop_map(OsString::from_vec),
+        ];
+        vec(word, 0..9)
+    }
+
+    fn sorted(mut words: Vec<OsString>) -> Vec<OsString> {
+        words.sort();
+        words
+    }
+
+    static GRAMMAR: LazyLock<Grammar> = LazyLock::new(|| Grammar::of(&crate::cli::command()));
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(8_192))]
+
+        #[test]
+        fn the_plain_form_keeps_what_was_typed(typed in any_words()) {
+            let typed: Vec<OsString> = [OsString::from("f")].into_iter().chain(typed).collect();
+            let plain = rewrite(&GRAMMAR, typed.clone());
+            wants_json(&typed);
+            // What follows `--` is nobody's but the command's.
+            let rest = |words: &[OsString]| {
+                let at = words.iter().position(|word| word == "--");
+                at.map(|at| words[at..].to_vec())
+            };
+            prop_assert_eq!(rest(&plain), rest(&typed));
+            // Words are moved and joined, one is put in its singular, and a verb may come: none is lost.
+            let is_plural = |word: &OsString| word == "convs" || word == "inboxes";
+            let is_joined = |word: &OsString| word.to_string_lossy().starts_with("--demo=");
+            let strange = typed.iter().any(is_plural) || plain.iter().any(is_joined);
+            if !strange {
+                let mut left = sorted(plain);
+                for word in sorted(typed) {
+                    let at = left.iter().position(|it| *it == word);
+                    prop_assert!(at.is_some(), "{word:?} is lost");
+                    left.remove(at.unwrap_or_default());
+                }
+                prop_assert!(left.len() <= 1 && left.iter().all(|it| it == "list" || it == "get"));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_line_is_taken_or_refused(typed in any_words()) {
+            let typed: Vec<OsString> = [OsString::from("f")].into_iter().chain(typed).collect();
+            let (command, plain) = (crate::cli::command(), rewrite(&GRAMMAR, typed));
+            let _ = command.try_get_matches_from(plain);
+        }
+    }
 
     fn words(line: &str) -> Vec<OsString> {
         line.split(' ').map(OsString::from).collect()

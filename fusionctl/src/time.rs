@@ -114,7 +114,11 @@ fn civil(days: i64) -> (i64, i64, i64) {
 
 #[cfg(test)]
 mod tests {
-    use super::{exact, lasting, parse_duration, relative, stamp, utc};
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::{DURATION_MS_MAX, exact, lasting, parse_duration, relative, stamp, utc};
 
     #[test]
     fn durations_are_read() {
@@ -174,5 +178,40 @@ mod tests {
         assert_eq!(utc(-1), "1969-12-31 23:59:59 UTC");
         assert_eq!(stamp(1_790_000_000_000, 1_790_000_100_000), "14:13:20");
         assert_eq!(stamp(1_790_000_000_000, 1_791_000_000_000), "2026-09-21 14:13");
+    }
+
+    /// Numbers with units, large ones among them, and what is like them.
+    fn durations() -> impl Strategy<Value = String> {
+        let number = prop_oneof![any::<u64>(), u64::MAX - 9..=u64::MAX, 0..100_u64];
+        let unit = prop_oneof![4 => select(&["ms", "s", "m", "h", "d"][..]), 1 => Just("x")];
+        let part = (number, unit).prop_map(|(number, unit)| format!("{number}{unit}"));
+        prop_oneof![3 => vec(part, 0..4).prop_map(|parts| parts.concat()), 1 => ".{0,20}"]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_is_above_zero_and_bounded(text in durations()) {
+            if let Ok(duration) = parse_duration(&text) {
+                let ms = duration.as_millis();
+                prop_assert!((1..u128::from(DURATION_MS_MAX)).contains(&ms), "{text}: {ms}");
+            }
+        }
+
+        #[test]
+        fn what_is_written_is_read_back(ms in 1..DURATION_MS_MAX) {
+            let text = exact(i64::try_from(ms).unwrap());
+            let read = parse_duration(&text).map(|it| it.as_millis());
+            prop_assert_eq!(read, Ok(u128::from(ms)), "{}", text);
+        }
+
+        /// A daemon may say any instant.
+        #[test]
+        fn any_instant_has_a_text(at_ms in any::<i64>(), now_ms in any::<i64>()) {
+            let stamped = stamp(at_ms, now_ms);
+            let texts = [exact(at_ms), lasting(at_ms, now_ms), relative(at_ms, now_ms), stamped];
+            prop_assert!(texts.iter().all(|it| !it.is_empty()), "{texts:?}");
+            let now = format!(" {} UTC", stamp(at_ms, at_ms));
+            prop_assert!(utc(at_ms).ends_with(&now), "{now}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The demo as a pipeline starts it: free ports, nothing in it, and one file that says when and how.
 
 use std::fs;
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, PipeReader, PipeWriter, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
@@ -13,9 +13,7 @@ use fusionchat_tests::disk::{Disk, Fault, Operation, Preload};
 use fusionchat_tests::program::{self, Ctl, Output};
 use fusionchat_tests::stage::{Stage, play};
 use serde_json::Value;
-
-/// What a pipe holds (pipe(7)).
-const PIPE_BYTES: usize = 65_536;
+use tokio::process::Child;
 
 #[test]
 fn a_demo_for_ci_is_empty_private_and_out_of_the_way() {
@@ -60,27 +58,67 @@ fn a_demo_for_ci_is_empty_private_and_out_of_the_way() {
     });
 }
 
+/// Fills a pipe, however much it holds: whoever writes to it next waits.
+fn fill(mut pipe: &PipeWriter) -> Result<()> {
+    rustix::io::ioctl_fionbio(pipe, true)?;
+    // The last bytes one by one: a pipe may have room for less than a large piece.
+    for piece in [&[b' '; 1024][..], b" "] {
+        loop {
+            match pipe.write(piece) {
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    Ok(rustix::io::ioctl_fionbio(pipe, false)?)
+}
+
+/// Starts the demo again with these variables, its words going to `stdout`.
+fn again(daemon: &Daemon, stdout: Stdio, variables: &[(String, String)]) -> Result<Child> {
+    Ok(program::command("fusionchatd", daemon.runtime())?
+        .args(["demo", "--ci", "--data"])
+        .arg(daemon.data())
+        .arg("--ready-file")
+        .arg(daemon.ready_file())
+        .envs(variables.iter().map(|(name, value)| (name, value)))
+        .stdin(Stdio::null())
+        .stdout(stdout)
+        .spawn()?)
+}
+
+/// Tells it to stop.
+async fn terminate(child: &Child) -> Result<()> {
+    let pid = child.id().context("it runs")?.to_string();
+    let kill = tokio::process::Command::new("kill").args(["-TERM", &pid]).status().await?;
+    ensure!(kill.success(), "{kill}");
+    Ok(())
+}
+
+/// A demo that is ready but for saying so: its output is a pipe that takes nothing. With what reads from it.
+async fn unheard(daemon: &mut Daemon) -> Result<(Child, PipeReader)> {
+    daemon.kill9().await?;
+    let (reader, writer) = std::io::pipe()?;
+    fill(&writer)?;
+    let child = again(daemon, writer.into(), &[])?;
+    // The file of the one that was killed goes first.
+    daemon.ci_ctl().run(&["server", "wait", "--timeout", "30s"]).await?.expect(0)?;
+    let pid = child.id().context("it runs")?;
+    let is_its_own = |bytes: Vec<u8>| {
+        serde_json::from_slice::<Value>(&bytes).is_ok_and(|ready| ready["pid"] == pid)
+    };
+    while !fs::read(daemon.ready_file()).is_ok_and(is_its_own) {
+        tokio::task::yield_now().await;
+    }
+    Ok((child, reader))
+}
+
 #[test]
 fn a_demo_that_is_stopped_before_it_has_said_that_it_is_ready_ends_well() {
     play(async |stage: &Stage| {
         let mut daemon = Daemon::ci(stage).await?;
-        daemon.kill9().await?;
-        // A pipe that takes nothing keeps it from saying so.
-        let (mut reader, mut writer) = std::io::pipe()?;
-        writer.write_all(&[b' '; PIPE_BYTES])?;
-        let path = daemon.ready_file();
-        let mut child = program::command("fusionchatd", daemon.runtime())?
-            .args(["demo", "--ci", "--data"])
-            .arg(daemon.data())
-            .arg("--ready-file")
-            .arg(&path)
-            .stdin(Stdio::null())
-            .stdout(writer)
-            .spawn()?;
-        daemon.ci_ctl().run(&["server", "wait", "--timeout", "30s"]).await?.expect(0)?;
-        let pid = child.id().context("it runs")?.to_string();
-        let kill = tokio::process::Command::new("kill").args(["-TERM", &pid]).status().await?;
-        ensure!(kill.success(), "{kill}");
+        let (mut child, mut reader) = unheard(&mut daemon).await?;
+        terminate(&child).await?;
         let said = tokio::task::spawn_blocking(move || {
             let mut said = String::new();
             reader.read_to_string(&mut said).map(|_| said)
@@ -89,8 +127,48 @@ fn a_demo_that_is_stopped_before_it_has_said_that_it_is_ready_ends_well() {
         ensure!(said.contains("ready in") && said.contains("stays in"), "{}", said.trim());
         let status = child.wait().await?;
         ensure!(status.success(), "{status}");
-        ensure!(!path.exists(), "the file goes with the demo");
+        ensure!(!daemon.ready_file().exists(), "the file goes with the demo");
         Ok(())
+    });
+}
+
+#[test]
+fn a_demo_whose_words_nobody_takes_is_stopped_all_the_same() {
+    play(async |stage: &Stage| {
+        let mut daemon = Daemon::ci(stage).await?;
+        let (mut child, reader) = unheard(&mut daemon).await?;
+        terminate(&child).await?;
+        let status = child.wait().await?;
+        ensure!(status.success(), "{status}");
+        ensure!(!daemon.ready_file().exists(), "the file goes with the demo");
+        // Nobody reads to here.
+        drop(reader);
+        Ok(())
+    });
+}
+
+#[test]
+fn a_demo_that_is_stopped_while_it_looks_who_has_its_port_ends_well() {
+    play(async |stage: &Stage| {
+        let Some(preload) = Preload::compile(stage)? else { return Ok(()) };
+        let mut daemon = Daemon::ci(stage).await?;
+        let address = daemon.field("http")?.trim_start_matches("http://").to_owned();
+        daemon.kill9().await?;
+        let disk = Disk::new(stage, &preload, &daemon.data().join("store"))?;
+        disk.arm(Operation::Write, Fault::Waits, 1)?;
+        // It opens the store to see whether another demo has it.
+        let taken = TcpListener::bind(&address)?;
+        let child = again(&daemon, Stdio::piped(), &disk.variables())?;
+        while disk.fired()? == 0 {
+            tokio::task::yield_now().await;
+        }
+        terminate(&child).await?;
+        let ended = child.wait_with_output().await?;
+        ensure!(ended.status.success(), "{ended:?}");
+        let said = String::from_utf8(ended.stdout)?;
+        ensure!(said.contains("was ready") && !said.contains("ready in"), "{said}");
+        drop(taken);
+        daemon.start().await
     });
 }
 
@@ -102,21 +180,11 @@ fn a_demo_that_is_stopped_while_it_opens_its_store_ends_well() {
         daemon.kill9().await?;
         let disk = Disk::new(stage, &preload, &daemon.data().join("store"))?;
         disk.arm(Operation::Write, Fault::Waits, 1)?;
-        let child = program::command("fusionchatd", daemon.runtime())?
-            .args(["demo", "--ci", "--data"])
-            .arg(daemon.data())
-            .arg("--ready-file")
-            .arg(daemon.ready_file())
-            .envs(disk.variables())
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()?;
+        let child = again(&daemon, Stdio::piped(), &disk.variables())?;
         while disk.fired()? == 0 {
             tokio::task::yield_now().await;
         }
-        let pid = child.id().context("it runs")?.to_string();
-        let kill = tokio::process::Command::new("kill").args(["-TERM", &pid]).status().await?;
-        ensure!(kill.success(), "{kill}");
+        terminate(&child).await?;
         let ended = child.wait_with_output().await?;
         ensure!(ended.status.success(), "{ended:?}");
         let said = String::from_utf8(ended.stdout)?;

@@ -155,6 +155,14 @@ pub(super) const KEYS: &[Key] = &[
     Key::of("limits.ping_ms", "30000", "50 to 600000", false, |c, v| {
         number(v, 50, 600_000).map(|it| c.waits.ping = Duration::from_millis(it))
     }),
+    Key::of("limits.backup_kept_mib", "64", "1 to 65536", true, |c, v| {
+        let bytes = number(v, 1, 65_536)? * 1024 * 1024;
+        c.limits.backup_kept_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        Ok(())
+    }),
+    Key::of("limits.backup_patience_ms", "60000", "50 to 3600000", true, |c, v| {
+        number(v, 50, 3_600_000).map(|it| c.limits.backup_patience = Duration::from_millis(it))
+    }),
     Key::of("limits.commands_per_second", "200", RATE, true, |c, v| {
         rate(v).map(|it| c.limits.commands_per_second = it)
     }),

@@ -8,6 +8,9 @@ use crate::service::view::ConversationView;
 
 use super::files::DemoFile;
 
+/// How long the last word waits for whoever reads what is printed.
+const LAST_WORD_MAX: Duration = Duration::from_secs(5);
+
 /// What the banner speaks of.
 pub(super) struct Banner<'a> {
     pub(super) directory: &'a Path,
@@ -19,8 +22,8 @@ pub(super) struct Banner<'a> {
 }
 
 impl Banner<'_> {
-    /// Prints it.
-    pub(super) fn print(&self) {
+    /// All of it, with the programs' paths.
+    pub(super) fn page(&self) -> String {
         let programs = programs();
         let path = |name: &str| programs.join(name).display().to_string();
         let built = ["fusion-tui", "fusionctl"].iter().all(|name| programs.join(name).exists());
@@ -30,7 +33,7 @@ impl Banner<'_> {
             "For steps 2 and 3 build the clients first:  cargo build --release\n\n"
         };
         let text = self.text(&path("fusion-tui"), &path("fusionctl"), &path("fusionchatd"));
-        say(&format!("{first}{text}"));
+        format!("{first}{text}")
     }
 
     fn text(&self, tui: &str, ctl: &str, daemon: &str) -> String {
@@ -90,8 +93,18 @@ pub(super) fn line(file: &DemoFile, ready: Duration) -> String {
 }
 
 /// Prints; whoever closed our output does not want to know, and the demo goes on. False if it was a terminal that has
-/// gone.
-pub(super) fn say(text: &str) -> bool {
+/// gone. A reader who takes nothing keeps nobody but this call.
+pub(super) async fn say(text: String) -> bool {
+    tokio::task::spawn_blocking(move || print(&text)).await.unwrap_or(true)
+}
+
+/// Prints what a demo that ends has to say, unless nobody takes it for too long.
+pub(super) async fn last_word(text: String) {
+    // Whether it was taken or not, the demo ends.
+    let _ = tokio::time::timeout(LAST_WORD_MAX, say(text)).await;
+}
+
+fn print(text: &str) -> bool {
     let mut out = std::io::stdout();
     let said = out.write_all(text.as_bytes()).and_then(|()| out.flush());
     let gone = rustix::io::Errno::IO.raw_os_error();

@@ -20,6 +20,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{App, Listeners, StopSignals, bind_near, system_time};
 use crate::config::{Config, Doors};
+use crate::service::Service;
 use crate::store::open::{DiskEngine, OpenOptions, open, url_of};
 
 use files::DemoFile;
@@ -61,10 +62,6 @@ pub async fn run(options: DemoOptions, started: Instant) -> anyhow::Result<()> {
     let ready_file = options.ready_file.as_deref().map(ReadyFile::claim).transpose()?;
     let directory = directory(options.data.clone())?;
     let before = DemoFile::read(&directory)?;
-    let port = |url: fn(&DemoFile) -> &str, wished: u16| {
-        before.as_ref().and_then(|file| files::port(url(file))).unwrap_or(wished)
-    };
-    let local = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
     let half_made = before.is_none() && directory.join("store").exists();
     anyhow::ensure!(
         !half_made,
@@ -77,29 +74,77 @@ pub async fn run(options: DemoOptions, started: Instant) -> anyhow::Result<()> {
         Some(_) => url_of(options.store, &store)?,
         None => options.store.unwrap_or(DiskEngine::Sled).url(&store),
     };
-    let bind = async |wished: u16| match &before {
-        None => bind_near(local(wished)).await,
-        Some(_) => bind_again(local(wished), &url).await,
+    let traffic = if options.ci { Traffic::None } else { Traffic::Seeded };
+    let place = directory.display();
+    let beginning = begin(options, directory.clone(), url, before, traffic);
+    let Some(begun) = signals.unless_heard(beginning).await? else {
+        banner::last_word(format!("Stopped before the demo in {place} was ready\n")).await;
+        return Ok(());
     };
-    let http = bind(port(|file| &file.http, options.wished(HTTP_PORT))).await?;
-    let shop = bind(port(|file| &file.shop, options.wished(SHOP_PORT))).await?;
-    let grpc = bind(port(|file| &file.grpc, options.wished(GRPC_PORT))).await?;
+    let Begun { app, seeded, grace, listeners, shop, file } = begun;
+    app.start(listeners, &signals);
+    let page = shop::page(&file.http, &file.inbox_id);
+    app.spawn(shop::serve(shop, page, app.stop.clone()));
+    let announced = Announced {
+        service: Arc::clone(&app.service),
+        directory: directory.clone(),
+        file: file.clone(),
+        ready_file: ready_file.clone(),
+        seeded,
+        traffic,
+        started,
+    };
+    let result = match signals.unless_heard(announced.say()).await {
+        Ok(Some(())) => app.run_until(signals, hung_up(hangup), grace).await,
+        Ok(None) => app.drain(grace).await,
+        Err(error) => give_up(app, grace, error).await,
+    };
+    if let Some(ready_file) = ready_file {
+        ready_file.remove(&file);
+    }
+    banner::last_word(format!("The demo's data stays in {place}\n")).await;
+    result
+}
+/// A demo that is about to open its doors.
+struct Begun {
+    app: App,
+    seeded: Seeded,
+    grace: Duration,
+    listeners: Listeners,
+    /// Of the shop's page.
+    shop: TcpListener,
+    file: DemoFile,
+}
+
+/// Takes the ports, opens the store, and makes what the demo begins with or finds it there.
+async fn begin(
+    options: DemoOptions,
+    directory: PathBuf,
+    url: String,
+    before: Option<DemoFile>,
+    traffic: Traffic,
+) -> anyhow::Result<Begun> {
+    let bind = async |had: fn(&DemoFile) -> &str, known: u16| match &before {
+        None => bind_near(local(options.wished(known))).await,
+        Some(file) => {
+            let port = files::port(had(file)).unwrap_or(options.wished(known));
+            bind_again(local(port), &url).await
+        }
+    };
+    let http = bind(|file| &file.http, HTTP_PORT).await?;
+    let shop = bind(|file| &file.shop, SHOP_PORT).await?;
+    let grpc = bind(|file| &file.grpc, GRPC_PORT).await?;
     crate::log::to_file(&directory.join("log"))?;
 
     let http_url = format!("http://{}", http.local_addr()?);
     let shop_origin = format!("http://localhost:{}", shop.local_addr()?.port());
+    let grpc_url = format!("http://{}", grpc.local_addr()?);
     let config = Config { public_url: http_url.clone(), ..Config::default() };
-    let traffic = if options.ci { Traffic::None } else { Traffic::Seeded };
-    let beginning = begin(url, config.clone(), before, shop_origin.clone(), traffic);
-    let Some((app, seeded)) = signals.unless_heard(beginning).await? else {
-        let place = directory.display();
-        banner::say(&format!("Stopped before the demo in {place} was ready\n"));
-        return Ok(());
-    };
+    let (app, seeded) = open_seeded(&url, &config, before, &shop_origin, traffic).await?;
     let file = DemoFile {
         api_version: files::API_VERSION.to_owned(),
-        grpc: format!("http://{}", grpc.local_addr()?),
-        http: http_url.clone(),
+        grpc: grpc_url,
+        http: http_url,
         shop: format!("{shop_origin}/"),
         pid: std::process::id(),
         organization: seed::ORGANIZATION.to_owned(),
@@ -107,30 +152,21 @@ pub async fn run(options: DemoOptions, started: Instant) -> anyhow::Result<()> {
         inbox_id: seeded.inbox.to_string(),
         credentials: seeded.credentials.clone(),
     };
-    let listeners =
-        Listeners { http, grpc, metrics: None, tls: Doors::default(), waits: config.waits };
-    app.start(listeners, &signals);
-    let page = shop::page(&http_url, &file.inbox_id);
-    app.spawn(shop::serve(shop, page, app.stop.clone()));
-    let announced =
-        Announced { directory: &directory, file: &file, ready_file: ready_file.as_ref() };
-    let result = match announced.say(&app, &seeded, traffic, started).await {
-        Ok(()) => app.run_until(signals, hung_up(hangup), config.grace).await,
-        Err(error) => give_up(app, config.grace, error).await,
-    };
-    if let Some(ready_file) = ready_file {
-        ready_file.remove(&file);
-    }
-    banner::say(&format!("The demo's data stays in {}\n", directory.display()));
-    result
+    let (tls, waits, grace) = (Doors::default(), config.waits, config.grace);
+    let listeners = Listeners { http, grpc, metrics: None, tls, waits };
+    Ok(Begun { app, seeded, grace, listeners, shop, file })
+}
+
+fn local(port: u16) -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], port))
 }
 
 /// Opens the store and makes what the demo begins with, or finds it there.
-async fn begin(
-    url: String,
-    config: Config,
+async fn open_seeded(
+    url: &str,
+    config: &Config,
     before: Option<DemoFile>,
-    shop_origin: String,
+    shop_origin: &str,
     traffic: Traffic,
 ) -> anyhow::Result<(App, Seeded)> {
     // The demo's conversations are made in the past: until they are, the clock is behind.
@@ -139,10 +175,10 @@ async fn begin(
         let behind = Arc::clone(&behind);
         Arc::new(move || system_time() - behind.load(Ordering::Relaxed))
     };
-    let app = App::open(&url, config.settings(), clock).await?;
+    let app = App::open(url, config.settings(), clock).await?;
     let seeded = match &before {
         Some(file) => seed::go_on(&app.service, file).await,
-        None => seed::fresh(&app.service, &shop_origin, &behind, traffic).await,
+        None => seed::fresh(&app.service, shop_origin, &behind, traffic).await,
     };
     match seeded {
         Ok(seeded) => Ok((app, seeded)),
@@ -163,54 +199,53 @@ async fn give_up<T>(app: App, grace: Duration, error: anyhow::Error) -> anyhow::
 async fn hung_up(mut hangup: Signal) {
     while hangup.recv().await.is_some() {
         tracing::info!("SIGHUP changes nothing: a demo has no configuration file");
-        if !banner::say("SIGHUP changes nothing: a demo has no configuration file to read again.\n")
-        {
+        let text = "SIGHUP changes nothing: a demo has no configuration file to read again.\n";
+        if !banner::say(text.to_owned()).await {
             return;
         }
     }
     std::future::pending::<()>().await;
 }
 
-/// Where it says that it is there.
-struct Announced<'a> {
-    directory: &'a Path,
-    file: &'a DemoFile,
-    ready_file: Option<&'a ReadyFile>,
+/// Where it says that it is there, and what.
+struct Announced {
+    service: Arc<Service>,
+    directory: PathBuf,
+    file: DemoFile,
+    ready_file: Option<ReadyFile>,
+    seeded: Seeded,
+    traffic: Traffic,
+    started: Instant,
 }
 
-impl Announced<'_> {
+impl Announced {
     /// Writes the files, the one that says it is ready as the last, and prints what there is to try.
-    async fn say(
-        &self,
-        app: &App,
-        seeded: &Seeded,
-        traffic: Traffic,
-        started: Instant,
-    ) -> anyhow::Result<()> {
-        let Self { directory, file, ready_file } = self;
+    async fn say(self) -> anyhow::Result<()> {
+        let Self { service, directory, file, ready_file, seeded, traffic, started } = &self;
         file.write(directory)?;
-        let ready = || ready_file.map_or(Ok(()), |it| it.write(file));
-        match traffic {
+        let ready = || ready_file.as_ref().map_or(Ok(()), |it| it.write(file));
+        let text = match traffic {
             Traffic::None => {
                 ready()?;
-                banner::say(&banner::line(file, started.elapsed()));
+                banner::line(file, started.elapsed())
             }
             Traffic::Seeded => {
                 file.point(directory)?;
-                let queue = app.service.list_escalations(&seeded.admin, 0).await?;
-                let articles = app.service.list_articles(&seeded.admin, 200, "").await?.0.len();
+                let queue = service.list_escalations(&seeded.admin, 0).await?;
+                let articles = service.list_articles(&seeded.admin, 200, "").await?.0.len();
                 ready()?;
                 let banner = banner::Banner {
                     directory,
                     file,
                     ready: started.elapsed(),
                     waiting: &queue.0,
-                    now: app.service.now(),
+                    now: service.now(),
                     articles,
                 };
-                banner.print();
+                banner.page()
             }
-        }
+        };
+        banner::say(text).await;
         Ok(())
     }
 }

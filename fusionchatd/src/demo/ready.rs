@@ -15,6 +15,7 @@ const FILE_BYTES_MAX: u64 = 64 * 1024;
 const PROBE_MAX: Duration = Duration::from_secs(1);
 
 /// The place of the file, known to be free.
+#[derive(Clone)]
 pub(super) struct ReadyFile(PathBuf);
 
 impl ReadyFile {

@@ -14,6 +14,7 @@ use uuid::Uuid;
 use super::{Bar, say, words};
 use crate::init::STORE;
 use crate::store::StoreError;
+use crate::store::disk::space::is_full;
 use crate::store::open::{DiskEngine, OpenOptions};
 use crate::store::restore::{Plan, RestoreError, Restored, Step, restore};
 
@@ -38,6 +39,18 @@ pub(crate) struct Arguments {
     /// Write what happens as JSON lines
     #[arg(long)]
     json: bool,
+}
+
+impl Arguments {
+    /// What there is where it is given up.
+    pub(super) fn stands(&self) -> String {
+        let store = self.data.join(STORE);
+        format!(
+            "there is no {}, or at the very end the whole one; where there is none, run this again, and it removes \
+             what is left",
+            store.display()
+        )
+    }
 }
 
 /// Restores.
@@ -176,6 +189,9 @@ fn code_of(error: &RestoreError) -> &'static str {
         RestoreError::Faults { .. } => "faults",
         RestoreError::Unconfirmed { .. } => "unconfirmed",
         RestoreError::Store(StoreError::DiskFull { .. }) => "disk_full",
+        RestoreError::Store(StoreError::Unreadable { source, .. }) if is_full(source) => {
+            "disk_full"
+        }
         RestoreError::Store(StoreError::NewerSchema { .. }) => "newer_rows",
         RestoreError::Store(_) => "failed",
     }

@@ -20,8 +20,6 @@ use super::{Service, require};
 pub const PART_BYTES: usize = 64 * 1024;
 /// How many parts wait to be taken; the reading waits for room.
 const PARTS_WAITING_MAX: usize = 4;
-/// How long a part may wait. Meanwhile no other backup can begin.
-const TAKEN_WITHIN: Duration = Duration::from_secs(60);
 
 /// A piece of the file.
 #[derive(Debug)]
@@ -37,7 +35,7 @@ type Parts = mpsc::Sender<Result<BackupPart, Error>>;
 /// Nobody takes it any more, or something went wrong.
 enum Cut {
     Left,
-    Stalled,
+    Stalled(Duration),
     Failed(Error),
 }
 
@@ -49,19 +47,21 @@ impl Service {
         actor: &Actor,
     ) -> Result<mpsc::Receiver<Result<BackupPart, Error>>, Error> {
         require(actor, Permission::ManageOrganizations)?;
-        let moment = self.engine.moment().await?;
+        let kept_bytes_max = self.settings.load().limits.backup_kept_bytes;
+        let moment = self.engine.moment().await?.keeping(kept_bytes_max);
         let (parts, taken) = mpsc::channel(PARTS_WAITING_MAX);
         let service = Arc::clone(self);
         self.tasks.spawn(async move {
             let error = match service.send_backup(moment, &parts).await {
                 Ok(rows) => return tracing::info!(rows, "a backup was taken"),
                 Err(Cut::Left) => return tracing::warn!("a backup was given up by its reader"),
-                Err(Cut::Stalled) => stalled(),
+                Err(Cut::Stalled(patience)) => stalled(patience),
                 Err(Cut::Failed(error)) => error,
             };
             tracing::warn!(%error, code = error.code, "a backup failed");
-            // Whoever has stopped reading may never hear it.
-            let _ = timeout(TAKEN_WITHIN, parts.send(Err(error))).await;
+            // Whoever reads on, however late, hears it: without it what was taken would look like all there is. Others
+            // can begin meanwhile, and who has left is not waited for.
+            let _ = parts.send(Err(error)).await;
         });
         Ok(taken)
     }
@@ -74,6 +74,7 @@ impl Service {
             engine: self.engine.stats().engine.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         });
+        let patience = self.settings.load().limits.backup_patience;
         loop {
             let rows = moment.next(self.engine.as_ref()).await;
             let rows = rows.map_err(|error| Cut::Failed(error.into()))?;
@@ -84,27 +85,27 @@ impl Service {
                 writer.row(&key, &value);
             }
             let rows = writer.rows();
-            send(parts, writer.take(), rows).await?;
+            send(parts, writer.take(), rows, patience).await?;
         }
         drop(moment);
         let (rest, totals) = writer.finish();
-        send(parts, rest, totals.rows).await?;
+        send(parts, rest, totals.rows, patience).await?;
         Ok(totals.rows)
     }
 }
 
-async fn send(parts: &Parts, bytes: Vec<u8>, rows: u64) -> Result<(), Cut> {
+async fn send(parts: &Parts, bytes: Vec<u8>, rows: u64, patience: Duration) -> Result<(), Cut> {
     let mut bytes = Bytes::from(bytes);
     while !bytes.is_empty() {
         let part = bytes.split_to(bytes.len().min(PART_BYTES));
-        let sent = timeout(TAKEN_WITHIN, parts.send(Ok(BackupPart { bytes: part, rows }))).await;
-        sent.map_err(|_| Cut::Stalled)?.map_err(|_| Cut::Left)?;
+        let sent = timeout(patience, parts.send(Ok(BackupPart { bytes: part, rows }))).await;
+        sent.map_err(|_| Cut::Stalled(patience))?.map_err(|_| Cut::Left)?;
     }
     Ok(())
 }
 
-fn stalled() -> Error {
-    let seconds = TAKEN_WITHIN.as_secs();
+fn stalled(patience: Duration) -> Error {
+    let seconds = patience.as_secs_f64();
     let message = format!("nothing of the backup was taken for {seconds} seconds, so it was ended");
     Error::new(Kind::Limited, "backup_stalled", message)
 }

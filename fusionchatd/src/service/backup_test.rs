@@ -61,6 +61,10 @@ async fn a_backup_that_nobody_takes_ends_and_one_that_is_let_go_makes_room() {
     let parts = rig.service.create_backup(&operator()).await.expect("begun");
     // The clock of the test jumps to whatever waits next: the part nobody takes.
     tokio::time::sleep(std::time::Duration::from_secs(61)).await;
+    let next = rig.service.create_backup(&operator()).await.expect("there is room again");
+    assert!(!taken(next).await.expect("whole").is_empty());
+    // However late its reader goes on, it hears that this is not all.
+    tokio::time::sleep(std::time::Duration::from_secs(3_600)).await;
     assert_eq!(code(&taken(parts).await), "backup_stalled");
     let parts = rig.service.create_backup(&operator()).await.expect("there is room again");
     drop(parts);

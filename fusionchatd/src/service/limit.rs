@@ -13,6 +13,7 @@ use uuid::Uuid;
 
 use crate::domain::actor::{Actor, Who};
 use crate::domain::id::OrganizationId;
+use crate::store::moment::KEPT_BYTES_MAX;
 
 use super::error::Error;
 
@@ -42,6 +43,10 @@ pub struct Limits {
     pub sockets_per_address: u32,
     /// What the process may use of the memory; none means what its control group says.
     pub memory_bytes: Option<u64>,
+    /// What may be kept in memory for a backup while it is read.
+    pub backup_kept_bytes: usize,
+    /// How long a part of a backup may wait to be taken. Meanwhile no other backup can begin.
+    pub backup_patience: Duration,
     /// Commands of each [`Share`] of one organization in a second.
     pub commands_per_second: u32,
     /// Commands of each [`Share`] of one organization at once.
@@ -91,6 +96,8 @@ impl Default for Limits {
             sign_ins_per_five_minutes: 5,
             sockets_per_address: 100,
             memory_bytes: None,
+            backup_kept_bytes: KEPT_BYTES_MAX,
+            backup_patience: Duration::from_secs(60),
             // Why these: docs/configuration.md.
             commands_per_second: 200,
             command_burst: 400,

@@ -22,6 +22,8 @@ use bytes::Bytes;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 
+use disk::space;
+
 pub mod check;
 #[cfg(test)]
 mod check_test;
@@ -318,7 +320,7 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// A file or directory cannot be read or created.
-    #[error("cannot use {}; check that it exists, its owner and its permissions", path.display())]
+    #[error("cannot use {}{}", path.display(), space::remedy(source))]
     Unreadable {
         /// The file or directory.
         path: PathBuf,
@@ -403,7 +405,7 @@ pub enum StoreError {
     /// Commits overwrote more than is kept for a reading of one moment.
     #[error(
         "while the backup was read, more was changed or added than the {max} bytes that are kept for it; \
-         make it while less is written, or over a faster connection"
+         make it while less is written, over a faster connection, or with a larger limits.backup_kept_mib"
     )]
     MomentOverrun {
         /// How much is kept.

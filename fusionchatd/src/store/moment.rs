@@ -12,8 +12,8 @@ use tokio::sync::Notify;
 
 use crate::store::{Direction, Engine, Key, RESERVED_PREFIX, Range, StoreError, Value};
 
-/// What the rows handed over may take in memory before the reading takes them. Past it the reading ends with an error;
-/// commits go on.
+/// What the rows handed over may take in memory before the reading takes them, unless it is told otherwise. Past it the
+/// reading ends with an error; commits go on.
 pub const KEPT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// What a kept row takes besides its key and value, rounded up.
@@ -55,6 +55,7 @@ struct Kept {
     reached: Key,
     rows: Before,
     bytes: usize,
+    bytes_max: usize,
     overrun: bool,
 }
 
@@ -70,7 +71,7 @@ impl Kept {
             self.bytes += cost(&key, value.as_ref());
             self.rows.insert(key, value);
         }
-        if self.bytes > KEPT_BYTES_MAX {
+        if self.bytes > self.bytes_max {
             (self.overrun, self.rows) = (true, Before::new());
         }
     }
@@ -130,8 +131,9 @@ impl Frontier {
                 return Err(StoreError::MomentTaken);
             }
             let begun = !state.writing;
-            let (reached, rows) = (Key::new(), Before::new());
-            state.reading = Some(Kept { begun, reached, rows, bytes: 0, overrun: false });
+            let (reached, rows, bytes_max) = (Key::new(), Before::new(), KEPT_BYTES_MAX);
+            state.reading =
+                Some(Kept { begun, reached, rows, bytes: 0, bytes_max, overrun: false });
             Moment { frontier: Arc::clone(self), over: false }
         };
         loop {
@@ -165,6 +167,15 @@ pub struct Moment {
 }
 
 impl Moment {
+    /// Sets what the rows handed over may take from now on, in bytes.
+    #[must_use]
+    pub fn keeping(self, bytes_max: usize) -> Self {
+        if let Some(kept) = &mut self.frontier.lock().reading {
+            kept.bytes_max = bytes_max;
+        }
+        self
+    }
+
     /// The next rows in the order of their keys, as they were when the reading began; empty at the end. `engine` is the
     /// one that began it.
     ///
@@ -195,7 +206,7 @@ impl Moment {
     fn kept<T>(&self, with: impl FnOnce(&mut Kept) -> T) -> Result<T, StoreError> {
         match &mut self.frontier.lock().reading {
             Some(kept) if !kept.overrun => Ok(with(kept)),
-            Some(_) => Err(StoreError::MomentOverrun { max: KEPT_BYTES_MAX }),
+            Some(kept) => Err(StoreError::MomentOverrun { max: kept.bytes_max }),
             // It is there for as long as this is.
             None => Err(StoreError::Closed),
         }

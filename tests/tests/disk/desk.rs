@@ -113,6 +113,21 @@ impl Desk {
         Ok(())
     }
 
+    /// Ends the daemon and starts it again, on the same disk, with more limits.
+    pub(crate) async fn start_in(&mut self, limits: &str) -> Result<()> {
+        self.served.kill9().await?;
+        let (settings, variables) = (format!("{SETTINGS}{limits}"), self.disk.variables());
+        self.served =
+            Served::start_in(&self.stage, self.disk.root(), &settings, &variables).await?;
+        Ok(())
+    }
+
+    /// Gives the running daemon other limits.
+    pub(crate) async fn reload(&mut self, limits: &str) -> Result<()> {
+        self.served.reload(&format!("{SETTINGS}{limits}")).await?;
+        self.served.said("configuration reloaded").await.map(drop)
+    }
+
     /// Vacuums its store, on the same disk, while no daemon runs on it.
     pub(crate) async fn vacuum(&self) -> Result<Output> {
         let data = self.disk.root().to_string_lossy();

@@ -47,6 +47,15 @@ const EXCHANGES: [(Errno, &str); 2] = [
     (Errno::IO, "Input/output error"),
 ];
 
+/// How a disk takes no writes, what is told of it, and what to do about that.
+const STARTS: [(Errno, &str, &str); 3] = [
+    (Errno::NOSPC, "No space left on device", "make room on its disk"),
+    (Errno::ROFS, "Read-only file system", "look after its disk"),
+    (Errno::IO, "Input/output error", "look after its disk"),
+];
+/// So many writes of an opening fail, each in its turn: fewer than any engine makes.
+const OPENING_WRITES: u64 = 3;
+
 /// What fails, and what the log must tell of it.
 const FAULTS: [(Operation, Fault, &str); 6] = [
     (Operation::Sync, Fault::Fails(Errno::IO.raw_os_error()), "Input/output error"),
@@ -172,18 +181,22 @@ fn fault_51_a_disk_that_takes_no_writes_at_the_start_is_named() {
         for engine in ENGINES {
             let mut desk = Desk::found(stage, &preload, engine, false).await?;
             desk.served.kill9().await?;
-            let read_only = Fault::KeepsFailing(Errno::ROFS.raw_os_error());
-            desk.disk.arm(Operation::Write, read_only, 1)?;
             let data = desk.disk.root().to_string_lossy().into_owned();
-            let arguments = ["serve", "--data", &data];
             let variables = desk.served_variables();
-            let refused = fusionchatd_with(stage, &arguments, &variables).await?.expect(1)?;
-            ensure!(refused.stderr.contains(&data), "it names no place: {refused:?}");
-            ensure!(
-                refused.stderr.contains("Read-only file system"),
-                "it gives no reason: {refused:?}"
-            );
-            desk.disk.disarm()?;
+            for (error, told, advice) in STARTS {
+                for nth in 1..=OPENING_WRITES {
+                    let fails = Fault::KeepsFailing(error.raw_os_error());
+                    desk.disk.arm(Operation::Write, fails, nth)?;
+                    let serve = ["serve", "--data", &data];
+                    let refused = fusionchatd_with(stage, &serve, &variables).await?.expect(1)?;
+                    let what = format!("{engine}, write {nth}: {refused:?}");
+                    ensure!(refused.stderr.contains(&data), "it names no place: {what}");
+                    ensure!(refused.stderr.contains(told), "it gives no reason: {what}");
+                    ensure!(refused.stderr.contains(advice), "not what to do: {what}");
+                    ensure!(!refused.stderr.contains("permissions"), "another reason: {what}");
+                    desk.disk.disarm()?;
+                }
+            }
             desk.start().await?;
         }
         Ok(())

@@ -8,6 +8,7 @@ use std::time::Duration;
 use fusionchatd::{domain, store};
 
 mod backup;
+mod codes;
 mod cut;
 mod cut_off;
 mod desk;

@@ -1,17 +1,24 @@
 //! A disk that fails, or stands still, while the daemon stops: it must not end as if all was on disk. And a daemon that
-//! is told to stop before its store is open.
+//! is told to stop before its store is open, as are the commands that make a store while none runs.
+
+use std::fs;
+use std::process::Stdio;
 
 use anyhow::{Context, Result, ensure};
 use fusionchat_proto::v1::Message;
-use fusionchat_tests::disk::{Fault, Operation, Preload};
+use fusionchat_tests::disk::{Disk, Fault, Operation, Preload};
 use fusionchat_tests::grpc::client_id;
+use fusionchat_tests::program::{self, Output};
 use fusionchat_tests::serve::Served;
 use fusionchat_tests::stage::{Stage, play_for};
+use fusionchatd::store::open::url_of;
 use rustix::io::Errno;
 use tokio::task::JoinSet;
 use tonic::Status;
 
+use crate::backup::{other, text};
 use crate::desk::Desk;
+use crate::points::{copy, ended, read, run};
 use crate::{ENGINES, WATCHDOG};
 
 /// Who waits for an answer when the daemon is told to stop.
@@ -134,4 +141,111 @@ async fn starts_with(desk: &mut Desk, acknowledged: &[Message]) -> Result<()> {
     let after = desk.staff().await?.all_messages(&desk.number).await?;
     ensure!(acknowledged.iter().all(|it| after.contains(it)), "{after:?}");
     Ok(())
+}
+
+/// Where a command stands still when it is told to stop, and by which signal; the exit code that stands for that.
+const HELD: [(Operation, u64, &str, i32); 4] = [
+    (Operation::Write, 1, "-TERM", 143),
+    (Operation::Write, 5, "-INT", 130),
+    (Operation::Sync, 2, "-INT", 130),
+    (Operation::Name, 2, "-TERM", 143),
+];
+
+/// Runs a command until something of it stands still, and tells it to stop; how it ended.
+async fn stopped(
+    stage: &Stage,
+    disk: &Disk,
+    arguments: &[&str],
+    (operation, nth, signal, code): (Operation, u64, &str, i32),
+) -> Result<Output> {
+    disk.arm(operation, Fault::Waits, nth)?;
+    let runtime = stage.folder("runtime")?;
+    let mut command = program::command("fusionchatd", &runtime)?;
+    command.args(arguments).envs(disk.variables()).stdin(Stdio::null());
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+    while disk.fired()? == 0 {
+        tokio::task::yield_now().await;
+    }
+    let pid = child.id().context("it runs")?.to_string();
+    let kill = tokio::process::Command::new("kill").args([signal, &pid]).status().await?;
+    ensure!(kill.success(), "{kill}");
+    let output = child.wait_with_output().await?;
+    disk.disarm()?;
+    let output = Output {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    };
+    let output = output.expect(code).with_context(|| format!("{operation:?} {nth}"))?;
+    ensure!(output.stdout.is_empty(), "it says that it was done: {output:?}");
+    Ok(output)
+}
+
+#[test]
+fn a_vacuum_or_migration_that_is_told_to_stop_leaves_the_old_store_and_says_so() {
+    play_for(WATCHDOG, async |stage: &Stage| {
+        let Some(preload) = Preload::compile(stage)? else { return Ok(()) };
+        let exchange = (Operation::Exchange, 1, "-TERM", 143);
+        for engine in ENGINES {
+            let (desk, _) = ended(stage, &preload, engine).await?;
+            let expected = read(&desk.disk.root().join("store")).await?;
+            let url = format!("{}:", other(engine));
+            for words in [&["vacuum"][..], &["migrate", "--to", &url]] {
+                for held in HELD.into_iter().chain([exchange]) {
+                    let data = stage.folder("copy")?.canonicalize()?;
+                    copy(desk.disk.root(), &data)?;
+                    let disk = Disk::new(stage, &preload, &data)?;
+                    let place = text(&data);
+                    let arguments = [&["store"][..], words, &["--data", &place]].concat();
+                    let said = stopped(stage, &disk, &arguments, held).await?.stderr;
+                    let what = format!("{engine} {words:?} {held:?}: {said}");
+                    let store = data.join("store");
+                    ensure!(said.starts_with("fusionchatd: interrupted: "), "{what}");
+                    ensure!(said.contains(&format!("{} is whole", text(&store))), "{what}");
+                    ensure!(
+                        url_of(None, &store)? == format!("{engine}:{}", text(&store)),
+                        "{what}"
+                    );
+                    ensure!(read(&store).await? == expected, "{what}: other rows");
+                    run(stage, &disk, &arguments).await?.expect(0).context(what.clone())?;
+                    ensure!(read(&store).await? == expected, "{what}: the next run");
+                    ensure!(fs::read_dir(&data)?.count() == 1, "{what}: something is left");
+                }
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn a_restore_or_an_init_that_is_told_to_stop_leaves_no_store_and_says_so() {
+    play_for(WATCHDOG, async |stage: &Stage| {
+        let Some(preload) = Preload::compile(stage)? else { return Ok(()) };
+        let desk = Desk::found(stage, &preload, "sled", false).await?;
+        let file = text(&stage.folder("backups")?.join("desk.backup"));
+        desk.ctl()?.run(&["server", "backup", "create", &file]).await?.expect(0)?;
+        for engine in ENGINES {
+            let url = format!("{engine}:");
+            for held in HELD {
+                let data = stage.folder("restored")?.canonicalize()?;
+                let disk = Disk::new(stage, &preload, &data)?;
+                let place = text(&data);
+                let restore = ["store", "restore", &file, "--data", &place, "--store", &url];
+                let said = stopped(stage, &disk, &restore, held).await?.stderr;
+                let what = format!("{engine} {held:?}: {said}");
+                ensure!(said.contains("interrupted: there is no "), "{what}");
+                ensure!(!data.join("store").exists(), "{what}");
+                run(stage, &disk, &restore).await?.expect(0).context(what)?;
+                let data = stage.folder("new")?.canonicalize()?;
+                let disk = Disk::new(stage, &preload, &data)?;
+                let place = text(&data);
+                let init = ["init", "--data", &place, "--tenant", "acme"];
+                let init = [&init[..], &["--admin", "ana@acme.example", "--store", &url]].concat();
+                let said = stopped(stage, &disk, &init, held).await?.stderr;
+                ensure!(said.contains(&format!("remove what is in {place}")), "{said}");
+                ensure!(!data.join("store").exists(), "{engine} {held:?}: {said}");
+            }
+        }
+        Ok(())
+    });
 }

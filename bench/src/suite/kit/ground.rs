@@ -169,6 +169,7 @@ pub(in crate::suite) fn settings() -> Settings {
             memory_bytes: None,
             commands_per_second: RATE,
             command_burst: RATE,
+            ..Limits::default()
         },
         proxies: Proxies::default(),
     }

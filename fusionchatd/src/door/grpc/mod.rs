@@ -19,6 +19,8 @@ mod stream;
 mod wire;
 
 #[cfg(test)]
+mod body_prop_test;
+#[cfg(test)]
 mod frame_prop_test;
 #[cfg(test)]
 mod grpc_test;

@@ -21,6 +21,26 @@ pub fn free_disk_bytes(directory: &Path) -> io::Result<u64> {
     Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
+/// Whether an error says that the disk, or what its user may have of it, is full.
+pub(crate) fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// What to do where a file cannot be used for this reason, as the end of a sentence; nothing where the reason says it.
+pub(in crate::store) fn remedy(reason: &io::Error) -> &'static str {
+    if is_full(reason) {
+        return "; make room on its disk, more than the 256 MB that must stay free, and try again";
+    }
+    let fails = reason.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error());
+    if fails || reason.kind() == io::ErrorKind::ReadOnlyFilesystem {
+        return "; look after its disk";
+    }
+    if reason.kind() == io::ErrorKind::Unsupported {
+        return "";
+    }
+    "; check that it exists, its owner and its permissions"
+}
+
 /// How many bytes are free and must stay free.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::store) struct Shortage {

@@ -7,6 +7,8 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
 
 use ::sled::{Config, Db, Error};
 
@@ -23,6 +25,10 @@ const SEGMENT_BYTES: usize = 2 * 1024 * 1024;
 
 /// What sled may keep of the data in memory, in bytes.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
+
+/// How often, and how far apart, it is looked whether the first attempt has let go of sled's lock.
+const LOCKED_MAX: u32 = 100;
+const LOCKED_PAUSE: Duration = Duration::from_millis(20);
 
 /// How often files may be set aside before someone has to look at them.
 const ASIDE_MAX: u32 = 1000;
@@ -65,7 +71,7 @@ pub(super) fn open(directory: &Path) -> Result<Opened, StoreError> {
             tracing::warn!(detail, "the store did not open; trying again without its snapshots");
             let snapshots = files_with_prefix(directory, SNAPSHOT_PREFIX)?;
             set_aside(directory, &snapshots)?;
-            open_sled(directory)
+            open_again(directory, || thread::sleep(LOCKED_PAUSE))
         }
         opened => opened,
     };
@@ -105,6 +111,24 @@ fn open_sled(directory: &Path) -> Result<Db, Damage> {
         Ok(Err(error)) => Err(Damage::Data(error.to_string())),
         Err(panic) => Err(Damage::Data(panic_text(panic.as_ref()))),
     }
+}
+
+/// The second attempt. The first one's last hold of sled's own lock may outlive it for a moment: a thread of sled's that
+/// still reads, or a process that is just being started and has not let go of our files yet. It is nobody else's, as the
+/// directory's lock is held.
+fn open_again(directory: &Path, mut pause: impl FnMut()) -> Result<Db, Damage> {
+    for _ in 0..LOCKED_MAX {
+        match open_sled(directory) {
+            Err(Damage::Io(error)) if is_locked(&error) => pause(),
+            opened => return opened,
+        }
+    }
+    open_sled(directory)
+}
+
+/// sled says it in words only.
+fn is_locked(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Other && error.to_string().starts_with("could not acquire lock")
 }
 
 fn delete_half_snapshots(directory: &Path) -> Result<(), StoreError> {
@@ -181,4 +205,29 @@ fn sync_files(directory: &Path) -> Result<File, StoreError> {
     data_file.sync_all().map_err(|source| unreadable(&data, source))?;
     sync_directory_and_parent(directory)?;
     Ok(data_file)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::{Damage, LOCKED_MAX, open_again, open_data_file, open_sled};
+
+    #[test]
+    fn a_second_attempt_waits_for_the_lock_of_the_first() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(open_sled(directory.path()).ok().unwrap());
+        let held = open_data_file(directory.path()).unwrap();
+        held.try_lock().unwrap();
+        assert!(matches!(open_sled(directory.path()), Err(Damage::Io(_))), "it is free");
+        let (held, pauses) = (Cell::new(Some(held)), Cell::new(0));
+        let opened = open_again(directory.path(), || {
+            pauses.set(pauses.get() + 1);
+            held.take();
+        });
+        assert!(opened.is_ok() && pauses.get() == 1, "{} pauses", pauses.get());
+        // Not for ever.
+        let refused = open_again(directory.path(), || pauses.set(pauses.get() + 1));
+        assert!(matches!(refused, Err(Damage::Io(_))) && pauses.get() == 1 + LOCKED_MAX);
+    }
 }

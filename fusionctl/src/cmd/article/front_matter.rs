@@ -224,11 +224,11 @@ fn plain(raw: &str) -> Result<String, NotPlain> {
     match raw.chars().next() {
         Some('\'') => {
             let inner = raw[1..].strip_suffix('\'').ok_or(NotPlain::Quote)?;
-            let value = inner.replace("''", "\u{0}");
-            if value.contains('\'') || raw.len() < 2 {
+            let parts: Vec<&str> = inner.split("''").collect();
+            if parts.iter().any(|part| part.contains('\'')) {
                 return Err(NotPlain::Quote);
             }
-            Ok(value.replace('\u{0}', "'"))
+            Ok(parts.join("'"))
         }
         Some('"') => double_quoted(&raw[1..]),
         Some('|' | '>' | '[' | '{' | '&' | '*' | '!' | '%' | '@' | '`') => Err(NotPlain::Shape),
@@ -260,7 +260,9 @@ fn double_quoted(rest: &str) -> Result<String, NotPlain> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BadHead, Page, PageStatus, parse};
+    use proptest::prelude::*;
+
+    use super::{BadHead, LINES_MAX, Page, PageStatus, parse};
 
     #[test]
     fn heads_are_read() {
@@ -333,5 +335,59 @@ mod tests {
             .repeat(1_000)
         );
         assert_eq!(parse(&endless), Err(BadHead::Unclosed));
+    }
+
+    const HEAD: &str = "---\ntitle: 'It''s: plain'\nid: \"a\\\"b\"\ntags:\n  - x\n\
+                        inboxes: [web, shop]\nstatus: draft\nlocale: de # German\n---\nBody\n";
+
+    /// Lines of keys, colons and quotes between fences, some of which are missing.
+    const PAGES: &str = concat!(
+        "(---\r?\n)?",
+        "([a-z]{0,6}(: |:|)[-'\"\\\\#\\[\\]{},|>&*!a-z\u{0}\u{1f600} ]{0,12}\r?\n){0,8}",
+        "(---\r?\n?)?.{0,20}"
+    );
+
+    fn judge(text: &str) -> Result<(), TestCaseError> {
+        match parse(text) {
+            Ok(page) => {
+                prop_assert!(!page.title.is_empty() && text.ends_with(page.body), "{page:?}");
+            }
+            Err(error) => prop_assert!(!error.to_string().is_empty() && !error.code().is_empty()),
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_page_or_a_named_mistake(text in PAGES) {
+            judge(&text)?;
+        }
+
+        #[test]
+        fn a_changed_head_is_a_page_or_a_named_mistake(
+            at in 0..HEAD.len(), byte in any::<u8>(), cut in any::<bool>(),
+        ) {
+            let mut bytes = HEAD.as_bytes().to_vec();
+            bytes[at] = byte;
+            let end = if cut { at } else { bytes.len() };
+            judge(&String::from_utf8_lossy(&bytes[..end]))?;
+        }
+
+        #[test]
+        fn a_quoted_title_comes_back(title in "([^\r\n]|['\"\\\\\u{0} #]){1,60}", lines in 0..LINES_MAX) {
+            let single = title.replace('\'', "''");
+            let double = title.replace('\\', "\\\\").replace('"', "\\\"");
+            let comments = "# comment\n".repeat(lines);
+            for quoted in [format!("'{single}'"), format!("\"{double}\"")] {
+                let text = format!("---\n{comments}title: {quoted}\n---\n");
+                let read = parse(&text).map(|page| page.title);
+                let is_head = lines + 4 <= LINES_MAX;
+                match (title.trim(), is_head) {
+                    (_, false) => prop_assert_eq!(read, Err(BadHead::Unclosed)),
+                    ("", true) => prop_assert_eq!(read, Err(BadHead::NoTitle)),
+                    (trimmed, true) => prop_assert_eq!(read, Ok(trimmed.to_owned())),
+                }
+            }
+        }
     }
 }
