@@ -159,7 +159,7 @@ pub async fn serve(
     let router = route::router(&door);
     loop {
         let accepted = tokio::select! {
-            () = door.stop.cancelled() => return,
+            () = door.stop.cancelled() => break,
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -186,12 +186,14 @@ pub async fn serve(
             Err(error) => {
                 tracing::warn!("no further connection for a moment: {error}");
                 tokio::select! {
-                    () = door.stop.cancelled() => return,
+                    () = door.stop.cancelled() => break,
                     () = tokio::time::sleep(door.options.accept_backoff) => {}
                 }
             }
         }
     }
+    // Sockets wait on their organization's alarm for it, so that they need not wait on two things.
+    door.service.hub().ring_alarms();
 }
 
 /// Errors of a connection that was gone before it was accepted: the next may come at once.
