@@ -22,6 +22,8 @@ mod stream_test;
 use std::sync::Arc;
 
 use axum::body::Body;
+use futures::FutureExt;
+use futures::future::OptionFuture;
 use http::header::{
     CONNECTION, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
@@ -61,14 +63,15 @@ pub(crate) fn upgrade(door: &Arc<Door>, mut request: Request<Body>) -> Response<
     };
     let upgrade = hyper::upgrade::on(&mut request);
     let task_door = Arc::clone(door);
-    door.tasks.spawn(async move {
+    let socket = async move {
         // The connection ended instead: there is nobody to tell.
-        let Ok(upgraded) = upgrade.await else { return };
-        let Some((stream, early)) = own_stream(upgraded) else { return };
-        let socket = Socket::new(&task_door, peer, Guard::new(Line::new(stream), early));
-        // A task of its own, which has not waited for the upgrade. Boxed: a task takes memory by 128 bytes.
-        task_door.tasks.spawn(Box::pin(Box::new(socket).run()));
-    });
+        let upgraded = upgrade.await.ok()?;
+        let (stream, early) = own_stream(upgraded)?;
+        let socket = Socket::new(task_door, peer, Guard::new(Line::new(stream), early));
+        Some(Box::pin(socket.run()))
+    };
+    // Boxed, one after the other: a task takes memory by 128 bytes and keeps it to its end.
+    door.tasks.spawn(Box::pin(socket).map(OptionFuture::from).flatten());
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let headers = response.headers_mut();

@@ -369,7 +369,7 @@ pub(super) fn text_bytes(change: &Change) -> usize {
 struct Signals {
     /// The number of the oldest that is kept.
     first: u64,
-    kept: VecDeque<Said>,
+    kept: Vec<Said>,
     readers: usize,
 }
 
@@ -391,10 +391,10 @@ impl Signals {
             return;
         }
         if self.kept.len() == SIGNALS_MAX {
-            self.kept.pop_front();
+            self.kept.remove(0);
             self.first += 1;
         }
-        self.kept.push_back(Said { signal: Arc::clone(signal), left: self.readers });
+        self.kept.push(Said { signal: Arc::clone(signal), left: self.readers });
     }
 
     fn take(&mut self, next: &mut Next) -> Heard {
@@ -427,12 +427,11 @@ impl Signals {
 
     /// Lets go of what everybody has taken.
     fn forget(&mut self) {
-        while self.kept.front().is_some_and(|said| said.left == 0) {
-            self.kept.pop_front();
-            self.first += 1;
-        }
+        let taken = self.kept.iter().take_while(|said| said.left == 0).count();
+        self.kept.drain(..taken);
+        self.first += taken as u64;
         if self.kept.is_empty() {
-            self.kept = VecDeque::new();
+            self.kept = Vec::new();
         }
     }
 }

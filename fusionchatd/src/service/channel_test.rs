@@ -89,3 +89,9 @@ async fn entries_come_before_the_signals_said_after_them() {
     waiting.await;
     channel.leave(&next, None);
 }
+
+#[test]
+fn an_audience_in_which_nothing_was_said_holds_little() {
+    // There is one for every visitor who only looks.
+    assert!(size_of::<Channel>() <= 168, "{} bytes", size_of::<Channel>());
+}

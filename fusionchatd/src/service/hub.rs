@@ -5,9 +5,12 @@ use std::borrow::Borrow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::future::ready;
 use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures::future::Either;
+use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 
@@ -173,16 +176,49 @@ impl Drop for Seat {
     }
 }
 
+/// How many bells an organization's alarm has. More ring fewer at a time.
+const BELLS: usize = 8;
+
+/// Wakes who waits for what is rare. There is one thing to wait on for all of it, since those who do are many.
+#[derive(Debug, Default)]
+pub struct Bell {
+    rung: Notify,
+    beats: AtomicU32,
+}
+
+impl Bell {
+    /// The next time it is rung from now on: when [`Hub::grants`] has turned, with each beat, and when the daemon stops.
+    pub fn rung(&self) -> Notified<'_> {
+        self.rung.notified()
+    }
+
+    /// How often it has been beaten.
+    pub fn beats(&self) -> u32 {
+        self.beats.load(Ordering::Acquire)
+    }
+
+    fn beat(&self) {
+        self.beats.fetch_add(1, Ordering::AcqRel);
+        self.rung.notify_waiters();
+    }
+}
+
 /// When somebody's rights in an organization may have changed, and who is to look then.
 #[derive(Debug)]
 struct Grants {
     version: watch::Sender<u64>,
-    alarm: Arc<Notify>,
+    alarm: [Arc<Bell>; BELLS],
 }
 
 impl Default for Grants {
     fn default() -> Self {
-        Self { version: watch::Sender::new(0), alarm: Arc::default() }
+        Self { version: watch::Sender::new(0), alarm: Default::default() }
+    }
+}
+
+impl Grants {
+    fn ring(&self) {
+        self.alarm.iter().for_each(|bell| bell.rung.notify_waiters());
     }
 }
 
@@ -191,6 +227,7 @@ impl Default for Grants {
 pub struct Hub {
     channels: Mutex<HashSet<Listed>>,
     grants: Mutex<HashMap<OrganizationId, Grants>>,
+    beats: AtomicUsize,
     changed: Mutex<BTreeSet<OrganizationId>>,
     any: Notify,
     tasks: TaskTracker,
@@ -202,6 +239,7 @@ impl Hub {
         Self {
             channels: Mutex::default(),
             grants: Mutex::default(),
+            beats: AtomicUsize::new(0),
             changed: Mutex::default(),
             any: Notify::new(),
             tasks,
@@ -258,26 +296,39 @@ impl Hub {
         grants.entry(organization).or_default().version.subscribe()
     }
 
-    /// Wakes who waits on it after [`Self::grants`] has turned, and when the daemon stops: one thing to wait on for
-    /// both, since there are many who wait.
-    pub fn alarm(&self, organization: OrganizationId) -> Arc<Notify> {
+    /// A bell of the organization's alarm: the one that was beaten last, whose next beat is the furthest away.
+    pub fn bell(&self, organization: OrganizationId) -> Arc<Bell> {
         let mut grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&grants.entry(organization).or_default().alarm)
+        let last = self.beats.load(Ordering::Relaxed) % BELLS;
+        Arc::clone(&grants.entry(organization).or_default().alarm[last])
+    }
+
+    /// Beats the next bell of every organization. Called once each [`Self::beat_every`], it beats each of them once an
+    /// interval.
+    pub fn beat(&self) {
+        let grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = self.beats.fetch_add(1, Ordering::Relaxed).wrapping_add(1) % BELLS;
+        grants.values().for_each(|grants| grants.alarm[next].beat());
+    }
+
+    /// The time from one beat to the next if each bell is to be beaten once an interval.
+    pub fn beat_every(interval: Duration) -> Duration {
+        interval / BELLS as u32
     }
 
     /// Makes every open stream of the organization check its rights again.
     pub(super) fn rights_changed(&self, organization: OrganizationId) {
         let grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(Grants { version, alarm }) = grants.get(&organization) {
-            version.send_modify(|version| *version += 1);
-            alarm.notify_waiters();
+        if let Some(grants) = grants.get(&organization) {
+            grants.version.send_modify(|version| *version += 1);
+            grants.ring();
         }
     }
 
-    /// Rings every organization's alarm. The caller has said before that the daemon stops.
-    pub fn ring_alarms(&self) {
+    /// Rings every bell. The caller has said before that the daemon stops.
+    pub fn ring(&self) {
         let grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
-        grants.values().for_each(|grants| grants.alarm.notify_waiters());
+        grants.values().for_each(Grants::ring);
     }
 
     /// Waits until any organization has changed and returns all that have. For one worker: a second one would
@@ -293,5 +344,48 @@ impl Hub {
             }
             self.any.notified().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn each_bell_is_beaten_once_an_interval() {
+        let hub = Hub::new(TaskTracker::new());
+        hub.beat();
+        let bell = hub.bell(OrganizationId::default());
+        let beats: Vec<u32> = std::iter::repeat_with(|| {
+            hub.beat();
+            bell.beats()
+        })
+        .take(BELLS)
+        .collect();
+        assert_eq!(beats, [vec![0; BELLS - 1], vec![1]].concat(), "its next beat is the furthest");
+        assert_eq!(Hub::beat_every(Duration::from_secs(BELLS as u64)), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn every_bell_rings_for_changed_rights_and_for_the_stop() {
+        let hub = Hub::new(TaskTracker::new());
+        let organization = OrganizationId::default();
+        let bells: Vec<_> = std::iter::repeat_with(|| {
+            hub.beat();
+            hub.bell(organization)
+        })
+        .take(BELLS)
+        .collect();
+        let all_ring = |ring: &dyn Fn()| {
+            let rung: Vec<_> = bells.iter().map(|bell| bell.rung()).collect();
+            ring();
+            rung.into_iter().all(|it| it.now_or_never().is_some())
+        };
+        assert!(!all_ring(&|| {}));
+        assert!(all_ring(&|| hub.rights_changed(organization)));
+        assert!(all_ring(&|| hub.ring()));
+        assert_eq!(bells[0].beats(), 0, "it is not a beat");
     }
 }
