@@ -28,22 +28,28 @@ pub(super) fn hear_of_progress(listener: &TcpListener) {
 #[derive(Debug)]
 pub(super) struct Patient<S> {
     stream: S,
-    /// How long a write may wait without a byte being taken; none if somebody else bounds that.
-    patience: Option<Duration>,
+    /// None if somebody else bounds the waits. Boxed: those are many, and stay long.
+    patience: Option<Box<Patience>>,
+}
+
+/// The bound of a stream's waits.
+#[derive(Debug)]
+struct Patience {
+    /// How long a write may wait without a byte being taken.
+    wait_max: Duration,
     /// Set while one waits.
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Patient<S> {
     /// Bounds the waits of a stream's writes.
-    pub(super) fn new(stream: S, patience: Duration) -> Self {
-        Self { stream, patience: Some(patience), deadline: None }
+    pub(super) fn new(stream: S, wait_max: Duration) -> Self {
+        Self { stream, patience: Some(Box::new(Patience { wait_max, deadline: None })) }
     }
 
     /// Leaves the waits to somebody who bounds them differently.
     pub(super) fn relax(&mut self) {
         self.patience = None;
-        self.deadline = None;
     }
 
     /// The stream itself, whose writes wait as long as they have to.
@@ -57,12 +63,13 @@ impl<S> Patient<S> {
         context: &mut Context<'_>,
         write: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        let Some(patience) = self.patience else { return write };
+        let Some(patience) = &mut self.patience else { return write };
+        let Patience { wait_max, deadline } = patience.as_mut();
         if write.is_ready() {
-            self.deadline = None;
+            *deadline = None;
             return write;
         }
-        let deadline = self.deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
+        let deadline = deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(*wait_max)));
         deadline.as_mut().poll(context).map(|()| Err(io::ErrorKind::TimedOut.into()))
     }
 }

@@ -32,6 +32,13 @@ impl Seats {
     }
 }
 
+impl Seat {
+    /// The address it is one of.
+    pub(in crate::door) fn address(&self) -> Address {
+        self.address
+    }
+}
+
 impl Drop for Seat {
     fn drop(&mut self) {
         let mut taken = self.seats.taken.lock().unwrap_or_else(PoisonError::into_inner);

@@ -3,18 +3,21 @@
 //! holds next to no memory: tokio's broadcast channel would keep 2 KiB for signals that may never come.
 
 use std::collections::VecDeque;
-use std::pin::pin;
+use std::future::{Ready, ready};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bytes::Bytes;
+use futures::future::Either;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use crate::domain::entry::EntryKind;
 use crate::domain::id::UserId;
 
 use super::crowd::{CROWD_MIN, Crowd, Outlet, Round, Tab, Telling};
 use super::ephemeral::Ephemeral;
+use super::hub::Topic;
 use super::standing::Standing;
 use super::view::{Change, MessageView};
 
@@ -60,9 +63,13 @@ pub(super) enum Heard {
 #[derive(Debug)]
 pub(super) struct Next(u64);
 
+/// Over at once or with the next bell.
+pub(super) type Waiting<'a> = Either<Ready<()>, Notified<'a>>;
+
 /// One audience.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Channel {
+    topic: Topic,
     state: Mutex<State>,
     bell: Notify,
     /// The last position published to a visitor with which something was taken back.
@@ -73,7 +80,8 @@ pub(super) struct Channel {
 struct State {
     /// The last position published.
     position: u64,
-    recent: Recent,
+    /// Boxed: only an organization's readers take more than one change.
+    recent: Option<Box<Recent>>,
     latest: Option<Latest>,
     signals: Signals,
     /// The tabs that are written to by one for all, where there are many.
@@ -121,6 +129,17 @@ impl State {
 }
 
 impl Channel {
+    /// Nobody listens yet.
+    pub(super) fn new(topic: Topic) -> Self {
+        let (state, bell, taken_back) = Default::default();
+        Self { topic, state, bell, taken_back }
+    }
+
+    /// Whose audience it is.
+    pub(super) fn topic(&self) -> &Topic {
+        &self.topic
+    }
+
     /// One more reader; it hears the signals from now on.
     pub(super) fn join(&self) -> Next {
         let signals = &mut self.lock().signals;
@@ -128,13 +147,14 @@ impl Channel {
         Next(signals.end())
     }
 
-    /// One reader less, and its tab if it was one of the crowd.
-    pub(super) fn leave(&self, next: &Next, tab: Option<&Tab>) {
+    /// One reader less, and its tab if it was one of the crowd; how many are left.
+    pub(super) fn leave(&self, next: &Next, tab: Option<&Tab>) -> usize {
         let mut state = self.lock();
         state.signals.leave(next);
         if let Some((tab, crowd)) = tab.zip(state.crowd.as_mut()) {
             crowd.leave(tab);
         }
+        state.signals.readers
     }
 
     /// Whether there are so many readers that one for all is to write to them.
@@ -188,13 +208,10 @@ impl Channel {
     }
 
     /// Waits until there may be something to hear. Safe to drop and call again.
-    pub(super) async fn wait(&self, read_to: Option<u64>, next: &Next) {
-        let mut rung = pin!(self.bell.notified());
-        // Before looking, so that a bell between the look and the wait is heard.
-        rung.as_mut().enable();
-        if !self.has_news(read_to, next) {
-            rung.await;
-        }
+    pub(super) fn wait(&self, read_to: Option<u64>, next: &Next) -> Waiting<'_> {
+        // Made before looking, so that a bell between the look and the wait is heard.
+        let rung = self.bell.notified();
+        if self.has_news(read_to, next) { Either::Left(ready(())) } else { Either::Right(rung) }
     }
 
     /// Whether there is something to hear.
@@ -207,7 +224,7 @@ impl Channel {
     pub(super) fn publish(&self, changes: &[Arc<Change>]) {
         let Some(last) = changes.last() else { return };
         let mut state = self.lock();
-        state.recent.add(changes);
+        state.recent.get_or_insert_default().add(changes);
         state.position = last.entry.position.max(state.position);
         drop(state);
         self.bell.notify_waiters();
@@ -282,7 +299,8 @@ impl Channel {
 
     /// The changes after `position` without a gap, or none if they are no longer all here.
     pub(super) fn recent_after(&self, position: u64, limit: usize) -> Option<Vec<Arc<Change>>> {
-        let recent = &self.lock().recent;
+        let state = self.lock();
+        let recent = state.recent.as_ref()?;
         let first = recent.changes.front()?.entry.position;
         if position + 1 < first {
             return None;
@@ -351,7 +369,7 @@ pub(super) fn text_bytes(change: &Change) -> usize {
 struct Signals {
     /// The number of the oldest that is kept.
     first: u64,
-    kept: VecDeque<Said>,
+    kept: Vec<Said>,
     readers: usize,
 }
 
@@ -373,10 +391,10 @@ impl Signals {
             return;
         }
         if self.kept.len() == SIGNALS_MAX {
-            self.kept.pop_front();
+            self.kept.remove(0);
             self.first += 1;
         }
-        self.kept.push_back(Said { signal: Arc::clone(signal), left: self.readers });
+        self.kept.push(Said { signal: Arc::clone(signal), left: self.readers });
     }
 
     fn take(&mut self, next: &mut Next) -> Heard {
@@ -409,12 +427,11 @@ impl Signals {
 
     /// Lets go of what everybody has taken.
     fn forget(&mut self) {
-        while self.kept.front().is_some_and(|said| said.left == 0) {
-            self.kept.pop_front();
-            self.first += 1;
-        }
+        let taken = self.kept.iter().take_while(|said| said.left == 0).count();
+        self.kept.drain(..taken);
+        self.first += taken as u64;
         if self.kept.is_empty() {
-            self.kept = VecDeque::new();
+            self.kept = Vec::new();
         }
     }
 }

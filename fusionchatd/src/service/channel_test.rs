@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::domain::id::{ConversationId, InboxId};
+use crate::domain::id::{ConversationId, InboxId, OrganizationId};
 use crate::service::ephemeral::{Part, Place, Streamed};
 
 use super::*;
@@ -14,6 +14,10 @@ fn signal(turn: u64) -> Arc<Ephemeral> {
 }
 
 /// What a reader hears who has read every entry: the turns of its signals, and 0 where some were lost.
+fn quiet() -> Arc<Channel> {
+    Arc::new(Channel::new(Topic::Organization(OrganizationId::default())))
+}
+
 fn hear(channel: &Channel, next: &mut Next) -> Vec<u64> {
     let mut turns = Vec::new();
     loop {
@@ -36,7 +40,7 @@ fn kept(channel: &Channel) -> (usize, usize) {
 
 #[test]
 fn a_signal_is_kept_until_everybody_has_it() {
-    let channel = Arc::<Channel>::default();
+    let channel = quiet();
     let _ = channel.say(&signal(1));
     let (mut one, two) = (channel.join(), channel.join());
     let _ = channel.say(&signal(2));
@@ -57,7 +61,7 @@ fn a_signal_is_kept_until_everybody_has_it() {
 
 #[test]
 fn a_slow_reader_is_told_once_that_it_lost_some() {
-    let channel = Arc::<Channel>::default();
+    let channel = quiet();
     let (mut slow, mut quick) = (channel.join(), channel.join());
     let count = SIGNALS_MAX as u64 + 10;
     for turn in 1..=count {
@@ -72,7 +76,7 @@ fn a_slow_reader_is_told_once_that_it_lost_some() {
 
 #[tokio::test]
 async fn entries_come_before_the_signals_said_after_them() {
-    let channel = Arc::<Channel>::default();
+    let channel = quiet();
     let mut next = channel.join();
     assert!(matches!(channel.hear(None, &mut next), Heard::News(0)), "it has read nothing yet");
     let _ = channel.say(&signal(1));
@@ -84,4 +88,10 @@ async fn entries_come_before_the_signals_said_after_them() {
     let _ = channel.say(&signal(2));
     waiting.await;
     channel.leave(&next, None);
+}
+
+#[test]
+fn an_audience_in_which_nothing_was_said_holds_little() {
+    // There is one for every visitor who only looks.
+    assert!(size_of::<Channel>() <= 168, "{} bytes", size_of::<Channel>());
 }

@@ -16,7 +16,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
-use std::future::poll_fn;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -239,16 +239,15 @@ impl Tab {
 
     /// Lends the standing and waits until the tab's task has something to do. `has_news` says whether there is
     /// something for who has read to a position. Safe to drop and call again.
-    pub(super) async fn wait(
-        &self,
-        standing: &mut Standing,
+    pub(super) fn wait<'a>(
+        &'a self,
+        standing: &'a mut Standing,
         has_news: impl FnOnce(Option<u64>) -> bool,
-    ) {
+    ) -> Lent<'a> {
         let read_to = standing.read_to;
-        let lent = Lent::new(self, standing);
-        if !has_news(read_to) {
-            poll_fn(|context| lent.tab.poll_rung(context)).await;
-        }
+        let mut lent = Lent::new(self, standing);
+        lent.is_over = has_news(read_to);
+        lent
     }
 
     /// Whether the rest of something is to be sent; says so once.
@@ -283,10 +282,13 @@ fn ring(mut state: MutexGuard<'_, Lending>) {
     }
 }
 
-/// A standing that is lent until this is dropped.
-struct Lent<'a> {
+/// A standing that is lent until this is dropped. As a future it is over once the tab's task has something to do.
+#[derive(Debug)]
+pub(super) struct Lent<'a> {
     tab: &'a Tab,
     standing: &'a mut Standing,
+    /// There was something to do from the beginning.
+    is_over: bool,
 }
 
 impl<'a> Lent<'a> {
@@ -296,7 +298,15 @@ impl<'a> Lent<'a> {
         state.lent = true;
         state.rung = false;
         drop(state);
-        Self { tab, standing }
+        Self { tab, standing, is_over: false }
+    }
+}
+
+impl Future for Lent<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.is_over { Poll::Ready(()) } else { self.tab.poll_rung(context) }
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use crate::domain::actor::Who;
-use crate::domain::conversation::REOPEN_MS;
+use crate::domain::conversation::{REOPEN_MS, Resolution};
 use crate::domain::entry::EntryKind;
 use crate::domain::id::InboxId;
 
@@ -17,7 +17,7 @@ use super::crowd_rig::{
     SOON, Tab, answer, change_after, channel_of, crowd, poll, settle, silence_after, waiting, woken,
 };
 use super::rig::Rig;
-use super::subscribe::VisitorSignal;
+use super::subscribe::{News, VisitorSignal};
 use super::view::Change;
 
 /// More tabs than are told at once.
@@ -170,4 +170,22 @@ async fn a_tab_in_another_inbox_is_shown_nothing_of_this_one() {
     }
     assert!(sheet.numbers().is_empty());
     drop(tabs);
+}
+
+#[tokio::test]
+async fn nothing_is_written_to_a_tab_that_has_yet_to_show_what_it_found() {
+    let rig = Rig::new().await;
+    let (guest, id, mut tabs) = crowd(&rig, CROWD_MIN).await;
+    let (agent, id) = (&rig.desk.a, id.to_string());
+    rig.service.resolve(agent, None, &id, Resolution::Agent).await.expect("resolved");
+    settle().await;
+    let later = change_after(&rig, 1).await;
+    let Tab { watcher, sheet, .. } = &mut tabs[0];
+    let taken = watcher.take();
+    assert!(matches!(taken, Some(News::Signal(VisitorSignal::Message(_)))), "{taken:?}");
+    let mut waits = Box::pin(watcher.wait());
+    let telling = channel_of(&rig, &guest).publish_to_visitor(&[later], guest.claims.user);
+    telling.expect("somebody has to tell them").tell().await;
+    assert!(sheet.numbers().is_empty(), "the new header comes first");
+    assert!(futures::poll!(waits.as_mut()).is_ready(), "it has more to show");
 }

@@ -1,17 +1,24 @@
 //! Wakes those who read the journal, and carries the signals that are never stored. Nothing here is needed for
 //! correctness: whoever misses a wake-up reads on from its cursor at the next one.
 
-use std::collections::{BTreeSet, HashMap};
+use std::borrow::Borrow;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::future::ready;
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use futures::future::Either;
+use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, watch};
 use tokio_util::task::TaskTracker;
 
 use crate::domain::id::{OrganizationId, UserId};
 
 use super::Service;
-use super::channel::{Channel, Heard, News, Next};
-use super::crowd::{Outlet, Tab};
+use super::channel::{Channel, Heard, News, Next, Waiting};
+use super::crowd::{Lent, Outlet, Tab};
 use super::ephemeral::Ephemeral;
 use super::standing::Standing;
 use super::view::Change;
@@ -25,19 +32,52 @@ pub enum Topic {
     Visitor(OrganizationId, UserId),
 }
 
-/// A channel and how many readers hold a seat in it.
-#[derive(Debug)]
-struct Seated {
-    channel: Arc<Channel>,
-    seats: usize,
+impl Topic {
+    /// Whose audience it is.
+    pub(super) fn organization(&self) -> OrganizationId {
+        match self {
+            Self::Organization(organization) | Self::Visitor(organization, _) => *organization,
+        }
+    }
+
+    /// The one visitor it is for.
+    pub(super) fn visitor(&self) -> Option<UserId> {
+        match self {
+            Self::Organization(_) => None,
+            Self::Visitor(_, visitor) => Some(*visitor),
+        }
+    }
 }
+
+/// A channel, found by its topic. It holds that itself: a table of many topics would keep room for twice as many.
+#[derive(Debug)]
+struct Listed(Arc<Channel>);
+
+impl Borrow<Topic> for Listed {
+    fn borrow(&self) -> &Topic {
+        self.0.topic()
+    }
+}
+
+impl Hash for Listed {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.topic().hash(state);
+    }
+}
+
+impl PartialEq for Listed {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.topic() == other.0.topic()
+    }
+}
+
+impl Eq for Listed {}
 
 /// A reader's place in an audience. The hub forgets a channel with its last seat, so it keeps no more channels than
 /// there are readers.
 #[derive(Debug)]
 pub(super) struct Seat {
     service: Arc<Service>,
-    topic: Topic,
     channel: Arc<Channel>,
     next: Next,
     /// Its place in the crowd, if it is one of many of a visitor's.
@@ -48,12 +88,22 @@ impl Seat {
     /// Takes a seat. Do so first, then read the rows.
     pub(super) fn take(service: &Arc<Service>, topic: Topic) -> Self {
         let mut channels = service.hub.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        let seated =
-            channels.entry(topic).or_insert_with(|| Seated { channel: Arc::default(), seats: 0 });
-        seated.seats += 1;
-        let channel = Arc::clone(&seated.channel);
+        let channel = match channels.get(&topic) {
+            Some(listed) => Arc::clone(&listed.0),
+            None => {
+                let channel = Arc::new(Channel::new(topic));
+                channels.insert(Listed(Arc::clone(&channel)));
+                channel
+            }
+        };
+        // The table is locked: who has the last seat would take the channel out of it.
         let next = channel.join();
-        Self { service: Arc::clone(service), topic, channel, next, tab: None }
+        Self { service: Arc::clone(service), channel, next, tab: None }
+    }
+
+    /// Whose audience it is in.
+    pub(super) fn topic(&self) -> Topic {
+        *self.channel.topic()
     }
 
     /// The recent changes of the audience.
@@ -72,18 +122,25 @@ impl Seat {
     }
 
     /// Waits until there may be something to hear. Safe to drop and call again.
-    pub(super) async fn wait(&self, read_to: Option<u64>) {
-        self.channel.wait(read_to, &self.next).await;
+    pub(super) fn wait(&self, read_to: Option<u64>) -> Waiting<'_> {
+        self.channel.wait(read_to, &self.next)
     }
 
-    /// Waits as one of a visitor's tabs. What is written for it meanwhile has moved its standing on.
-    pub(super) async fn wait_as_tab(&self, standing: &mut Standing) {
+    /// Waits as one of a visitor's tabs, not at all if it has more to do. What is written for it meanwhile has moved its
+    /// standing on.
+    pub(super) fn wait_as_tab<'a>(
+        &'a self,
+        standing: &'a mut Standing,
+        has_more: bool,
+    ) -> Either<Lent<'a>, Waiting<'a>> {
         match &self.tab {
+            // A standing is not lent before what was read is shown: what others write would come before it.
+            _ if has_more => Either::Right(Either::Left(ready(()))),
             Some(tab) => {
                 let has_news = |read_to| self.channel.has_news(read_to, &self.next);
-                tab.wait(standing, has_news).await;
+                Either::Left(tab.wait(standing, has_news))
             }
-            None => self.wait(standing.read_to).await,
+            None => Either::Right(self.wait(standing.read_to)),
         }
     }
 
@@ -112,22 +169,65 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.channel.leave(&self.next, self.tab.as_deref());
         let mut channels = self.service.hub.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(seated) = channels.get_mut(&self.topic) {
-            seated.seats -= 1;
-            if seated.seats == 0 {
-                channels.remove(&self.topic);
-            }
+        if self.channel.leave(&self.next, self.tab.as_deref()) == 0 {
+            channels.remove(self.channel.topic());
         }
+    }
+}
+
+/// How many bells an organization's alarm has. More ring fewer at a time.
+const BELLS: usize = 8;
+
+/// Wakes who waits for what is rare. There is one thing to wait on for all of it, since those who do are many.
+#[derive(Debug, Default)]
+pub struct Bell {
+    rung: Notify,
+    beats: AtomicU32,
+}
+
+impl Bell {
+    /// The next time it is rung from now on: when [`Hub::grants`] has turned, with each beat, and when the daemon stops.
+    pub fn rung(&self) -> Notified<'_> {
+        self.rung.notified()
+    }
+
+    /// How often it has been beaten.
+    pub fn beats(&self) -> u32 {
+        self.beats.load(Ordering::Acquire)
+    }
+
+    fn beat(&self) {
+        self.beats.fetch_add(1, Ordering::AcqRel);
+        self.rung.notify_waiters();
+    }
+}
+
+/// When somebody's rights in an organization may have changed, and who is to look then.
+#[derive(Debug)]
+struct Grants {
+    version: watch::Sender<u64>,
+    alarm: [Arc<Bell>; BELLS],
+}
+
+impl Default for Grants {
+    fn default() -> Self {
+        Self { version: watch::Sender::new(0), alarm: Default::default() }
+    }
+}
+
+impl Grants {
+    fn ring(&self) {
+        self.alarm.iter().for_each(|bell| bell.rung.notify_waiters());
     }
 }
 
 /// All audiences.
 #[derive(Debug)]
 pub struct Hub {
-    channels: Mutex<HashMap<Topic, Seated>>,
-    grants: Mutex<HashMap<OrganizationId, watch::Sender<u64>>>,
+    channels: Mutex<HashSet<Listed>>,
+    grants: Mutex<HashMap<OrganizationId, Grants>>,
+    beats: AtomicUsize,
     changed: Mutex<BTreeSet<OrganizationId>>,
     any: Notify,
     tasks: TaskTracker,
@@ -139,6 +239,7 @@ impl Hub {
         Self {
             channels: Mutex::default(),
             grants: Mutex::default(),
+            beats: AtomicUsize::new(0),
             changed: Mutex::default(),
             any: Notify::new(),
             tasks,
@@ -180,7 +281,7 @@ impl Hub {
     /// The channel of an audience, if somebody has a seat in it.
     pub(super) fn existing(&self, topic: Topic) -> Option<Arc<Channel>> {
         let channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        channels.get(&topic).map(|it| Arc::clone(&it.channel))
+        channels.get(&topic).map(|it| Arc::clone(&it.0))
     }
 
     /// How many channels there are.
@@ -192,15 +293,42 @@ impl Hub {
     /// Turns whenever somebody's rights in the organization may have changed.
     pub fn grants(&self, organization: OrganizationId) -> watch::Receiver<u64> {
         let mut grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
-        grants.entry(organization).or_insert_with(|| watch::Sender::new(0)).subscribe()
+        grants.entry(organization).or_default().version.subscribe()
+    }
+
+    /// A bell of the organization's alarm: the one that was beaten last, whose next beat is the furthest away.
+    pub fn bell(&self, organization: OrganizationId) -> Arc<Bell> {
+        let mut grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.beats.load(Ordering::Relaxed) % BELLS;
+        Arc::clone(&grants.entry(organization).or_default().alarm[last])
+    }
+
+    /// Beats the next bell of every organization. Called once each [`Self::beat_every`], it beats each of them once an
+    /// interval.
+    pub fn beat(&self) {
+        let grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = self.beats.fetch_add(1, Ordering::Relaxed).wrapping_add(1) % BELLS;
+        grants.values().for_each(|grants| grants.alarm[next].beat());
+    }
+
+    /// The time from one beat to the next if each bell is to be beaten once an interval.
+    pub fn beat_every(interval: Duration) -> Duration {
+        interval / BELLS as u32
     }
 
     /// Makes every open stream of the organization check its rights again.
     pub(super) fn rights_changed(&self, organization: OrganizationId) {
         let grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(version) = grants.get(&organization) {
-            version.send_modify(|version| *version += 1);
+        if let Some(grants) = grants.get(&organization) {
+            grants.version.send_modify(|version| *version += 1);
+            grants.ring();
         }
+    }
+
+    /// Rings every bell. The caller has said before that the daemon stops.
+    pub fn ring(&self) {
+        let grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
+        grants.values().for_each(Grants::ring);
     }
 
     /// Waits until any organization has changed and returns all that have. For one worker: a second one would
@@ -216,5 +344,48 @@ impl Hub {
             }
             self.any.notified().await;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn each_bell_is_beaten_once_an_interval() {
+        let hub = Hub::new(TaskTracker::new());
+        hub.beat();
+        let bell = hub.bell(OrganizationId::default());
+        let beats: Vec<u32> = std::iter::repeat_with(|| {
+            hub.beat();
+            bell.beats()
+        })
+        .take(BELLS)
+        .collect();
+        assert_eq!(beats, [vec![0; BELLS - 1], vec![1]].concat(), "its next beat is the furthest");
+        assert_eq!(Hub::beat_every(Duration::from_secs(BELLS as u64)), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn every_bell_rings_for_changed_rights_and_for_the_stop() {
+        let hub = Hub::new(TaskTracker::new());
+        let organization = OrganizationId::default();
+        let bells: Vec<_> = std::iter::repeat_with(|| {
+            hub.beat();
+            hub.bell(organization)
+        })
+        .take(BELLS)
+        .collect();
+        let all_ring = |ring: &dyn Fn()| {
+            let rung: Vec<_> = bells.iter().map(|bell| bell.rung()).collect();
+            ring();
+            rung.into_iter().all(|it| it.now_or_never().is_some())
+        };
+        assert!(!all_ring(&|| {}));
+        assert!(all_ring(&|| hub.rights_changed(organization)));
+        assert!(all_ring(&|| hub.ring()));
+        assert_eq!(bells[0].beats(), 0, "it is not a beat");
     }
 }

@@ -117,16 +117,18 @@ impl<K: Clone + Eq + Hash> std::fmt::Debug for Keyed<K> {
     }
 }
 
-/// The address a limit counts by: an IPv6 client's whole /64.
+/// The address a limit counts by: an IPv6 client's whole /64. As bytes, since a number would stand at a multiple of 16
+/// in whatever holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Address(u128);
+pub struct Address([u8; 16]);
 
 impl From<IpAddr> for Address {
     fn from(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V4(address) => Self(u128::from(address.to_bits())),
-            IpAddr::V6(address) => Self(address.to_bits() & !u128::from(u64::MAX) | 1 << 32),
-        }
+        let number = match address.to_canonical() {
+            IpAddr::V4(address) => u128::from(address.to_bits()),
+            IpAddr::V6(address) => address.to_bits() & !u128::from(u64::MAX) | 1 << 32,
+        };
+        Self(number.to_be_bytes())
     }
 }
 

@@ -41,6 +41,7 @@ use hyper::server::conn::http1;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -51,6 +52,7 @@ use crate::door::seat::{Seat, Seats};
 use crate::door::tls::Tls;
 use crate::door::transport::Transport;
 use crate::service::error::Error;
+use crate::service::hub::Hub;
 use crate::service::limit::Address;
 use crate::service::memory::Room;
 use crate::service::token::{KEY_PREFIX, SESSION_PREFIX, VISITOR_PREFIX};
@@ -157,9 +159,15 @@ pub async fn serve(
     let seats = Arc::new(Seats::default());
     let door = Arc::new(Door { service, options, stop, tasks });
     let router = route::router(&door);
+    let mut beat = tokio::time::interval(Hub::beat_every(door.options.ping_interval));
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let accepted = tokio::select! {
-            () = door.stop.cancelled() => return,
+            () = door.stop.cancelled() => break,
+            _ = beat.tick() => {
+                door.service.hub().beat();
+                continue;
+            }
             accepted = listener.accept() => accepted,
         };
         match accepted {
@@ -186,12 +194,14 @@ pub async fn serve(
             Err(error) => {
                 tracing::warn!("no further connection for a moment: {error}");
                 tokio::select! {
-                    () = door.stop.cancelled() => return,
+                    () = door.stop.cancelled() => break,
                     () = tokio::time::sleep(door.options.accept_backoff) => {}
                 }
             }
         }
     }
+    // Sockets wait on a bell for it.
+    door.service.hub().ring();
 }
 
 /// Errors of a connection that was gone before it was accepted: the next may come at once.

@@ -437,8 +437,7 @@ async fn who_takes_nothing_of_what_others_have_begun_is_given_up() {
     let said = talk.post(&daemon, &long(1)).await.message;
     let post = Post { view: said, frame: OnceLock::new() };
     let (line, theirs) = connection().await;
-    let options = HttpOptions { write_timeout: Duration::from_millis(100), ..patient() };
-    let mut wire = Wire::new(Guard::new(line, Bytes::new()), &options).await;
+    let mut wire = Wire::new(Guard::new(line, Bytes::new()), Duration::from_millis(100));
     let (_turn, grants) = watch::channel(0);
     let outgoing = wire.share(&door_of(&daemon), &grants).expect("a connection as it is");
     let mut outcome = Written::Whole;

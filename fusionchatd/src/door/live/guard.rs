@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_tungstenite::tungstenite::Bytes;
 
 /// The most fragments of one message.
-pub(super) const FRAGMENTS_MAX: u32 = 32;
+pub(super) const FRAGMENTS_MAX: u8 = 32;
 /// The longest frame header: two bytes, eight of length, four of mask.
 const HEADER_BYTES_MAX: usize = 14;
 
@@ -17,8 +17,8 @@ const HEADER_BYTES_MAX: usize = 14;
 #[derive(Debug)]
 pub(super) struct Guard<S> {
     stream: S,
-    /// What came with the request for the upgrade and is yet to be read.
-    early: Bytes,
+    /// What came with the request for the upgrade and is yet to be read. Boxed: mostly nothing does.
+    early: Option<Box<Bytes>>,
     frames: Frames,
 }
 
@@ -29,9 +29,9 @@ pub(super) const TOO_MANY_FRAGMENTS: io::ErrorKind = io::ErrorKind::InvalidData;
 #[derive(Debug, Default)]
 struct Frames {
     header: [u8; HEADER_BYTES_MAX],
-    read: usize,
+    read: u8,
+    fragments: u8,
     payload_left: u64,
-    fragments: u32,
 }
 
 impl Frames {
@@ -45,7 +45,7 @@ impl Frames {
                 bytes = &bytes[step..];
                 continue;
             }
-            self.header[self.read] = *first;
+            self.header[usize::from(self.read)] = *first;
             self.read += 1;
             bytes = rest;
             if self.read >= 2 && self.read == self.header_bytes() {
@@ -60,7 +60,7 @@ impl Frames {
         true
     }
 
-    fn header_bytes(&self) -> usize {
+    fn header_bytes(&self) -> u8 {
         let length = match self.header[1] & 0x7f {
             126 => 2,
             127 => 8,
@@ -82,7 +82,7 @@ impl Frames {
     fn count(&mut self) {
         let is_final = self.header[0] & 0x80 != 0;
         match self.header[0] & 0x0f {
-            0 => self.fragments += 1,
+            0 => self.fragments = self.fragments.saturating_add(1),
             1 | 2 => self.fragments = 1,
             // Control frames may stand between the fragments of a message.
             _ => return,
@@ -96,6 +96,7 @@ impl Frames {
 impl<S> Guard<S> {
     /// Watches a stream whose first bytes have been read already.
     pub(super) fn new(stream: S, early: Bytes) -> Self {
+        let early = (!early.is_empty()).then(|| Box::new(early));
         Self { stream, early, frames: Frames::default() }
     }
 
@@ -113,12 +114,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for Guard<S> {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
-        let read = if this.early.is_empty() {
-            Pin::new(&mut this.stream).poll_read(context, buffer)
-        } else {
-            let some = this.early.split_to(this.early.len().min(buffer.remaining()));
-            buffer.put_slice(&some);
-            Poll::Ready(Ok(()))
+        let read = match &mut this.early {
+            None => Pin::new(&mut this.stream).poll_read(context, buffer),
+            Some(early) => {
+                let some = early.split_to(early.len().min(buffer.remaining()));
+                buffer.put_slice(&some);
+                if early.is_empty() {
+                    this.early = None;
+                }
+                Poll::Ready(Ok(()))
+            }
         };
         match read {
             Poll::Ready(Ok(())) if this.frames.accept(&buffer.filled()[before..]) => {
@@ -218,7 +223,7 @@ mod tests {
         let mut read = vec![0; pieces.len() + 5];
         guard.read_exact(&mut read).await.expect("all");
         assert_eq!(read, [pieces, b"later".to_vec()].concat());
-        let many = vec![frame(0x00, 1); FRAGMENTS_MAX as usize + 1].concat();
+        let many = vec![frame(0x00, 1); usize::from(FRAGMENTS_MAX) + 1].concat();
         let mut guard = Guard::new(theirs, Bytes::from(many));
         let error = guard.read_to_end(&mut read).await.expect_err("too many");
         assert_eq!(error.kind(), TOO_MANY_FRAGMENTS);

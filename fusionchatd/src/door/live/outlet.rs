@@ -1,7 +1,7 @@
 //! A socket's bytes. Its task reads and writes them alone, until its visitor has many tabs: then somebody else may
 //! write a whole frame too, between two frames of the task.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -10,7 +10,7 @@ use bytes::Buf as _;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::watch;
-use tokio_tungstenite::tungstenite::Bytes;
+use tokio_tungstenite::tungstenite::{Bytes, Error as WsError};
 
 use super::frame::made;
 use crate::door::http::Door;
@@ -265,5 +265,54 @@ impl AsyncWrite for Line {
             }
             Carrier::Moving => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
+    }
+}
+
+/// A connection as the library sees it for as long as one poll takes: it reads and writes as far as that goes, and hears
+/// where it would have to wait. tokio-tungstenite's own view lives as long as the connection and keeps two wakers for
+/// it, so that one task may read while another writes; here one task does both.
+#[derive(Debug)]
+pub(super) struct NonBlocking<'a, 'b, S> {
+    stream: &'a mut S,
+    context: &'a mut Context<'b>,
+}
+
+impl<'a, 'b, S> NonBlocking<'a, 'b, S> {
+    /// Wakes the task of `context` where it would have to wait.
+    pub(super) fn new(stream: &'a mut S, context: &'a mut Context<'b>) -> Self {
+        Self { stream, context }
+    }
+}
+
+/// What the library came to, or that it would have to wait.
+pub(super) fn polled<T>(outcome: Result<T, WsError>) -> Poll<Result<T, WsError>> {
+    match outcome {
+        Err(WsError::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
+        outcome => Poll::Ready(outcome),
+    }
+}
+
+fn at_once<T>(outcome: Poll<io::Result<T>>) -> io::Result<T> {
+    match outcome {
+        Poll::Ready(outcome) => outcome,
+        Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+    }
+}
+
+impl<S: AsyncRead + Unpin> Read for NonBlocking<'_, '_, S> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut buffer = ReadBuf::new(buffer);
+        at_once(Pin::new(&mut *self.stream).poll_read(self.context, &mut buffer))?;
+        Ok(buffer.filled().len())
+    }
+}
+
+impl<S: AsyncWrite + Unpin> Write for NonBlocking<'_, '_, S> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        at_once(Pin::new(&mut *self.stream).poll_write(self.context, bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        at_once(Pin::new(&mut *self.stream).poll_flush(self.context))
     }
 }

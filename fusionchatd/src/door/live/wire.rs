@@ -5,22 +5,22 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use futures::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::protocol::{
+    CloseFrame, Role, WebSocketConfig, WebSocketContext,
+};
 use tokio_tungstenite::tungstenite::{Bytes, Error as WsError, Message, Utf8Bytes, error};
 
 use super::frame::{self, ToVisitor};
 use super::guard::{Guard, TOO_MANY_FRAGMENTS};
-use super::outlet::{Line, Outgoing};
-use crate::door::http::{Door, HttpOptions};
+use super::outlet::{Line, NonBlocking, Outgoing, polled};
+use crate::door::http::Door;
 use crate::door::status::{self, CLOSE_REFUSED};
 use crate::service::error::{Error, Kind};
 
@@ -34,11 +34,11 @@ const WRITE_BUFFER_BYTES_MAX: usize = 16 * 1024;
 const DRAIN_BYTES_MAX: usize = 256 * 1024;
 
 /// How many control frames or cheap signals may come at once, and how many more each second.
-const SIGNALS_BURST: u32 = 60;
-const SIGNALS_PER_SECOND: u32 = 4;
+const SIGNALS_BURST: f32 = 60.0;
+const SIGNALS_PER_SECOND: f32 = 4.0;
 
 /// Unanswered pings after which the other end counts as gone.
-const MISSED_PINGS_MAX: u32 = 2;
+const MISSED_PINGS_MAX: u8 = 2;
 
 /// Why a socket ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,50 +85,60 @@ pub(super) fn end_of_hello(error: &Error) -> End {
     }
 }
 
-/// A WebSocket with its limits.
+/// A WebSocket with its limits. There is one for every visitor who only looks, so it holds what it must.
 pub(super) struct Wire {
-    socket: WebSocketStream<Guard<Line>>,
+    stream: Guard<Line>,
+    protocol: WebSocketContext,
     write_timeout: Duration,
-    close_timeout: Duration,
-    missed_pings: u32,
     signals: Bucket,
+    missed_pings: u8,
     /// An offered frame is not on its way yet.
     offered: bool,
 }
 
 impl Wire {
-    /// Speaks WebSocket over an upgraded connection.
-    pub(super) async fn new(stream: Guard<Line>, options: &HttpOptions) -> Self {
+    /// Speaks WebSocket over an upgraded connection. A write may take as long as `write_timeout`.
+    pub(super) fn new(stream: Guard<Line>, write_timeout: Duration) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER_BYTES)
             .write_buffer_size(0)
             .max_write_buffer_size(WRITE_BUFFER_BYTES_MAX)
             .max_message_size(Some(MESSAGE_BYTES_MAX))
             .max_frame_size(Some(MESSAGE_BYTES_MAX));
-        let socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
         Self {
-            socket,
-            write_timeout: options.write_timeout,
-            close_timeout: options.close_timeout,
+            stream,
+            protocol: WebSocketContext::new(Role::Server, Some(config)),
+            write_timeout,
+            signals: Bucket::full(Instant::now()),
             missed_pings: 0,
-            signals: Bucket::new(SIGNALS_BURST, SIGNALS_PER_SECOND, Instant::now()),
             offered: false,
         }
     }
 
     /// The next text frame. Safe to drop and call again.
     pub(super) async fn read(&mut self) -> Result<Utf8Bytes, End> {
+        poll_fn(|context| self.poll_read(context)).await
+    }
+
+    /// The next text frame; meanwhile sends on what was offered.
+    pub(super) fn poll_read(&mut self, context: &mut Context<'_>) -> Poll<Result<Utf8Bytes, End>> {
+        if self.offered
+            && let Poll::Ready(sent) = self.poll_flush(context)
+        {
+            self.offered = false;
+            if let Err(error) = sent {
+                return Poll::Ready(Err(end_of(&error)));
+            }
+        }
         loop {
-            let message = match poll_fn(|context| self.poll_next(context)).await {
-                Some(Ok(message)) => message,
-                Some(Err(error)) => return Err(end_of(&error)),
-                None => return Err(End::Gone),
-            };
+            let mut stream = NonBlocking::new(&mut self.stream, context);
+            let message = ready!(polled(self.protocol.read(&mut stream)));
+            let message = message.map_err(|error| end_of(&error))?;
             self.missed_pings = 0;
             match message {
-                Message::Text(text) => return Ok(text),
+                Message::Text(text) => return Poll::Ready(Ok(text)),
                 Message::Ping(_) | Message::Pong(_) => self.count_signal()?,
-                Message::Binary(_) => return Err(NOT_TEXT),
+                Message::Binary(_) => return Poll::Ready(Err(NOT_TEXT)),
                 // The library has queued the answer; reading on sends it and ends.
                 Message::Close(_) => self.line().close(),
                 Message::Frame(_) => {}
@@ -136,17 +146,13 @@ impl Wire {
         }
     }
 
-    /// Waits for a message, and meanwhile sends on what was offered.
-    fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Message, WsError>>> {
-        if self.offered
-            && let Poll::Ready(sent) = self.socket.poll_flush_unpin(context)
-        {
-            self.offered = false;
-            if let Err(error) = sent {
-                return Poll::Ready(Some(Err(error)));
-            }
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), WsError>> {
+        let mut stream = NonBlocking::new(&mut self.stream, context);
+        match ready!(polled(self.protocol.flush(&mut stream))) {
+            // All of it is out, the answer to a close frame last.
+            Ok(()) | Err(WsError::ConnectionClosed) => Poll::Ready(Ok(())),
+            Err(error) => Poll::Ready(Err(error)),
         }
-        self.socket.poll_next_unpin(context)
     }
 
     /// Counts a frame that costs its sender nothing.
@@ -165,16 +171,20 @@ impl Wire {
             return Err(INTERNAL);
         }
         let write_timeout = self.write_timeout;
-        let sent = async {
-            self.socket.flush().await?;
-            poll_fn(|context| self.line().poll_put(context, whole)).await?;
-            self.socket.flush().await
-        };
+        let mut is_put = false;
+        let sent = poll_fn(|context| {
+            if !is_put {
+                ready!(self.poll_flush(context))?;
+                ready!(self.line().poll_put(context, whole))?;
+                is_put = true;
+            }
+            self.poll_flush(context)
+        });
         bounded(write_timeout, sent).await
     }
 
     fn line(&mut self) -> &mut Line {
-        self.socket.get_mut().stream()
+        self.stream.stream()
     }
 
     /// Lets others write whole frames to this socket between two of its own, if its connection can be shared.
@@ -194,7 +204,7 @@ impl Wire {
 
     /// Sends the rest of what others wrote, or gives up on a reader that does not take it.
     pub(super) async fn settle(&mut self) -> Result<(), End> {
-        bounded(self.write_timeout, self.socket.flush()).await
+        bounded(self.write_timeout, poll_fn(|context| self.poll_flush(context))).await
     }
 
     /// Writes a frame if the other end takes it at once; false if not. Nobody is slow because of what may be left out.
@@ -208,7 +218,7 @@ impl Wire {
 
     /// Puts a frame where nothing waits to be written; false where something does.
     fn put_now(&mut self, context: &mut Context<'_>, whole: &Bytes) -> Result<bool, WsError> {
-        if self.socket.poll_flush_unpin(context)?.is_pending() {
+        if self.poll_flush(context)?.is_pending() {
             return Ok(false);
         }
         Ok(self.line().poll_put(context, whole)?.is_ready())
@@ -220,22 +230,33 @@ impl Wire {
             return Err(End::Gone);
         }
         self.missed_pings += 1;
-        self.write(Message::Ping(Bytes::new())).await
+        bounded(self.write_timeout, self.write(Message::Ping(Bytes::new()))).await
     }
 
-    async fn write(&mut self, message: Message) -> Result<(), End> {
-        bounded(self.write_timeout, self.socket.send(message)).await
+    async fn write(&mut self, message: Message) -> Result<(), WsError> {
+        let mut message = Some(message);
+        poll_fn(|context| {
+            if let Some(message) = message.take() {
+                let mut stream = NonBlocking::new(&mut self.stream, context);
+                // One that has to wait is kept, and a flush sends it.
+                if let Poll::Ready(written) = polled(self.protocol.write(&mut stream, message)) {
+                    written?;
+                }
+            }
+            self.poll_flush(context)
+        })
+        .await
     }
 
     /// Says why, then closes. What the other end still sends is read away for a moment: else the
-    /// system would drop our last frame with it.
-    pub(super) async fn close(mut self, end: End) {
+    /// system would drop our last frame with it. All of it takes no longer than `close_timeout`.
+    pub(super) async fn close(&mut self, end: End, close_timeout: Duration) {
         let End::Close(code, reason) = end else { return };
         let frame =
             CloseFrame { code: CloseCode::from(code), reason: Utf8Bytes::from_static(reason) };
         let goodbye = async {
-            self.socket.send(Message::Close(Some(frame))).await.ok()?;
-            let stream = self.socket.get_mut().stream();
+            self.write(Message::Close(Some(frame))).await.ok()?;
+            let stream = self.line();
             stream.shutdown().await.ok()?;
             let mut buffer = [0; 1024];
             let mut drained = 0;
@@ -248,7 +269,7 @@ impl Wire {
             Some(())
         };
         // A reader that does not even take this has been told enough.
-        let _ = tokio::time::timeout(self.close_timeout, goodbye).await;
+        let _ = tokio::time::timeout(close_timeout, goodbye).await;
     }
 }
 
@@ -286,24 +307,22 @@ fn end_of(error: &WsError) -> End {
     }
 }
 
-/// So many at once, and so many more each second.
+/// What is left of [`SIGNALS_BURST`].
 #[derive(Debug)]
 struct Bucket {
-    left: f64,
-    burst: f64,
-    per_second: f64,
+    left: f32,
     at: Instant,
 }
 
 impl Bucket {
-    fn new(burst: u32, per_second: u32, now: Instant) -> Self {
-        Self { left: burst.into(), burst: burst.into(), per_second: per_second.into(), at: now }
+    fn full(now: Instant) -> Self {
+        Self { left: SIGNALS_BURST, at: now }
     }
 
     fn take(&mut self, now: Instant) -> bool {
-        let passed = now.saturating_duration_since(self.at).as_secs_f64();
+        let passed = now.saturating_duration_since(self.at).as_secs_f32();
         self.at = now;
-        self.left = (self.left + passed * self.per_second).min(self.burst);
+        self.left = (self.left + passed * SIGNALS_PER_SECOND).min(SIGNALS_BURST);
         let granted = self.left >= 1.0;
         if granted {
             self.left -= 1.0;
@@ -319,11 +338,10 @@ mod tests {
     #[test]
     fn a_bucket_empties_and_fills_again() {
         let start = Instant::now();
-        let mut bucket = Bucket::new(3, 2, start);
-        assert_eq!((0..5).filter(|_| bucket.take(start)).count(), 3);
-        let later = start + Duration::from_secs(1);
-        assert_eq!((0..5).filter(|_| bucket.take(later)).count(), 2);
-        let much_later = start + Duration::from_secs(1_000);
-        assert_eq!((0..9).filter(|_| bucket.take(much_later)).count(), 3);
+        let mut bucket = Bucket::full(start);
+        let taken = |bucket: &mut Bucket, now| (0..99).filter(|_| bucket.take(now)).count();
+        assert_eq!(taken(&mut bucket, start), 60);
+        assert_eq!(taken(&mut bucket, start + Duration::from_secs(1)), 4);
+        assert_eq!(taken(&mut bucket, start + Duration::from_secs(1_000)), 60);
     }
 }

@@ -31,7 +31,7 @@ use page::{Ahead, READ_AT_ONCE};
 
 pub use super::channel::Post;
 pub use super::crowd::{Outlet, Written};
-pub use visitor::{VisitorSignal, VisitorWatcher};
+pub use visitor::{News, VisitorSignal, VisitorWatcher};
 
 /// A place in a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::domain::actor::{Actor, Who};
-use crate::domain::id::{OrganizationId, UserId};
 use crate::service::Service;
 use crate::service::channel::{Heard, Post};
 use crate::service::crowd::Outlet;
@@ -32,12 +31,19 @@ pub enum VisitorSignal {
     Owed,
 }
 
+/// What a reader finds.
+#[derive(Debug)]
+pub enum News {
+    /// The next signal.
+    Signal(VisitorSignal),
+    /// There is more up to this position, which is to be read.
+    Unread(u64),
+}
+
 /// A reader of one visitor's conversation.
 #[derive(Debug)]
 pub struct VisitorWatcher {
     seat: Seat,
-    organization: OrganizationId,
-    user: UserId,
     standing: Standing,
     pending: VecDeque<VisitorSignal>,
     page: Page,
@@ -54,8 +60,6 @@ impl Service {
         let Who::Visitor { user, inbox, .. } = &actor.who else { return Err(Error::forbidden()) };
         let seat = Seat::take(self, Topic::Visitor(actor.organization, *user));
         Ok(VisitorWatcher {
-            organization: actor.organization,
-            user: *user,
             standing: Standing::new(*inbox, conversation, seq),
             seat,
             pending: VecDeque::new(),
@@ -84,35 +88,57 @@ impl VisitorWatcher {
     /// The next signal. Safe to drop and call again.
     pub async fn next(&mut self) -> Result<VisitorSignal, Error> {
         loop {
+            match self.take() {
+                Some(News::Signal(signal)) => return Ok(signal),
+                // Boxed, so that who only waits does not hold the memory of a read.
+                Some(News::Unread(position)) => Box::pin(self.read(position)).await?,
+                None => self.wait().await,
+            }
+        }
+    }
+
+    /// Waits until there may be something to take. Safe to drop and call again.
+    pub fn wait(&mut self) -> impl Future<Output = ()> + Send {
+        let has_more = !self.pending.is_empty();
+        self.seat.wait_as_tab(&mut self.standing, has_more)
+    }
+
+    /// What is new, if anything is.
+    pub fn take(&mut self) -> Option<News> {
+        loop {
             if self.seat.take_owed() {
-                return Ok(VisitorSignal::Owed);
+                return Some(News::Signal(VisitorSignal::Owed));
             }
             if let Some(signal) = self.pending.pop_front() {
-                return Ok(signal);
+                return Some(News::Signal(signal));
             }
             match self.seat.hear(self.standing.read_to) {
                 Heard::News(position) if self.follow(position) => {
                     self.standing.read_to = Some(position);
                 }
-                Heard::News(position) => {
-                    // Boxed, so that a socket that only waits does not hold the memory of a read.
-                    Box::pin(self.fill()).await?;
-                    if self.pending.is_empty() {
-                        self.standing.read_to = Some(position);
-                    }
-                }
+                Heard::News(position) => return Some(News::Unread(position)),
                 Heard::Signal(signal) => {
                     if self.is_for_them(&signal) {
-                        return Ok(VisitorSignal::Ephemeral(signal));
+                        return Some(News::Signal(VisitorSignal::Ephemeral(signal)));
                     }
                 }
                 Heard::Lost => {
                     let dropped = self.standing.following.lost().map(VisitorSignal::Ephemeral);
                     self.pending.extend(dropped);
                 }
-                Heard::Nothing => self.seat.wait_as_tab(&mut self.standing).await,
+                Heard::Nothing => return None,
             }
         }
+    }
+
+    /// Reads what [`Self::take`] had not read, up to a position: the next calls of it find that. Safe to drop and call
+    /// again.
+    pub async fn read(&mut self, position: u64) -> Result<(), Error> {
+        self.fill().await?;
+        if self.pending.is_empty() {
+            self.standing.read_to = Some(position);
+        }
+        Ok(())
     }
 
     /// Whether this visitor hears a signal of theirs.
@@ -121,7 +147,9 @@ impl VisitorWatcher {
             return false;
         }
         match signal {
-            Ephemeral::Typing(typing) => typing.actor.user != Some(self.user) && !typing.note,
+            Ephemeral::Typing(typing) => {
+                typing.actor.user != self.seat.topic().visitor() && !typing.note
+            }
             Ephemeral::Streamed(streamed) => {
                 let begins = matches!(streamed.part, Part::Text { n: 0, .. });
                 let now = !begins || self.standing.awaited == Some(streamed.turn);
@@ -161,8 +189,10 @@ impl VisitorWatcher {
 
     async fn fill(&mut self) -> Result<(), Error> {
         let service = Arc::clone(self.seat.service());
-        let rows = Rows::new(service.engine.as_ref(), self.organization);
-        let Some(header) = rows.latest_of(self.user, self.standing.inbox).await? else {
+        let topic = self.seat.topic();
+        let rows = Rows::new(service.engine.as_ref(), topic.organization());
+        let Some(user) = topic.visitor() else { return Ok(()) };
+        let Some(header) = rows.latest_of(user, self.standing.inbox).await? else {
             return Ok(());
         };
         if self.standing.conversation != Some(header.id) {
