@@ -92,10 +92,11 @@ impl Snapshot for View {
     fn see(&self, key: &Key, see: &mut dyn FnMut(&[u8])) -> Result<(), StoreError> {
         let rows = self.rows.as_ref().ok_or(StoreError::Closed)?;
         match self.before.get(key) {
-            _ if is_reserved(key) => Ok(()),
-            Some(value) => Ok(value.iter().for_each(|it| see(it))),
-            None => rows.see(key, see),
+            _ if is_reserved(key) => {}
+            Some(value) => value.iter().for_each(|it| see(it)),
+            None => rows.see(key, see)?,
         }
+        Ok(())
     }
 
     fn see_range(
