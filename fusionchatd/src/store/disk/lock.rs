@@ -17,7 +17,16 @@ const PID_BYTES_MAX: u64 = 20;
 /// The lock, held until dropped.
 #[derive(Debug)]
 pub(in crate::store) struct DirectoryLock {
-    _file: File,
+    file: File,
+}
+
+impl Drop for DirectoryLock {
+    /// To close the file would not do where the process has just begun another: until that runs its own program, it has
+    /// the file open too, and with it the lock.
+    fn drop(&mut self) {
+        // If it cannot be unlocked, it ends with the last who has it open.
+        let _ = self.file.unlock();
+    }
 }
 
 impl DirectoryLock {
@@ -43,7 +52,7 @@ impl DirectoryLock {
         }
         // Only for the text of a refusal: not synced, as no one refuses after a power cut.
         file.set_len(0).and_then(|()| write!(file, "{pid}")).map_err(unreadable)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 }
 
@@ -72,6 +81,16 @@ mod tests {
         std::fs::write(directory.path().join("lock"), "4194304999").unwrap();
         let lock = DirectoryLock::take(directory.path(), 7).unwrap();
         assert_eq!(std::fs::read(directory.path().join("lock")).unwrap(), b"7");
+        drop(lock);
+        DirectoryLock::take(directory.path(), 8).unwrap();
+    }
+
+    #[test]
+    fn a_lock_ends_when_it_is_let_go_though_a_process_just_begun_has_its_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let lock = DirectoryLock::take(directory.path(), 7).unwrap();
+        // As a child has it between its beginning and its own program.
+        let _theirs = lock.file.try_clone().unwrap();
         drop(lock);
         DirectoryLock::take(directory.path(), 8).unwrap();
     }
