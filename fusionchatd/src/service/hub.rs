@@ -1,5 +1,6 @@
-//! Wakes those who read the journal, and carries the signals that are never stored. Nothing here is needed for
-//! correctness: whoever misses a wake-up reads on from its cursor at the next one.
+//! Wakes those who read the journal, and carries the signals that are never stored. No message depends on it: whoever
+//! misses a wake-up reads on from its cursor at the next one. A visitor's socket hears of changed rights, of its next
+//! ping and of the stop by its bell alone.
 
 use std::borrow::Borrow;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -126,8 +127,8 @@ impl Seat {
         self.channel.wait(read_to, &self.next)
     }
 
-    /// Waits as one of a visitor's tabs, not at all if it has more to do. What is written for it meanwhile has moved its
-    /// standing on.
+    /// Waits as one of a visitor's tabs, not at all if it has more to do. What is written for it meanwhile has moved
+    /// its standing on.
     pub(super) fn wait_as_tab<'a>(
         &'a self,
         standing: &'a mut Standing,
@@ -176,7 +177,7 @@ impl Drop for Seat {
     }
 }
 
-/// How many bells an organization's alarm has. More ring fewer at a time.
+/// How many bells an organization's alarm has. More wake fewer at a time.
 const BELLS: usize = 8;
 
 /// Wakes who waits for what is rare. There is one thing to wait on for all of it, since those who do are many.
@@ -187,7 +188,8 @@ pub struct Bell {
 }
 
 impl Bell {
-    /// The next time it is rung from now on: when [`Hub::grants`] has turned, with each beat, and when the daemon stops.
+    /// The next time it is rung from now on: when [`Hub::grants`] has turned, with each beat, and when the daemon
+    /// stops.
     pub fn rung(&self) -> Notified<'_> {
         self.rung.notified()
     }
@@ -208,11 +210,13 @@ impl Bell {
 struct Grants {
     version: watch::Sender<u64>,
     alarm: [Arc<Bell>; BELLS],
+    /// How many have been given a bell.
+    given: usize,
 }
 
 impl Default for Grants {
     fn default() -> Self {
-        Self { version: watch::Sender::new(0), alarm: Default::default() }
+        Self { version: watch::Sender::new(0), alarm: Default::default(), given: 0 }
     }
 }
 
@@ -296,19 +300,24 @@ impl Hub {
         grants.entry(organization).or_default().version.subscribe()
     }
 
-    /// A bell of the organization's alarm: the one that was beaten last, whose next beat is the furthest away.
+    /// A bell of the organization's alarm, each in turn: who comes together, as all do after a restart, is not to be
+    /// woken together for as long as they stay.
     pub fn bell(&self, organization: OrganizationId) -> Arc<Bell> {
         let mut grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = self.beats.load(Ordering::Relaxed) % BELLS;
-        Arc::clone(&grants.entry(organization).or_default().alarm[last])
+        let Grants { alarm, given, .. } = grants.entry(organization).or_default();
+        *given = given.wrapping_add(1);
+        Arc::clone(&alarm[*given % BELLS])
     }
 
     /// Beats the next bell of every organization. Called once each [`Self::beat_every`], it beats each of them once an
     /// interval.
     pub fn beat(&self) {
+        let next = self.beats.fetch_add(1, Ordering::Relaxed) % BELLS;
         let grants = self.grants.lock().unwrap_or_else(PoisonError::into_inner);
-        let next = self.beats.fetch_add(1, Ordering::Relaxed).wrapping_add(1) % BELLS;
-        grants.values().for_each(|grants| grants.alarm[next].beat());
+        let bells: Vec<_> = grants.values().map(|grants| Arc::clone(&grants.alarm[next])).collect();
+        drop(grants);
+        // Not under the lock, which every new stream takes: this wakes an eighth of all visitors.
+        bells.iter().for_each(|bell| bell.beat());
     }
 
     /// The time from one beat to the next if each bell is to be beaten once an interval.
@@ -356,15 +365,14 @@ mod tests {
     #[test]
     fn each_bell_is_beaten_once_an_interval() {
         let hub = Hub::new(TaskTracker::new());
-        hub.beat();
-        let bell = hub.bell(OrganizationId::default());
-        let beats: Vec<u32> = std::iter::repeat_with(|| {
-            hub.beat();
-            bell.beats()
-        })
-        .take(BELLS)
-        .collect();
-        assert_eq!(beats, [vec![0; BELLS - 1], vec![1]].concat(), "its next beat is the furthest");
+        let bells: Vec<_> = (0..BELLS).map(|_| hub.bell(OrganizationId::default())).collect();
+        for round in 1..=3 {
+            for beaten in 1..=BELLS {
+                hub.beat();
+                let count = bells.iter().filter(|bell| bell.beats() == round).count();
+                assert_eq!(count, beaten, "one at a time, each in its turn");
+            }
+        }
         assert_eq!(Hub::beat_every(Duration::from_secs(BELLS as u64)), Duration::from_secs(1));
     }
 
@@ -372,12 +380,7 @@ mod tests {
     fn every_bell_rings_for_changed_rights_and_for_the_stop() {
         let hub = Hub::new(TaskTracker::new());
         let organization = OrganizationId::default();
-        let bells: Vec<_> = std::iter::repeat_with(|| {
-            hub.beat();
-            hub.bell(organization)
-        })
-        .take(BELLS)
-        .collect();
+        let bells: Vec<_> = (0..BELLS).map(|_| hub.bell(organization)).collect();
         let all_ring = |ring: &dyn Fn()| {
             let rung: Vec<_> = bells.iter().map(|bell| bell.rung()).collect();
             ring();

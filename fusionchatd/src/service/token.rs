@@ -116,10 +116,7 @@ pub fn sign_visitor(claims: &VisitorClaims, secret: &[u8; 32]) -> Result<String,
     bytes.extend_from_slice(claims.origin.as_bytes());
     let tag = mac(secret, &bytes)?.finalize().into_bytes();
     let body = URL_SAFE_NO_PAD.encode(&bytes);
-    let mut token = format!("{VISITOR_PREFIX}{body}.{}", URL_SAFE_NO_PAD.encode(tag));
-    // It is kept as long as its socket.
-    token.shrink_to_fit();
-    Ok(token)
+    Ok(format!("{VISITOR_PREFIX}{body}.{}", URL_SAFE_NO_PAD.encode(tag)))
 }
 
 /// What a visitor session token says, if the daemon signed it.

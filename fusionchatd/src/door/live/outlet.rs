@@ -268,9 +268,9 @@ impl AsyncWrite for Line {
     }
 }
 
-/// A connection as the library sees it for as long as one poll takes: it reads and writes as far as that goes, and hears
-/// where it would have to wait. tokio-tungstenite's own view lives as long as the connection and keeps two wakers for
-/// it, so that one task may read while another writes; here one task does both.
+/// A connection as the library sees it for as long as one poll takes: it reads and writes as far as that goes, and
+/// hears where it would have to wait. tokio-tungstenite's own view lives as long as the connection and keeps two wakers
+/// for it, so that one task may read while another writes; here one task does both.
 #[derive(Debug)]
 pub(super) struct NonBlocking<'a, 'b, S> {
     stream: &'a mut S,

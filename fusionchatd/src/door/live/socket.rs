@@ -74,6 +74,8 @@ impl Socket {
                 Ok(visitor) => visitor.converse(&mut self.wire).await,
                 Err(end) => end,
             };
+            // Who is told goodbye is no reader any more.
+            drop(visitor);
             Box::pin(self.wire.close(end, close_timeout)).await;
         }
     }

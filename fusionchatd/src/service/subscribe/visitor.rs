@@ -74,7 +74,7 @@ impl VisitorWatcher {
         self.seat.is_crowded()
     }
 
-    /// Lets others write to `outlet` what comes next for this reader while it waits in [`Self::next`] and has read
+    /// Lets others write to `outlet` what comes next for this reader while it waits in [`Self::wait`] and has read
     /// everything before.
     pub fn enter_crowd(&mut self, outlet: Arc<dyn Outlet>) {
         self.seat.enter_crowd(outlet, Standing::new(self.standing.inbox, None, 0));
@@ -85,7 +85,7 @@ impl VisitorWatcher {
         self.seat.take_owed()
     }
 
-    /// The next signal. Safe to drop and call again.
+    /// The next signal, for who has nothing else to wait for. Safe to drop and call again.
     pub async fn next(&mut self) -> Result<VisitorSignal, Error> {
         loop {
             match self.take() {
