@@ -151,10 +151,11 @@ impl Live {
         }
     }
 
-    /// What was read before, if nothing else is due: a reader far behind need not set two timers for every frame. A stop
-    /// is heard when there is nothing more at hand.
+    /// What was read before, if nothing else is due: a reader far behind need not set two timers for every frame.
     fn at_hand(&mut self, now: Instant) -> Option<Signal> {
-        let due = self.grants.has_changed().unwrap_or(true) || self.check_at <= now;
+        let due = self.stop.is_cancelled()
+            || self.grants.has_changed().unwrap_or(true)
+            || self.check_at <= now;
         if due { None } else { self.watcher.at_hand() }
     }
 
