@@ -26,7 +26,7 @@ const SEGMENT_BYTES: usize = 2 * 1024 * 1024;
 /// What sled may keep of the data in memory, in bytes.
 const CACHE_BYTES: u64 = 64 * 1024 * 1024;
 
-/// How often, and how far apart, it is looked whether the first attempt has let go of sled's lock.
+/// How often, and how far apart, it is looked whether sled's lock is free.
 const LOCKED_MAX: u32 = 100;
 const LOCKED_PAUSE: Duration = Duration::from_millis(20);
 
@@ -66,12 +66,13 @@ pub(super) struct Opened {
 pub(super) fn open(directory: &Path) -> Result<Opened, StoreError> {
     delete_half_snapshots(directory)?;
     set_torn_conf_aside(directory)?;
-    let db = match open_sled(directory) {
+    let pause = || thread::sleep(LOCKED_PAUSE);
+    let db = match open_free(directory, pause) {
         Err(Damage::Data(detail)) => {
             tracing::warn!(detail, "the store did not open; trying again without its snapshots");
             let snapshots = files_with_prefix(directory, SNAPSHOT_PREFIX)?;
             set_aside(directory, &snapshots)?;
-            open_again(directory, || thread::sleep(LOCKED_PAUSE))
+            open_free(directory, pause)
         }
         opened => opened,
     };
@@ -113,10 +114,10 @@ fn open_sled(directory: &Path) -> Result<Db, Damage> {
     }
 }
 
-/// The second attempt. The first one's last hold of sled's own lock may outlive it for a moment: a thread of sled's that
-/// still reads, or a process that is just being started and has not let go of our files yet. It is nobody else's, as the
-/// directory's lock is held.
-fn open_again(directory: &Path, mut pause: impl FnMut()) -> Result<Db, Damage> {
+/// Opens it once sled's own lock is free. Who had it open before may hold that for a moment longer than the
+/// directory's: a thread of sled's that still reads, or a process just begun that has our files until it runs its own
+/// program. It is nobody else's, as we hold the directory's.
+fn open_free(directory: &Path, mut pause: impl FnMut()) -> Result<Db, Damage> {
     for _ in 0..LOCKED_MAX {
         match open_sled(directory) {
             Err(Damage::Io(error)) if is_locked(&error) => pause(),
@@ -211,23 +212,23 @@ fn sync_files(directory: &Path) -> Result<File, StoreError> {
 mod tests {
     use std::cell::Cell;
 
-    use super::{Damage, LOCKED_MAX, open_again, open_data_file, open_sled};
+    use super::{Damage, LOCKED_MAX, open_data_file, open_free, open_sled};
 
     #[test]
-    fn a_second_attempt_waits_for_the_lock_of_the_first() {
+    fn an_attempt_waits_for_the_lock_of_the_one_before() {
         let directory = tempfile::tempdir().unwrap();
         drop(open_sled(directory.path()).ok().unwrap());
         let held = open_data_file(directory.path()).unwrap();
         held.try_lock().unwrap();
         assert!(matches!(open_sled(directory.path()), Err(Damage::Io(_))), "it is free");
         let (held, pauses) = (Cell::new(Some(held)), Cell::new(0));
-        let opened = open_again(directory.path(), || {
+        let opened = open_free(directory.path(), || {
             pauses.set(pauses.get() + 1);
             held.take();
         });
         assert!(opened.is_ok() && pauses.get() == 1, "{} pauses", pauses.get());
         // Not for ever.
-        let refused = open_again(directory.path(), || pauses.set(pauses.get() + 1));
+        let refused = open_free(directory.path(), || pauses.set(pauses.get() + 1));
         assert!(matches!(refused, Err(Damage::Io(_))) && pauses.get() == 1 + LOCKED_MAX);
     }
 }
