@@ -20,6 +20,9 @@ use super::{Service, require};
 pub const PART_BYTES: usize = 64 * 1024;
 /// How many parts wait to be taken; the reading waits for room.
 const PARTS_WAITING_MAX: usize = 4;
+/// How long it is kept for a late reader that their backup failed. After that their stream ends without a last part, by
+/// which `fusionctl` knows that this is not all.
+const TOLD_WITHIN: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A piece of the file.
 #[derive(Debug)]
@@ -61,7 +64,7 @@ impl Service {
             tracing::warn!(%error, code = error.code, "a backup failed");
             // Whoever reads on, however late, hears it: without it what was taken would look like all there is. Others
             // can begin meanwhile, and who has left is not waited for.
-            let _ = parts.send(Err(error)).await;
+            let _ = timeout(TOLD_WITHIN, parts.send(Err(error))).await;
         });
         Ok(taken)
     }
