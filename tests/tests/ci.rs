@@ -147,6 +147,20 @@ fn a_demo_whose_words_nobody_takes_is_stopped_all_the_same() {
     });
 }
 
+/// Begins the demo again, and stops it where its disk makes it wait.
+async fn stopped_before_ready(daemon: &Daemon, disk: &Disk) -> Result<()> {
+    let child = again(daemon, Stdio::piped(), &disk.variables())?;
+    while disk.fired()? == 0 {
+        tokio::task::yield_now().await;
+    }
+    terminate(&child).await?;
+    let ended = child.wait_with_output().await?;
+    ensure!(ended.status.success(), "{ended:?}");
+    let said = String::from_utf8(ended.stdout)?;
+    ensure!(said.contains("was ready") && !said.contains("ready in"), "{said}");
+    Ok(())
+}
+
 #[test]
 fn a_demo_that_is_stopped_while_it_looks_who_has_its_port_ends_well() {
     play(async |stage: &Stage| {
@@ -158,15 +172,7 @@ fn a_demo_that_is_stopped_while_it_looks_who_has_its_port_ends_well() {
         disk.arm(Operation::Write, Fault::Waits, 1)?;
         // It opens the store to see whether another demo has it.
         let taken = TcpListener::bind(&address)?;
-        let child = again(&daemon, Stdio::piped(), &disk.variables())?;
-        while disk.fired()? == 0 {
-            tokio::task::yield_now().await;
-        }
-        terminate(&child).await?;
-        let ended = child.wait_with_output().await?;
-        ensure!(ended.status.success(), "{ended:?}");
-        let said = String::from_utf8(ended.stdout)?;
-        ensure!(said.contains("was ready") && !said.contains("ready in"), "{said}");
+        stopped_before_ready(&daemon, &disk).await?;
         drop(taken);
         daemon.start().await
     });
@@ -180,15 +186,7 @@ fn a_demo_that_is_stopped_while_it_opens_its_store_ends_well() {
         daemon.kill9().await?;
         let disk = Disk::new(stage, &preload, &daemon.data().join("store"))?;
         disk.arm(Operation::Write, Fault::Waits, 1)?;
-        let child = again(&daemon, Stdio::piped(), &disk.variables())?;
-        while disk.fired()? == 0 {
-            tokio::task::yield_now().await;
-        }
-        terminate(&child).await?;
-        let ended = child.wait_with_output().await?;
-        ensure!(ended.status.success(), "{ended:?}");
-        let said = String::from_utf8(ended.stdout)?;
-        ensure!(said.contains("was ready") && !said.contains("ready in"), "{said}");
+        stopped_before_ready(&daemon, &disk).await?;
         ensure!(!daemon.ready_file().exists(), "it was never ready");
         daemon.start().await
     });

@@ -70,8 +70,7 @@ fn faults_40_41_42_43_a_power_cut_while_restoring_leaves_no_store_or_a_whole_one
     play_for(WATCHDOG, async |stage: &Stage| {
         let Some(preload) = Preload::compile(stage)? else { return Ok(()) };
         let desk = Desk::found(stage, &preload, "sled", false).await?;
-        let file = text(&stage.folder("backups")?.join("desk.backup"));
-        desk.ctl()?.run(&["server", "backup", "create", &file]).await?.expect(0)?;
+        let file = desk.backup().await?;
         for engine in ENGINES {
             let data = stage.folder("restored")?.canonicalize()?;
             let disk = Disk::new(stage, &preload, &data)?;

@@ -95,6 +95,13 @@ impl Desk {
         Ok(Ctl::with(&self.stage, &self.stage.folder("home")?, &variables))
     }
 
+    /// Makes a backup of it, in a folder of its own; where that is.
+    pub(crate) async fn backup(&self) -> Result<String> {
+        let file = self.stage.folder("backups")?.join("desk.backup").to_string_lossy().into_owned();
+        self.ctl()?.run(&["server", "backup", "create", &file]).await?.expect(0)?;
+        Ok(file)
+    }
+
     /// Where visitors reach it.
     pub(crate) fn base(&self) -> Result<String> {
         Ok(format!("http://{}", self.served.address("http")?))

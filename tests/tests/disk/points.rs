@@ -216,8 +216,7 @@ fn fault_40_a_restore_killed_at_any_point_leaves_no_store_or_a_whole_one() {
         let (client_id, text) = (client_id(), "the last one before".to_owned());
         let message = desk.staff().await?.reply(&client_id, &desk.number, &text).await?;
         let sent = Sent { client_id, text, id: message.id, seq: message.seq };
-        let file = stage.folder("backups")?.join("desk.backup").to_string_lossy().into_owned();
-        desk.ctl()?.run(&["server", "backup", "create", &file]).await?.expect(0)?;
+        let file = desk.backup().await?;
         desk.served.kill9().await?;
         let expected = read(&desk.disk.root().join("store")).await?;
         for engine in ENGINES {

@@ -222,8 +222,7 @@ fn a_restore_or_an_init_that_is_told_to_stop_leaves_no_store_and_says_so() {
     play_for(WATCHDOG, async |stage: &Stage| {
         let Some(preload) = Preload::compile(stage)? else { return Ok(()) };
         let desk = Desk::found(stage, &preload, "sled", false).await?;
-        let file = text(&stage.folder("backups")?.join("desk.backup"));
-        desk.ctl()?.run(&["server", "backup", "create", &file]).await?.expect(0)?;
+        let file = desk.backup().await?;
         for engine in ENGINES {
             let url = format!("{engine}:");
             for held in HELD {
