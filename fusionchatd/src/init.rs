@@ -59,8 +59,8 @@ struct Made {
     script_tag: String,
 }
 
-/// Makes a data directory, or leaves nothing that looks like one. Where the disk does not confirm the last step, it says
-/// that what is there must be removed.
+/// Makes a data directory, or leaves nothing that looks like one. Where the disk does not confirm the last step, it
+/// says that what is there must be removed.
 pub(crate) async fn run(options: InitOptions) -> anyhow::Result<()> {
     let directory = empty_directory(&options.data)?;
     let unfinished = directory.join(HALF_MADE);

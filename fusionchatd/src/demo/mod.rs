@@ -105,6 +105,7 @@ pub async fn run(options: DemoOptions, started: Instant) -> anyhow::Result<()> {
     banner::last_word(format!("The demo's data stays in {place}\n")).await;
     result
 }
+
 /// A demo that is about to open its doors.
 struct Begun {
     app: App,

@@ -43,10 +43,14 @@ pub trait Snapshot {
         limit: u32,
         see: &mut dyn FnMut(&[u8], &[u8]),
     ) -> Result<(), StoreError> {
-        let rows = self.scan(range, Direction::Forward, limit)?;
-        rows.iter().for_each(|(key, value)| see(key, value));
+        show(&self.scan(range, Direction::Forward, limit)?, see);
         Ok(())
     }
+}
+
+/// Shows rows that were read out.
+pub(super) fn show(rows: &[(Key, Value)], see: &mut dyn FnMut(&[u8], &[u8])) {
+    rows.iter().for_each(|(key, value)| see(key, value));
 }
 
 /// A snapshot for whoever reads from engines: nothing it answers has to be waited for.

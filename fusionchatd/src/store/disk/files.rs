@@ -41,7 +41,8 @@ pub(in crate::store) fn engine_of(directory: &Path) -> Result<Option<DiskEngine>
     }
 }
 
-/// Whether something has this name, also a link to what is not there: only where nothing has, something new may be made.
+/// Whether something has this name, also a link to what is not there: only where nothing has, something new may be
+/// made.
 ///
 /// # Errors
 /// `Unreadable` if the system cannot tell.

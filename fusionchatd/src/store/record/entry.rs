@@ -167,6 +167,7 @@ impl Record for Entry {
         let (mut detail, mut digest) = (None, None);
         for field in Fields::of(content) {
             let field = field?;
+            // The numbers are those of [`StoredEntry`]; the golden bytes hold the two together.
             match field.number {
                 2 => time = field.signed()?,
                 3 => actor.get_or_insert_default().read(field.bytes()?)?,

@@ -111,6 +111,7 @@ impl Record for Message {
         let (mut retracted, mut flag) = (false, None);
         for field in Fields::of(content) {
             let field = field?;
+            // The numbers are those of [`StoredMessage`]; the golden bytes hold the two together.
             match field.number {
                 1 => id = Some(MessageId(field.id()?)),
                 4 => sender_type = field.small()?,

@@ -16,7 +16,7 @@ use crate::store::disk::files::panic_text;
 use crate::store::sled::append::{PAGE_ROWS_MAX, append};
 use crate::store::sled::rows::Rows;
 use crate::store::sled::value::INLINE_BYTES_MAX;
-use crate::store::snapshot::Snapshot;
+use crate::store::snapshot::{Snapshot, show};
 use crate::store::{Direction, Key, Range, StoreError, Value, is_reserved};
 
 /// How many rows a scan has room for from the beginning: a page of the journal.
@@ -111,8 +111,7 @@ impl Snapshot for View {
         if self.before.range::<[u8], _>(bounds).next().is_none() {
             return rows.see_range(start, end, limit, see);
         }
-        let rows = self.scan(range, Direction::Forward, limit)?;
-        rows.iter().for_each(|(key, value)| see(key, value));
+        show(&self.scan(range, Direction::Forward, limit)?, see);
         Ok(())
     }
 }
