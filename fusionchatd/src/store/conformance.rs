@@ -5,9 +5,10 @@ use std::sync::Arc;
 use futures::FutureExt as _;
 use tokio::task::JoinSet;
 
-use crate::store::suite::{Ground, every_engine, shown};
+use crate::store::suite::{Ground, every_engine};
 use crate::store::{
-    Batch, Direction, Engine, Key, Range, Reads, StoreError, VALUE_BYTES_MAX, Value, snapshot,
+    Batch, Direction, Engine, Key, Range, Reads, StoreError, VALUE_BYTES_MAX, Value,
+    snapshot::{self, Place},
 };
 
 pub(crate) fn key(text: impl AsRef<[u8]>) -> Key {
@@ -351,7 +352,7 @@ async fn readers_see_a_batch_whole_or_not_at_all(ground: Ground) {
     };
     engine.commit(batch(0)).await.unwrap();
     let mut readers = JoinSet::new();
-    for reader in 0..4 {
+    for reader in 0..5 {
         let engine = Arc::clone(&engine);
         readers.spawn(async move {
             let keys: Vec<Key> = (0..ROWS).map(|row| key(format!("row {row:02}"))).collect();
@@ -374,7 +375,8 @@ async fn readers_see_a_batch_whole_or_not_at_all(ground: Ground) {
                             let rest = rest.unwrap().into_iter().map(Option::unwrap);
                             rows.into_iter().map(|row| row.1).chain(rest).collect()
                         };
-                        snapshot::of(engine.as_ref(), look).await.unwrap()
+                        let place = [Place::Here, Place::Aside][reader - 3];
+                        snapshot::of(engine.as_ref(), place, look).await.unwrap()
                     }
                 };
                 assert_eq!(values.len(), ROWS);
@@ -414,26 +416,6 @@ async fn a_reopened_engine_holds_what_it_held(ground: Ground) {
     assert!(rows == expected);
 }
 
-async fn a_snapshot_answers_at_once_as_the_engine_does(ground: Ground) {
-    let engine = ground.open().await;
-    let row = |number: usize| (key(format!("row {number:02}")), value(number * 2_000, number));
-    engine.commit(Batch { put: (0..40).map(row).collect(), ..Batch::default() }).await.unwrap();
-    let looked = snapshot::of(engine.as_ref(), |reads| {
-        let keys = [key("row 39"), key("none"), key([0xFF]), key("row 01")];
-        let scan = |direction| reads.scan(&Range::prefix(b"row"), direction, 30).now_or_never();
-        let rows = [Direction::Forward, Direction::Backward].map(|it| scan(it).unwrap().unwrap());
-        let values = reads.get(&keys).now_or_never().unwrap().unwrap();
-        assert!(
-            shown(reads, &keys, &Range::prefix(b"row"), 30) == (values.clone(), rows[0].clone())
-        );
-        (values, rows)
-    });
-    let (values, rows) = looked.await.unwrap();
-    assert!(values == [Some(row(39).1), None, None, Some(row(1).1)]);
-    assert!(rows[0] == (0..30).map(row).collect::<Vec<_>>());
-    assert!(rows[1] == (10..40).rev().map(row).collect::<Vec<_>>());
-}
-
 async fn a_closed_engine_says_so(ground: Ground) {
     let engine = ground.open().await;
     engine.commit(put(&[("a", "1")])).await.unwrap();
@@ -445,8 +427,6 @@ async fn a_closed_engine_says_so(ground: Ground) {
         let refused = engine.scan(&Range::prefix(b""), Direction::Forward, limit).await;
         assert!(matches!(refused, Err(StoreError::Closed)), "{refused:?}");
     }
-    let refused = snapshot::of(engine.as_ref(), |_| panic!("there are no rows any more")).await;
-    assert!(matches!(refused, Err(StoreError::Closed)), "{refused:?}");
     let refused = engine.commit(put(&[("a", "2")])).await;
     assert!(matches!(refused, Err(StoreError::Closed)), "{refused:?}");
     assert_eq!(*engine.failed().borrow(), None);
@@ -490,7 +470,6 @@ macro_rules! conforms {
                 a_conflict_spoils_no_neighbour,
                 readers_see_a_batch_whole_or_not_at_all,
                 a_reopened_engine_holds_what_it_held,
-                a_snapshot_answers_at_once_as_the_engine_does,
                 a_closed_engine_says_so,
             ]
         );

@@ -11,7 +11,7 @@ use futures::future::BoxFuture;
 use tokio::sync::watch;
 
 use crate::store::moment::{Before, Frontier, Moment};
-use crate::store::snapshot::{self, Snapshot, Work};
+use crate::store::snapshot::{Snapshot, Work};
 use crate::store::{
     Batch, Direction, Engine, EngineStats, Key, Range, Reads, StoreError, Value, is_reserved,
 };
@@ -185,7 +185,7 @@ impl Reads for MemoryEngine {
 impl Engine for MemoryEngine {
     fn with_snapshot(&self, work: Work) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            snapshot::work_on(&*self.open_state()?, work);
+            work.run(&*self.open_state()?);
             Ok(())
         })
     }

@@ -56,6 +56,8 @@ mod rewrite_test;
 pub mod sled;
 pub mod snapshot;
 #[cfg(test)]
+mod snapshot_test;
+#[cfg(test)]
 pub(crate) mod suite;
 pub mod table;
 pub mod walk;
@@ -211,8 +213,8 @@ pub trait Reads: Send + Sync {
 
 /// An ordered map of bytes with an atomic, durable compare-and-set.
 pub trait Engine: Reads + 'static {
-    /// Does work over the rows of one moment, where it may wait: [`snapshot::of`] for what comes of it. The work must
-    /// not ask the engine itself, and commits wait until it has ended.
+    /// Does work over the rows of one moment: [`snapshot::of`] for what comes of it. The work must not ask the engine
+    /// itself, and commits wait until it has ended.
     ///
     /// # Errors
     /// Those of a read; the work was not done then.

@@ -7,8 +7,31 @@ use tokio::sync::oneshot;
 
 use super::{Direction, Engine, Key, Range, Reads, StoreError, Value};
 
-/// What is done with the rows of one moment, on a thread that may wait.
-pub type Work = Box<dyn FnOnce(&dyn Reads) + Send>;
+/// Where rows of one moment are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// On a thread that may wait.
+    #[default]
+    Aside,
+    /// Where it is asked for, as short reads are, as soon as no writer is in the way: for work that is known to take
+    /// no longer than a worker may be kept.
+    Here,
+}
+
+/// What is done with the rows of one moment.
+pub struct Work {
+    pub(super) place: Place,
+    run: Run,
+}
+
+type Run = Box<dyn FnOnce(&dyn Reads) + Send>;
+
+impl Work {
+    /// Does it over a snapshot.
+    pub(super) fn run(self, snapshot: &(impl Snapshot + Sync)) {
+        (self.run)(&AtOnce(snapshot));
+    }
+}
 
 /// Rows of one moment. An engine reads them here on the thread it is asked on.
 pub trait Snapshot {
@@ -75,11 +98,6 @@ impl<S: Snapshot + Sync> Reads for AtOnce<'_, S> {
     }
 }
 
-/// Does work over a snapshot.
-pub(super) fn work_on(snapshot: &(impl Snapshot + Sync), work: Work) {
-    work(&AtOnce(snapshot));
-}
-
 /// What `work` makes of the rows of one moment, read in one call. Whatever it asks of them is answered at once, so that
 /// a future over them is ready when it is first polled. As with a scan, a commit waits until it has ended.
 ///
@@ -87,13 +105,14 @@ pub(super) fn work_on(snapshot: &(impl Snapshot + Sync), work: Work) {
 /// Those of a read.
 pub async fn of<T: Send + 'static>(
     engine: &dyn Engine,
+    place: Place,
     work: impl FnOnce(&dyn Reads) -> T + Send + 'static,
 ) -> Result<T, StoreError> {
     let (tell, told) = oneshot::channel();
-    let work = Box::new(move |reads: &dyn Reads| {
+    let run = Box::new(move |reads: &dyn Reads| {
         // Whoever asked may have gone.
         let _ = tell.send(work(reads));
     });
-    engine.with_snapshot(work).await?;
+    engine.with_snapshot(Work { place, run }).await?;
     told.await.map_err(|_| StoreError::Closed)
 }

@@ -2,7 +2,7 @@
 //! complete; a reader that was away reads the journal from where it was.
 
 #[cfg(test)]
-mod ahead_test;
+mod catch_up_test;
 mod page;
 #[cfg(test)]
 mod subscribe_test;
@@ -27,7 +27,7 @@ use super::rows::Rows;
 use super::stream::Following;
 use super::view::Change;
 use super::{Service, require};
-use page::{Ahead, READ_AT_ONCE};
+use page::{CatchUp, READ_AT_ONCE};
 
 pub use super::channel::Post;
 pub use super::crowd::{Outlet, Written};
@@ -66,7 +66,7 @@ pub struct Watcher {
     position: u64,
     pending: VecDeque<Arc<Change>>,
     /// While it is far behind.
-    ahead: Option<Box<Ahead>>,
+    catch_up: Option<Box<CatchUp>>,
     told: VecDeque<Arc<Ephemeral>>,
 }
 
@@ -119,7 +119,7 @@ impl Service {
             begun: None,
             position,
             pending: VecDeque::new(),
-            ahead: None,
+            catch_up: None,
             told: VecDeque::new(),
         })))
     }
@@ -230,12 +230,12 @@ impl Watcher {
         let recent = self.seat.channel().recent_after(self.position, READ_AT_ONCE as usize);
         let changes = match recent {
             Some(recent) => {
-                self.ahead = None;
+                self.catch_up = None;
                 recent
             }
             None => {
-                let ahead = self.ahead.get_or_insert_default();
-                ahead.next_page(self.position, &self.seat, self.actor.organization).await?
+                let catch_up = self.catch_up.get_or_insert_default();
+                catch_up.next_page(self.position, &self.seat, self.actor.organization).await?
             }
         };
         self.pending.extend(changes);

@@ -1,84 +1,51 @@
-//! How much is read at once for a reader, and a page ahead of one who is far behind.
+//! How much is read at once, and pages of the journal for one reader far behind.
 
-use std::fmt;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
-use futures::future::{BoxFuture, MaybeDone, maybe_done};
 
 use crate::domain::id::OrganizationId;
-use crate::service::Service;
 use crate::service::channel::{Channel, text_bytes};
 use crate::service::error::Error;
 use crate::service::hub::Seat;
 use crate::service::rows::Rows;
 use crate::service::view::{self, Change, Met};
+use crate::store::snapshot::Place;
 use crate::store::{Reads, snapshot};
 
-/// How many entries are read at once.
-pub(super) const READ_AT_ONCE: u32 = 100;
-/// How much text of a page is kept, in bytes, so that with the page read ahead a reader keeps no more than 64 KiB that
-/// it has not handed out; a single message is always kept. The conversations it has met come on top (`view::Met`), each
-/// with what a door sends of it once that was made twice (`view::Written`): as many as two pages and `MET_MAX` have.
-const KEPT_BYTES_MAX: usize = 32 * 1024;
+/// How many entries are read at once: what a page of them becomes is still in the processor's cache when it is sent.
+pub(super) const READ_AT_ONCE: u32 = 64;
+/// How much text of a page is kept, in bytes: a reader keeps no more that it has not handed out; a single message is
+/// always kept. The conversations it has met come on top (`view::Met`), each with what a door sends of it once that was
+/// made twice (`view::Written`): as many as a page and `MET_MAX` have.
+const KEPT_BYTES_MAX: usize = 64 * 1024;
+/// How long a page may take so that the next is read where it is asked for. A page from memory takes a tenth of a
+/// millisecond, and to hand it from thread to thread a quarter more; one from the disk would keep others waiting.
+const QUICK_MAX: Duration = Duration::from_micros(500);
 
-/// Reads the journal on for one reader far behind: the next page while it hands out the last.
+/// Reads the journal on for one reader far behind.
 #[derive(Debug, Default)]
-pub(super) struct Ahead {
+pub(super) struct CatchUp {
     page: Page,
+    place: Place,
+    /// Whether there may be more behind the last page.
+    more: bool,
     met: Met,
-    /// The position published when all that was met or read was last looked through.
+    /// The position published when all that was met was last looked through.
     published: u64,
-    /// At most one page, which is forgotten with the reader.
-    reading: Option<Reading>,
-}
-
-/// A page that is being read, on a thread of the store's.
-struct Reading(Pin<Box<MaybeDone<Load>>>);
-
-/// With the views that were met until its end.
-type Load = BoxFuture<'static, Result<(Loaded, Met), Error>>;
-
-impl Reading {
-    /// Begins at once, and goes on without anybody waiting.
-    fn begin(load: Load) -> Self {
-        let mut reading = Box::pin(maybe_done(load));
-        // A first look begins it. Whoever looks again is woken, not who looks now.
-        let _ = reading.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        Self(reading)
-    }
-
-    /// Waits until it is read. Safe to drop and call again.
-    async fn wait(&mut self) {
-        self.0.as_mut().await;
-    }
-
-    /// What was read; `None` before [`Self::wait`] has come back.
-    fn take(mut self) -> Option<Result<(Loaded, Met), Error>> {
-        self.0.as_mut().take_output()
-    }
-}
-
-impl fmt::Debug for Reading {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Reading")
-    }
 }
 
 /// A page that was read.
-#[derive(Debug)]
 struct Loaded {
-    /// Where it begins.
-    after: u64,
     changes: Vec<Arc<Change>>,
-    /// Whether there may be more behind it.
     more: bool,
     page: Page,
+    met: Met,
+    took: Duration,
 }
 
-impl Ahead {
+impl CatchUp {
     /// The changes after `position`. Safe to drop and call again.
     pub(super) async fn next_page(
         &mut self,
@@ -86,74 +53,36 @@ impl Ahead {
         seat: &Seat,
         organization: OrganizationId,
     ) -> Result<Vec<Arc<Change>>, Error> {
-        if let Some(reading) = &mut self.reading {
-            reading.wait().await;
-        }
-        let ready = self.reading.take().and_then(Reading::take).transpose()?;
-        let mut pages = ready.map(|loaded| self.meet(loaded));
-        // What was met for the page that is ready may have changed since that was read.
-        if !self.forget_stale(seat.channel()) {
-            pages = None;
-        }
-        // An empty one says only that there was nothing then.
-        let ready = pages.filter(|it| it.after == position && !it.changes.is_empty());
-        let page = match ready {
-            Some(page) => page,
-            None => {
-                let loaded = self.load(position, seat, organization).await?;
-                self.meet(loaded)
-            }
-        };
-        if let Some(last) = page.changes.last().filter(|_| page.more) {
-            let next = self.load(last.entry.position, seat, organization);
-            self.reading = Some(Reading::begin(next));
-        }
-        Ok(page.changes)
-    }
-
-    /// Keeps what was met for a page.
-    fn meet(&mut self, (page, met): (Loaded, Met)) -> Loaded {
-        (self.page, self.met) = (page.page, met);
-        page
-    }
-
-    fn load(&mut self, position: u64, seat: &Seat, organization: OrganizationId) -> Load {
         self.forget_stale(seat.channel());
-        let met = std::mem::take(&mut self.met);
-        load(Arc::clone(seat.service()), organization, position, self.page, met).boxed()
+        if std::mem::take(&mut self.more) {
+            // A stream is asked for as much as its connection takes, and a page from memory is not waited for.
+            tokio::task::yield_now().await;
+        }
+        let (page, met) = (self.page, std::mem::take(&mut self.met));
+        let read = move |reads: &dyn Reads| {
+            let read = read(reads, organization, position, page, met).now_or_never();
+            read.unwrap_or_else(|| {
+                Err(Error::internal(anyhow::anyhow!("a snapshot had to be waited for")))
+            })
+        };
+        let loaded = snapshot::of(seat.service().engine.as_ref(), self.place, read).await??;
+        (self.page, self.met, self.more) = (loaded.page, loaded.met, loaded.more);
+        self.place = if loaded.took <= QUICK_MAX { Place::Here } else { Place::Aside };
+        Ok(loaded.changes)
     }
 
-    /// Forgets the views that have changed since they were met, and everything if the changes are no longer at hand:
-    /// what they took back must not come from here. False if it was everything.
-    fn forget_stale(&mut self, channel: &Channel) -> bool {
+    /// Forgets the views that have changed since they were met, or all if the changes are no longer at hand.
+    fn forget_stale(&mut self, channel: &Channel) {
         let published = channel.position();
         if published == self.published {
-            return true;
+            return;
         }
-        let changes = channel.recent_after(self.published, usize::MAX);
-        match &changes {
-            Some(changes) => self.met.forget(changes),
-            None => *self = Self { page: self.page, ..Self::default() },
+        match channel.recent_after(self.published, usize::MAX) {
+            Some(changes) => self.met.forget(&changes),
+            None => self.met = Met::default(),
         }
         self.published = published;
-        changes.is_some()
     }
-}
-
-async fn load(
-    service: Arc<Service>,
-    organization: OrganizationId,
-    after: u64,
-    page: Page,
-    met: Met,
-) -> Result<(Loaded, Met), Error> {
-    let read = move |reads: &dyn Reads| {
-        let read = read(reads, organization, after, page, met).now_or_never();
-        read.unwrap_or_else(|| {
-            Err(Error::internal(anyhow::anyhow!("a snapshot had to be waited for")))
-        })
-    };
-    snapshot::of(service.engine.as_ref(), read).await?
 }
 
 async fn read(
@@ -162,7 +91,8 @@ async fn read(
     after: u64,
     mut page: Page,
     mut met: Met,
-) -> Result<(Loaded, Met), Error> {
+) -> Result<Loaded, Error> {
+    let began = Instant::now();
     let rows = Rows::new(reads, organization);
     let entries = rows.entries(after + 1, page.0).await?;
     let full = entries.len() >= page.0 as usize;
@@ -170,7 +100,7 @@ async fn read(
     let kept = page.keep(changes.iter().map(|it| text_bytes(it)));
     let more = full || kept < changes.len();
     changes.truncate(kept);
-    Ok((Loaded { after, changes, more, page }, met))
+    Ok(Loaded { changes, more, page, met, took: began.elapsed() })
 }
 
 /// How many rows are read at once: fewer where their texts are long.
@@ -205,12 +135,12 @@ mod tests {
     #[test]
     fn fault_28_a_reader_keeps_little_that_it_has_not_handed_out() {
         for (lengths, kept, next) in [
-            (vec![], 1, 100),
-            (vec![300; 100], 100, 100),
-            (vec![40_000; 100], 1, 1),
-            (vec![10_000; 100], 3, 3),
+            (vec![], 1, 64),
+            (vec![300; 64], 64, 64),
+            (vec![40_000; 64], 1, 1),
+            (vec![20_000; 64], 3, 3),
             (vec![1_000_000, 1], 1, 1),
-            (vec![1_000_000], 1, 100),
+            (vec![1_000_000], 1, 64),
         ] {
             let mut page = Page::default();
             assert_eq!(page.keep(lengths.iter().copied()), kept, "{lengths:?}");

@@ -26,7 +26,7 @@ use crate::store::disk::writer::Back;
 use crate::store::disk::{self, Body, Front, KEYS_INLINE_MAX, ROWS_INLINE_MAX, files};
 use crate::store::moment::Moment;
 use crate::store::open::OpenOptions;
-use crate::store::snapshot::{self, Snapshot, Work};
+use crate::store::snapshot::{Place, Snapshot, Work};
 use crate::store::{
     Batch, Direction, Engine, EngineStats, Key, Range, Reads, StoreError, Value, is_reserved,
 };
@@ -337,10 +337,17 @@ impl Reads for RedbEngine {
 
 impl Engine for RedbEngine {
     fn with_snapshot(&self, work: Work) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.look_aside(move |rows| {
-            snapshot::work_on(rows, work);
-            Ok(())
-        }))
+        Box::pin(async move {
+            let place = work.place;
+            let run = |rows: &Look<'_>| {
+                work.run(rows);
+                Ok(())
+            };
+            match place {
+                Place::Here => self.shared.look(run),
+                Place::Aside => self.look_aside(run).await,
+            }
+        })
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {

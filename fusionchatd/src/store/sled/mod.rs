@@ -10,6 +10,7 @@
 //! No code outside this folder may call sled, and nothing here may acknowledge before the sync.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -17,13 +18,14 @@ use std::thread;
 
 use futures::future::BoxFuture;
 use tokio::sync::{Notify, watch};
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::task::spawn_blocking;
 
+use crate::store::disk::files::panic_text;
 use crate::store::disk::lock::DirectoryLock;
 use crate::store::disk::{self, Body, Front, KEYS_INLINE_MAX, ROWS_INLINE_MAX, files};
 use crate::store::moment::Moment;
 use crate::store::open::OpenOptions;
-use crate::store::snapshot::{self, Snapshot as _, Work};
+use crate::store::snapshot::{Place, Snapshot as _, Work};
 use crate::store::{Batch, Direction, Engine, EngineStats, Key, Range, Reads, StoreError, Value};
 
 mod append;
@@ -36,6 +38,8 @@ mod writer;
 
 #[cfg(test)]
 mod sled_test;
+#[cfg(test)]
+mod view_test;
 
 use directory::Opened;
 use rows::Rows;
@@ -97,7 +101,7 @@ impl SledEngine {
         let place = directory.clone();
         spawn_blocking(move || Self::start(directory::open(&directory)?, lock, &options))
             .await
-            .unwrap_or_else(|panic| Err(reader_died(&place, &panic)))
+            .unwrap_or_else(|panic| Err(damaged(&place, panic.to_string())))
     }
 
     /// Starts the engine over an open directory.
@@ -140,19 +144,24 @@ impl Shared {
         if self.applying.load(Ordering::SeqCst) {
             return None;
         }
-        Some(self.front.standing().and_then(|()| read(&view)))
+        if let Err(failed) = self.front.standing() {
+            return Some(Err(failed));
+        }
+        let attempt = catch_unwind(AssertUnwindSafe(|| read(&view)));
+        let died = |detail| Err(damaged(&self.front.directory, detail));
+        Some(attempt.unwrap_or_else(|panic| died(panic_text(panic.as_ref()))))
     }
 
     /// Reads on this thread as soon as the writer lets it; `None` if it keeps being in the way.
     async fn read_soon<T>(
         &self,
-        read: impl Fn(&View) -> Result<T, StoreError>,
+        mut read: impl FnMut(&View) -> Result<T, StoreError>,
     ) -> Option<Result<T, StoreError>> {
         for _ in 0..GROUPS_WAITED_MAX {
             let mut readable = std::pin::pin!(self.readable.notified());
             // Before trying, so that a bell between the trial and the wait is heard.
             readable.as_mut().enable();
-            if let Some(answer) = self.read_inline(&read) {
+            if let Some(answer) = self.read_inline(&mut read) {
                 return Some(answer);
             }
             readable.await;
@@ -173,7 +182,7 @@ impl Shared {
         };
         spawn_blocking(work)
             .await
-            .unwrap_or_else(|panic| Err(reader_died(&self.front.directory, &panic)))
+            .unwrap_or_else(|panic| Err(damaged(&self.front.directory, panic.to_string())))
     }
 
     /// Before a group is applied: from here on readers see its rows as they were.
@@ -237,8 +246,8 @@ impl Body for Shared {
 }
 
 /// sled panics rather than answer from some kinds of damage.
-fn reader_died(directory: &Path, panic: &JoinError) -> StoreError {
-    StoreError::Corrupt { path: directory.to_path_buf(), detail: panic.to_string() }
+fn damaged(directory: &Path, detail: String) -> StoreError {
+    StoreError::Corrupt { path: directory.to_path_buf(), detail }
 }
 
 impl Reads for SledEngine {
@@ -275,11 +284,22 @@ impl Reads for SledEngine {
 
 impl Engine for SledEngine {
     fn with_snapshot(&self, work: Work) -> BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(self.shared.read_aside(move |view| {
-            view.check_open()?;
-            snapshot::work_on(view, work);
-            Ok(())
-        }))
+        Box::pin(async move {
+            let (place, mut work) = (work.place, Some(work));
+            let mut run = move |view: &View| {
+                view.check_open()?;
+                if let Some(work) = work.take() {
+                    work.run(view);
+                }
+                Ok(())
+            };
+            if place == Place::Here
+                && let Some(answer) = self.shared.read_soon(&mut run).await
+            {
+                return answer;
+            }
+            self.shared.read_aside(run).await
+        })
     }
 
     fn commit(&self, batch: Batch) -> BoxFuture<'_, Result<(), StoreError>> {

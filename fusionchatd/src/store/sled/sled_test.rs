@@ -11,13 +11,12 @@ use tempfile::TempDir;
 use tokio::task::JoinSet;
 
 use crate::store::conformance::{key, put, read, value};
+use crate::store::disk::files;
 use crate::store::disk::queue::COMMITS_WAITING_MAX;
-use crate::store::disk::{Body, files};
 use crate::store::open::{OpenOptions, SCHEMA, SCHEMA_KEY, open};
 use crate::store::sled::tip::TIP_KEY;
-use crate::store::sled::{Before, SledEngine, directory};
-use crate::store::suite::shown;
-use crate::store::{Batch, Direction, Engine, RESERVED_PREFIX, Range, Reads, StoreError, snapshot};
+use crate::store::sled::{SledEngine, directory};
+use crate::store::{Batch, Direction, Engine, RESERVED_PREFIX, Range, Reads, StoreError};
 
 const ROWS: usize = 500;
 
@@ -25,7 +24,7 @@ fn options() -> OpenOptions {
     OpenOptions { disk_reserve_bytes: 0, ..OpenOptions::default() }
 }
 
-async fn open_at(directory: &Path) -> Result<SledEngine, StoreError> {
+pub(super) async fn open_at(directory: &Path) -> Result<SledEngine, StoreError> {
     SledEngine::open(directory, &options()).await
 }
 
@@ -316,64 +315,6 @@ async fn fault_50_a_failed_sync_is_never_acknowledged() {
     drop(engine);
     let refused = open_at(directory.path()).await;
     assert!(matches!(refused, Err(StoreError::InUse { .. })), "and stays until the process ends");
-}
-
-#[tokio::test]
-async fn readers_do_not_see_a_group_before_it_is_on_disk() {
-    let directory = tempfile::tempdir().unwrap();
-    let engine = open_at(directory.path()).await.unwrap();
-    engine.commit(put(&[("a", "new"), ("b", "same"), ("d", "new")])).await.unwrap();
-    // The moment between apply and sync: a replaced, c deleted, d created.
-    let before = [("a", Some("old")), ("c", Some("gone")), ("d", None)];
-    let before: Before =
-        before.into_iter().map(|(name, text)| (key(name), text.map(key))).collect();
-    engine.shared.hide(before);
-    engine.shared.applied();
-
-    let old = [("a", "old"), ("b", "same"), ("c", "gone")];
-    let old = old.map(|(name, text)| (key(name), key(text)));
-    let keys = [key("a"), key("b"), key("c"), key("d")];
-    let values = engine.get(&keys).await.unwrap();
-    assert_eq!(values, [Some(key("old")), Some(key("same")), Some(key("gone")), None]);
-    for limit in [3, 1000] {
-        let rows = engine.scan(&Range::prefix(b""), Direction::Forward, limit).await.unwrap();
-        assert_eq!(rows, old);
-        let rows = engine.scan(&Range::prefix(b""), Direction::Backward, limit).await.unwrap();
-        assert_eq!(rows, old.iter().rev().cloned().collect::<Vec<_>>());
-    }
-    let look = move |reads: &dyn Reads| {
-        for limit in [3, 1000] {
-            let rows = old.to_vec();
-            assert_eq!(shown(reads, &keys, &Range::prefix(b""), limit), (values.clone(), rows));
-        }
-        // Of these, none is of the group.
-        let other = (Vec::new(), vec![(key("b"), key("same"))]);
-        assert_eq!(shown(reads, &[], &Range::prefix(b"b"), 9), other);
-    };
-    snapshot::of(&engine, look).await.unwrap();
-    engine.shared.show();
-    assert_eq!(read(&engine, "a").await, Some(key("new")));
-    assert_eq!(read(&engine, "d").await, Some(key("new")));
-}
-
-#[tokio::test]
-async fn a_short_read_waits_for_the_writer_and_a_failed_one_keeps_nobody() {
-    let directory = tempfile::tempdir().unwrap();
-    let engine = open_at(directory.path()).await.unwrap();
-    engine.commit(put(&[("a", "1")])).await.unwrap();
-    let keys = [key("a")];
-    engine.shared.hide(Before::new());
-    let mut waiting = engine.get(&keys);
-    assert!(futures::poll!(&mut waiting).is_pending(), "a group is being applied");
-    engine.shared.applied();
-    assert_eq!(waiting.await.unwrap(), [Some(key("1"))]);
-
-    engine.shared.hide(Before::new());
-    let mut waiting = engine.get(&keys);
-    assert!(futures::poll!(&mut waiting).is_pending(), "a group is being applied");
-    engine.shared.front.fail("the disk is gone");
-    engine.shared.end();
-    assert!(matches!(waiting.await, Err(StoreError::Failed { .. })));
 }
 
 #[tokio::test]
