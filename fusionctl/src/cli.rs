@@ -37,6 +37,7 @@ Environment:
 Exit codes:
   0 done   1 failed   2 usage   3 not found   4 sign-in needed   5 forbidden   6 conflict
   7 input rejected   8 timed out   9 unreachable   11 some of several failed   130 interrupted
+  143 terminated
 
 Example:
   fusionctl --demo escalation list";

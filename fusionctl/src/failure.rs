@@ -38,6 +38,8 @@ pub(crate) enum Exit {
     Partial = 11,
     /// Ctrl-C.
     Interrupted = 130,
+    /// SIGTERM.
+    Terminated = 143,
 }
 
 /// Why a command did not do what it was asked.
@@ -220,6 +222,7 @@ fn code_of(exit: Exit) -> &'static str {
         Exit::Unreachable => "unreachable",
         Exit::Partial => "partial",
         Exit::Interrupted => "interrupted",
+        Exit::Terminated => "terminated",
     }
 }
 
@@ -246,7 +249,8 @@ fn hint_of(exit: Exit) -> Option<&'static str> {
         | Exit::Rejected
         | Exit::TimedOut
         | Exit::Partial
-        | Exit::Interrupted => None,
+        | Exit::Interrupted
+        | Exit::Terminated => None,
     }
 }
 

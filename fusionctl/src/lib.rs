@@ -78,13 +78,31 @@ pub struct Console<'a> {
     pub ask: Option<Ask>,
 }
 
-/// Runs one command line (`words[0]` is the program) and returns the exit code. When `interrupt` resolves, the
-/// command is dropped and the code is 130.
+/// What ends a command before it is done.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Stop {
+    /// Ctrl-C: the code is 130.
+    Interrupt,
+    /// SIGTERM: the code is 143.
+    Terminate,
+}
+
+impl Stop {
+    fn failure(self) -> Failure {
+        match self {
+            Self::Interrupt => Failure::new(Exit::Interrupted, "interrupted", "interrupted"),
+            Self::Terminate => Failure::new(Exit::Terminated, "terminated", "terminated"),
+        }
+    }
+}
+
+/// Runs one command line (`words[0]` is the program) and returns the exit code. When `stop` resolves, the command is
+/// dropped.
 pub async fn run(
     words: Vec<OsString>,
     environment: Environment,
     console: Console<'_>,
-    interrupt: impl Future<Output = ()>,
+    stop: impl Future<Output = Stop>,
 ) -> u8 {
     let words = argv::rewrite(&argv::Grammar::of(&cli::command()), words);
     let Console { stdin, stdout, stderr, stdout_columns, stderr_is_terminal, ask } = console;
@@ -107,10 +125,7 @@ pub async fn run(
         stdout_columns.is_some() && !environment.no_color && !cli.global.no_color;
     let exit = tokio::select! {
         biased;
-        () = interrupt => {
-            let failure = Failure::new(Exit::Interrupted, "interrupted", "interrupted");
-            Err(failure)
-        }
+        stop = stop => Err(stop.failure()),
         result = execute(cli, environment, stdin, (stderr_is_terminal, ask), &mut renderer) => result,
     };
     match exit {

@@ -4,8 +4,9 @@
 use std::io::{BufWriter, IsTerminal};
 use std::process::ExitCode;
 
-use fusionctl::{Console, Environment, prompt};
+use fusionctl::{Console, Environment, Stop, prompt};
 use rustix::termios::{LocalModes, OptionalActions};
+use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -49,13 +50,22 @@ async fn run() -> u8 {
         stderr_is_terminal: std::io::stderr().is_terminal(),
         ask: (std::io::stdin().is_terminal() && std::io::stderr().is_terminal()).then_some(ask),
     };
-    let interrupt = async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            // Without a handler the signal ends the process by itself.
-            std::future::pending::<()>().await;
+    let stop = async {
+        tokio::select! {
+            () = heard(SignalKind::interrupt()) => Stop::Interrupt,
+            () = heard(SignalKind::terminate()) => Stop::Terminate,
         }
     };
-    fusionctl::run(std::env::args_os().collect(), environment, console, interrupt).await
+    fusionctl::run(std::env::args_os().collect(), environment, console, stop).await
+}
+
+/// Comes back when the signal does. The first process of a container hears none that it does not ask for.
+async fn heard(kind: SignalKind) {
+    match signal(kind) {
+        Ok(mut signals) => drop(signals.recv().await),
+        // Without a handler the signal ends the process by itself.
+        Err(_) => std::future::pending().await,
+    }
 }
 
 /// Asks on the terminal and leaves it as it was, whatever was typed.

@@ -290,7 +290,7 @@ impl Hub {
 
     /// How many channels there are.
     #[cfg(test)]
-    pub(super) fn channel_count(&self) -> usize {
+    pub(crate) fn channel_count(&self) -> usize {
         self.channels.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 

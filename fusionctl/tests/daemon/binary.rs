@@ -36,16 +36,20 @@ async fn stderr(child: &mut Child) -> String {
 }
 
 #[tokio::test]
-async fn ctrl_c_ends_with_130() {
+async fn signals_end_with_130_and_143() {
     let daemon = Daemon::start().await;
     daemon.mock.say(SenderType::User, "hello");
-    let mut child = program(&daemon, &["conv", "tail", "-f", "1042"]);
-    let mut lines = lines(&mut child);
-    assert!(lines.next_line().await.unwrap().unwrap().ends_with("hello"));
-    let pid = Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap()).unwrap();
-    kill_process(pid, Signal::INT).unwrap();
-    assert_eq!(child.wait().await.unwrap().code(), Some(130));
-    assert_eq!(stderr(&mut child).await, "error: interrupted\n");
+    for (signal, code, told) in
+        [(Signal::INT, 130, "error: interrupted\n"), (Signal::TERM, 143, "error: terminated\n")]
+    {
+        let mut child = program(&daemon, &["conv", "tail", "-f", "1042"]);
+        let mut lines = lines(&mut child);
+        assert!(lines.next_line().await.unwrap().unwrap().ends_with("hello"));
+        let pid = Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+        assert_eq!(child.wait().await.unwrap().code(), Some(code), "{signal:?}");
+        assert_eq!(stderr(&mut child).await, told);
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::future::{Future, pending};
 use std::io::{Cursor, Write};
 use std::net::SocketAddr;
 
-use fusionctl::{Console, Environment};
+use fusionctl::{Console, Environment, Stop};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
@@ -113,5 +113,9 @@ pub(crate) async fn follow(
     };
     let words = std::iter::once("fusionctl").chain(words.iter().copied());
     let words = words.map(Into::into).collect();
-    fusionctl::run(words, environment(address, Some(TOKEN)), console, interrupt).await
+    let stop = async {
+        interrupt.await;
+        Stop::Interrupt
+    };
+    fusionctl::run(words, environment(address, Some(TOKEN)), console, stop).await
 }

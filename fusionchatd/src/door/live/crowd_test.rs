@@ -450,3 +450,23 @@ async fn who_takes_nothing_of_what_others_have_begun_is_given_up() {
     drop(theirs);
     daemon.end().await;
 }
+
+#[tokio::test]
+async fn a_tab_that_is_told_goodbye_is_no_reader_any_more() {
+    let options = HttpOptions { close_timeout: Duration::from_secs(3_600), ..patient() };
+    let daemon = Daemon::start_with(options, ample()).await;
+    let (mut client, _) = daemon.visitor(json!({})).await;
+    let audiences = || daemon.service.hub().channel_count();
+    assert_eq!(audiences(), 1);
+    // Hello is said twice, which ends the socket; its close frame is not answered.
+    client.hello(&daemon.inbox(), json!({})).await;
+    soon(async {
+        while audiences() != 0 {
+            tokio::task::yield_now().await
+        }
+    })
+    .await;
+    assert_eq!(daemon.sockets().await, 1, "goodbye is not over");
+    drop(client);
+    daemon.end().await;
+}

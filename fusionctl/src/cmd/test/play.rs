@@ -239,7 +239,8 @@ impl Outcome {
                 | Exit::Conflict
                 | Exit::Rejected
                 | Exit::Partial
-                | Exit::Interrupted => Exit::Failed,
+                | Exit::Interrupted
+                | Exit::Terminated => Exit::Failed,
             },
         }
     }
