@@ -26,6 +26,8 @@ use crate::figures::Times;
 /// How many messages a round has, and how far apart they are.
 const MESSAGES: usize = 5_000;
 const EVERY: Duration = Duration::from_millis(1);
+/// How many frames are echoed before those that count: the daemon goes on writing for a moment after its last message.
+const ECHOED_BEFORE: usize = 1_000;
 /// How many visitors take turns.
 const VISITORS: usize = 200;
 /// The reference cost 1.26 times its plain loop on a quiet machine.
@@ -51,12 +53,14 @@ pub(super) async fn measure(program: &Path, rounds: u16) -> Result<Measured> {
             crowd.speak(&mut desk.chance, Pace::start(EVERY, MESSAGES), &due, [&acks, &unused]);
         let heard = hear(&mut stream, MESSAGES, &due, [&arrivals, &unused]);
         futures::future::try_join(said, heard).await?;
-        pairs.push((each(before.since(pid)?), echo(&bare, &mut sockets).await?));
+        let ours = each(before.since(pid)?, MESSAGES);
+        echo(&bare, &mut sockets, ECHOED_BEFORE).await?;
+        pairs.push((ours, echo(&bare, &mut sockets, MESSAGES).await?));
     }
     let plain = Running::start_plain(&["echo"]).await?;
     let mut echoed = Echoed::open(&plain.address)?;
     let check = beside_plain_loop(PLAIN_TIMES_MAX, async || {
-        let reference = echo(&bare, &mut sockets).await?;
+        let reference = echo(&bare, &mut sockets, MESSAGES).await?;
         Ok((reference, echo_plainly(&plain, &mut echoed).await?))
     });
     let check = check.await?;
@@ -74,13 +78,17 @@ pub(super) async fn measure(program: &Path, rounds: u16) -> Result<Measured> {
     })
 }
 
-fn each(time: Duration) -> f64 {
-    time.as_secs_f64() * 1e6 / MESSAGES as f64
+fn each(time: Duration, messages: usize) -> f64 {
+    time.as_secs_f64() * 1e6 / messages as f64
 }
 
-/// As many frames to the bare echo and back, at the same pace; its processor time for one.
-async fn echo(bare: &Running, sockets: &mut [WebSocketStream<TcpStream>]) -> Result<f64> {
-    let mut pace = Pace::start(EVERY, MESSAGES);
+/// So many frames to the bare echo and back, at the same pace; its processor time for one.
+async fn echo(
+    bare: &Running,
+    sockets: &mut [WebSocketStream<TcpStream>],
+    frames: usize,
+) -> Result<f64> {
+    let mut pace = Pace::start(EVERY, frames);
     let frame = Message::text(content(0));
     let before = Cpu::of(bare.pid()?)?;
     let mut number = 0;
@@ -91,7 +99,7 @@ async fn echo(bare: &Running, sockets: &mut [WebSocketStream<TcpStream>]) -> Res
         text(socket).await?;
         number += 1;
     }
-    Ok(each(before.since(bare.pid()?)?))
+    Ok(each(before.since(bare.pid()?)?, frames))
 }
 
 /// As many bytes to the plain echo and back, at the same pace; its processor time for one.
@@ -103,5 +111,5 @@ async fn echo_plainly(plain: &Running, socket: &mut Echoed) -> Result<f64> {
         socket.send(&bytes)?;
         socket.hear(&mut bytes)?;
     }
-    Ok(each(before.since(plain.pid()?)?))
+    Ok(each(before.since(plain.pid()?)?, MESSAGES))
 }
