@@ -36,7 +36,7 @@ pub(crate) enum Exit {
     Unreachable = 9,
     /// Some of several things failed; stdout says which.
     Partial = 11,
-    /// Ctrl-C.
+    /// SIGINT, as of Ctrl-C.
     Interrupted = 130,
     /// SIGTERM.
     Terminated = 143,
@@ -280,9 +280,13 @@ mod tests {
             let failure = Failure::from_status(&Status::new(code, "text"));
             assert_eq!(failure.exit as u8, exit, "{code:?}");
         }
-        for (exit, number) in
-            [(Exit::Ok, 0), (Exit::Usage, 2), (Exit::Partial, 11), (Exit::Interrupted, 130)]
-        {
+        for (exit, number) in [
+            (Exit::Ok, 0),
+            (Exit::Usage, 2),
+            (Exit::Partial, 11),
+            (Exit::Interrupted, 130),
+            (Exit::Terminated, 143),
+        ] {
             assert_eq!(exit as u8, number);
         }
     }

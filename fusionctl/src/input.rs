@@ -23,7 +23,7 @@ impl Stdin {
         Self(Mutex::new(Some(reader)))
     }
 
-    /// Reads everything, away from the thread that watches for Ctrl-C.
+    /// Reads everything, away from the thread that a signal has to stop.
     async fn read(&self, bytes_max: u64) -> Result<String, Failure> {
         let reader = self.0.lock().ok().and_then(|mut reader| reader.take());
         let reader = reader.ok_or_else(|| {

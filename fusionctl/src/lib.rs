@@ -80,14 +80,19 @@ pub struct Console<'a> {
 
 /// What ends a command before it is done.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Stop {
-    /// Ctrl-C: the code is 130.
+pub enum StopSignal {
+    /// SIGINT, as of Ctrl-C.
     Interrupt,
-    /// SIGTERM: the code is 143.
+    /// SIGTERM.
     Terminate,
 }
 
-impl Stop {
+impl StopSignal {
+    /// The exit code, as a shell gives it to a process that the signal ends: 130 or 143.
+    pub fn exit(self) -> u8 {
+        self.failure().exit as u8
+    }
+
     fn failure(self) -> Failure {
         match self {
             Self::Interrupt => Failure::new(Exit::Interrupted, "interrupted", "interrupted"),
@@ -102,7 +107,7 @@ pub async fn run(
     words: Vec<OsString>,
     environment: Environment,
     console: Console<'_>,
-    stop: impl Future<Output = Stop>,
+    stop: impl Future<Output = StopSignal>,
 ) -> u8 {
     let words = argv::rewrite(&argv::Grammar::of(&cli::command()), words);
     let Console { stdin, stdout, stderr, stdout_columns, stderr_is_terminal, ask } = console;

@@ -3,10 +3,21 @@
 
 use std::io::{BufWriter, IsTerminal};
 use std::process::ExitCode;
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::thread;
+use std::time::Duration;
 
-use fusionctl::{Console, Environment, Stop, prompt};
-use rustix::termios::{LocalModes, OptionalActions};
+use fusionctl::{Console, Environment, StopSignal, prompt};
+use rustix::termios::{LocalModes, OptionalActions, Termios};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+/// How long a command that was told to stop may go on: one that waits ends at once, but not one that asks for a line or
+/// writes to a pipe that nobody reads.
+const STOPPED_WITHIN: Duration = Duration::from_millis(200);
+
+/// The terminal as it was before something was asked on it.
+static ASKED_ON: Mutex<Option<Termios>> = Mutex::new(None);
 
 fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -16,13 +27,48 @@ fn main() -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let code = runtime.block_on(run());
-    // A read of stdin that Ctrl-C interrupted must not hold the process.
+    let (tell, told) = oneshot::channel();
+    let (begin, begun) = mpsc::sync_channel(1);
+    let hear = move || hear(&begin, tell);
+    if let Err(error) = thread::Builder::new().name("signals".to_owned()).spawn(hear) {
+        eprintln!("error: cannot start: {error}");
+        return ExitCode::FAILURE;
+    }
+    // Signals are heard from here on; where they cannot be, each ends the process by itself.
+    let _ = begun.recv();
+    let code = runtime.block_on(run(told));
+    // A read of stdin that a signal has stopped must not hold the process.
     runtime.shutdown_background();
     ExitCode::from(code)
 }
 
-async fn run() -> u8 {
+/// Tells of the first signal, and ends the process if that does not. On a thread of its own, since a command may stand
+/// in a call that hears nothing; the first process of a container hears no signal that it does not ask for.
+fn hear(begin: &mpsc::SyncSender<()>, tell: oneshot::Sender<StopSignal>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let Ok(runtime) = runtime else { return };
+    let heard = async {
+        let mut interrupt = signal(SignalKind::interrupt()).ok()?;
+        let mut terminate = signal(SignalKind::terminate()).ok()?;
+        begin.send(()).ok()?;
+        Some(tokio::select! {
+            _ = interrupt.recv() => StopSignal::Interrupt,
+            _ = terminate.recv() => StopSignal::Terminate,
+        })
+    };
+    let Some(stop) = runtime.block_on(heard) else { return };
+    // Whoever is told may have ended.
+    let _ = tell.send(stop);
+    runtime.block_on(async { tokio::time::sleep(STOPPED_WITHIN).await });
+    let asked_on = ASKED_ON.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(before) = asked_on {
+        // The terminal may be gone.
+        let _ = rustix::termios::tcsetattr(std::io::stdin(), OptionalActions::Now, &before);
+    }
+    std::process::exit(stop.exit().into());
+}
+
+async fn run(told: oneshot::Receiver<StopSignal>) -> u8 {
     let mut random = [0; 16];
     if let Err(error) = getrandom::fill(&mut random) {
         eprintln!("error: the system has no randomness: {error}");
@@ -51,33 +97,27 @@ async fn run() -> u8 {
         ask: (std::io::stdin().is_terminal() && std::io::stderr().is_terminal()).then_some(ask),
     };
     let stop = async {
-        tokio::select! {
-            () = heard(SignalKind::interrupt()) => Stop::Interrupt,
-            () = heard(SignalKind::terminate()) => Stop::Terminate,
+        match told.await {
+            Ok(stop) => stop,
+            // Signals are not heard, and end the process by themselves.
+            Err(_) => std::future::pending().await,
         }
     };
     fusionctl::run(std::env::args_os().collect(), environment, console, stop).await
-}
-
-/// Comes back when the signal does. The first process of a container hears none that it does not ask for.
-async fn heard(kind: SignalKind) {
-    match signal(kind) {
-        Ok(mut signals) => drop(signals.recv().await),
-        // Without a handler the signal ends the process by itself.
-        Err(_) => std::future::pending().await,
-    }
 }
 
 /// Asks on the terminal and leaves it as it was, whatever was typed.
 fn ask(question: &str, shown: bool) -> std::io::Result<String> {
     let stdin = std::io::stdin();
     let before = rustix::termios::tcgetattr(&stdin)?;
+    *ASKED_ON.lock().unwrap_or_else(PoisonError::into_inner) = Some(before.clone());
     let mut raw = before.clone();
     raw.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
     rustix::termios::tcsetattr(&stdin, OptionalActions::Flush, &raw)?;
     eprint!("{question}: ");
     let typed = prompt::read_line(&mut stdin.lock(), &mut std::io::stderr(), shown);
     rustix::termios::tcsetattr(&stdin, OptionalActions::Now, &before)?;
+    ASKED_ON.lock().unwrap_or_else(PoisonError::into_inner).take();
     eprintln!();
     typed
 }

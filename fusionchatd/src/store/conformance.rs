@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use crate::store::suite::{Ground, every_engine};
 use crate::store::{
     Batch, Direction, Engine, Key, Range, Reads, StoreError, VALUE_BYTES_MAX, Value,
-    snapshot::{self, Place},
+    snapshot::{self, Thread},
 };
 
 pub(crate) fn key(text: impl AsRef<[u8]>) -> Key {
@@ -375,8 +375,8 @@ async fn readers_see_a_batch_whole_or_not_at_all(ground: Ground) {
                             let rest = rest.unwrap().into_iter().map(Option::unwrap);
                             rows.into_iter().map(|row| row.1).chain(rest).collect()
                         };
-                        let place = [Place::Here, Place::Aside][reader - 3];
-                        snapshot::of(engine.as_ref(), place, look).await.unwrap()
+                        let on = [Thread::Same, Thread::Other][reader - 3];
+                        snapshot::of(engine.as_ref(), on, look).await.unwrap()
                     }
                 };
                 assert_eq!(values.len(), ROWS);

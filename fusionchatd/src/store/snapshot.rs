@@ -7,20 +7,20 @@ use tokio::sync::oneshot;
 
 use super::{Direction, Engine, Key, Range, Reads, StoreError, Value};
 
-/// Where rows of one moment are read.
+/// On which thread rows of one moment are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Place {
-    /// On a thread that may wait.
+pub enum Thread {
+    /// One that may wait.
     #[default]
-    Aside,
-    /// Where it is asked for, as short reads are, as soon as no writer is in the way: for work that is known to take
-    /// no longer than a worker may be kept.
-    Here,
+    Other,
+    /// The one that asks, as with short reads: for work that is expected to be short. Where a writer stays in the way
+    /// it moves to another all the same.
+    Same,
 }
 
 /// What is done with the rows of one moment.
 pub struct Work {
-    pub(super) place: Place,
+    pub(super) thread: Thread,
     run: Run,
 }
 
@@ -105,7 +105,7 @@ impl<S: Snapshot + Sync> Reads for AtOnce<'_, S> {
 /// Those of a read.
 pub async fn of<T: Send + 'static>(
     engine: &dyn Engine,
-    place: Place,
+    thread: Thread,
     work: impl FnOnce(&dyn Reads) -> T + Send + 'static,
 ) -> Result<T, StoreError> {
     let (tell, told) = oneshot::channel();
@@ -113,6 +113,6 @@ pub async fn of<T: Send + 'static>(
         // Whoever asked may have gone.
         let _ = tell.send(work(reads));
     });
-    engine.with_snapshot(Work { place, run }).await?;
+    engine.with_snapshot(Work { thread, run }).await?;
     told.await.map_err(|_| StoreError::Closed)
 }

@@ -3,15 +3,15 @@
 use futures::FutureExt as _;
 
 use crate::store::conformance::{key, put, value};
-use crate::store::snapshot::{self, Place};
+use crate::store::snapshot::{self, Thread};
 use crate::store::suite::{Ground, every_engine, shown};
 use crate::store::{Batch, Direction, Range, Reads, StoreError};
 
-async fn answers_as_the_engine_does(ground: &Ground, place: Place) {
+async fn answers_as_the_engine_does(ground: &Ground, on: Thread) {
     let engine = ground.open().await;
     let row = |number: usize| (key(format!("row {number:02}")), value(number * 2_000, number));
     engine.commit(Batch { put: (0..40).map(row).collect(), ..Batch::default() }).await.unwrap();
-    let looked = snapshot::of(engine.as_ref(), place, |reads| {
+    let looked = snapshot::of(engine.as_ref(), on, |reads| {
         let keys = [key("row 39"), key("none"), key([0xFF]), key("row 01")];
         let scan = |direction| reads.scan(&Range::prefix(b"row"), direction, 30).now_or_never();
         let rows = [Direction::Forward, Direction::Backward].map(|it| scan(it).unwrap().unwrap());
@@ -27,12 +27,12 @@ async fn answers_as_the_engine_does(ground: &Ground, place: Place) {
     assert!(rows[1] == (10..40).rev().map(row).collect::<Vec<_>>());
 }
 
-async fn says_that_it_is_closed(ground: &Ground, place: Place) {
+async fn says_that_it_is_closed(ground: &Ground, on: Thread) {
     let engine = ground.open().await;
     engine.commit(put(&[("a", "1")])).await.unwrap();
     engine.close().await.unwrap();
     let look = |_: &dyn Reads| panic!("there are no rows any more");
-    let refused = snapshot::of(engine.as_ref(), place, look).await;
+    let refused = snapshot::of(engine.as_ref(), on, look).await;
     assert!(matches!(refused, Err(StoreError::Closed)), "{refused:?}");
 }
 
@@ -43,15 +43,15 @@ macro_rules! reads_snapshots {
 
             #[tokio::test]
             async fn a_snapshot_answers_at_once_as_the_engine_does() {
-                for place in [Place::Here, Place::Aside] {
-                    answers_as_the_engine_does(&Ground::new(stringify!($engine)), place).await;
+                for on in [Thread::Same, Thread::Other] {
+                    answers_as_the_engine_does(&Ground::new(stringify!($engine)), on).await;
                 }
             }
 
             #[tokio::test]
             async fn a_closed_engine_has_no_snapshot() {
-                for place in [Place::Here, Place::Aside] {
-                    says_that_it_is_closed(&Ground::new(stringify!($engine)), place).await;
+                for on in [Thread::Same, Thread::Other] {
+                    says_that_it_is_closed(&Ground::new(stringify!($engine)), on).await;
                 }
             }
         }

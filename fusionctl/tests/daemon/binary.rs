@@ -2,8 +2,10 @@
 #![cfg(unix)]
 
 use std::process::Stdio;
+use std::time::Duration;
 
 use fusionchat_proto::v1::SenderType;
+use rustix::io::ioctl_fionread;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
@@ -50,6 +52,27 @@ async fn signals_end_with_130_and_143() {
         assert_eq!(child.wait().await.unwrap().code(), Some(code), "{signal:?}");
         assert_eq!(stderr(&mut child).await, told);
     }
+}
+
+#[tokio::test]
+async fn a_signal_ends_who_writes_to_a_pipe_that_nobody_reads() {
+    let daemon = Daemon::start().await;
+    for _ in 0..50 {
+        daemon.mock.say(SenderType::User, &"x".repeat(4_000));
+    }
+    let mut child = program(&daemon, &["conv", "tail", "-f", "1042"]);
+    let stdout = child.stdout.take().unwrap();
+    // The pipe takes no more than 64 KiB, less than there is to write.
+    let waiting = async {
+        while ioctl_fionread(&stdout).unwrap() < 60_000 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("written");
+    let pid = Pid::from_raw(i32::try_from(child.id().unwrap()).unwrap()).unwrap();
+    kill_process(pid, Signal::TERM).unwrap();
+    let ended = tokio::time::timeout(Duration::from_secs(60), child.wait()).await;
+    assert_eq!(ended.expect("it ends").unwrap().code(), Some(143));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::future::{Future, pending};
 use std::io::{Cursor, Write};
 use std::net::SocketAddr;
 
-use fusionctl::{Console, Environment, Stop};
+use fusionctl::{Console, Environment, StopSignal};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
@@ -115,7 +115,7 @@ pub(crate) async fn follow(
     let words = words.map(Into::into).collect();
     let stop = async {
         interrupt.await;
-        Stop::Interrupt
+        StopSignal::Interrupt
     };
     fusionctl::run(words, environment(address, Some(TOKEN)), console, stop).await
 }

@@ -462,7 +462,7 @@ async fn a_tab_that_is_told_goodbye_is_no_reader_any_more() {
     client.hello(&daemon.inbox(), json!({})).await;
     soon(async {
         while audiences() != 0 {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     })
     .await;

@@ -1,9 +1,9 @@
 //! Reading on: register with the hub first, then read from the cursor, then go live. No signal is needed to be
 //! complete; a reader that was away reads the journal from where it was.
 
-#[cfg(test)]
-mod catch_up_test;
 mod page;
+#[cfg(test)]
+mod page_test;
 #[cfg(test)]
 mod subscribe_test;
 mod visitor;

@@ -1,17 +1,20 @@
 //! How much is read at once, and pages of the journal for one reader far behind.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
+use futures::future::BoxFuture;
 
 use crate::domain::id::OrganizationId;
+use crate::service::Service;
 use crate::service::channel::{Channel, text_bytes};
 use crate::service::error::Error;
 use crate::service::hub::Seat;
 use crate::service::rows::Rows;
 use crate::service::view::{self, Change, Met};
-use crate::store::snapshot::Place;
+use crate::store::snapshot::Thread;
 use crate::store::{Reads, snapshot};
 
 /// How many entries are read at once: what a page of them becomes is still in the processor's cache when it is sent.
@@ -20,20 +23,30 @@ pub(super) const READ_AT_ONCE: u32 = 64;
 /// always kept. The conversations it has met come on top (`view::Met`), each with what a door sends of it once that was
 /// made twice (`view::Written`): as many as a page and `MET_MAX` have.
 const KEPT_BYTES_MAX: usize = 64 * 1024;
-/// How long a page may take so that the next is read where it is asked for. A page from memory takes a tenth of a
-/// millisecond, and to hand it from thread to thread a quarter more; one from the disk would keep others waiting.
+/// How long a page may take so that the next is read where it is asked for. One from memory takes a tenth of a
+/// millisecond and a quarter more if it goes from thread to thread; one from the disk would keep others waiting.
 const QUICK_MAX: Duration = Duration::from_micros(500);
 
 /// Reads the journal on for one reader far behind.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct CatchUp {
     page: Page,
-    place: Place,
+    thread: Thread,
     /// Whether there may be more behind the last page.
     more: bool,
     met: Met,
     /// The position published when all that was met was last looked through.
     published: u64,
+    /// The page that is being read: it is not begun anew if whoever waits has something else to do in between.
+    reading: Option<Reading>,
+}
+
+type Reading = BoxFuture<'static, Result<Loaded, Error>>;
+
+impl fmt::Debug for CatchUp {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("CatchUp").finish_non_exhaustive()
+    }
 }
 
 /// A page that was read.
@@ -46,43 +59,77 @@ struct Loaded {
 }
 
 impl CatchUp {
-    /// The changes after `position`. Safe to drop and call again.
+    /// The changes after `position`, which are all handed out before the next call. Safe to drop and call again.
     pub(super) async fn next_page(
         &mut self,
         position: u64,
         seat: &Seat,
         organization: OrganizationId,
     ) -> Result<Vec<Arc<Change>>, Error> {
-        self.forget_stale(seat.channel());
-        if std::mem::take(&mut self.more) {
-            // A stream is asked for as much as its connection takes, and a page from memory is not waited for.
-            tokio::task::yield_now().await;
+        loop {
+            let was_kept = self.reading.is_some();
+            if !was_kept {
+                if std::mem::take(&mut self.more) {
+                    // A stream is asked for as much as its connection takes, and a page from memory is not waited for.
+                    tokio::task::yield_now().await;
+                }
+                self.forget_stale(seat.channel());
+            }
+            let reading = self.reading.get_or_insert_with(|| {
+                let service = Arc::clone(seat.service());
+                let met = std::mem::take(&mut self.met);
+                load(service, organization, position, self.page, met, self.thread).boxed()
+            });
+            let loaded = reading.await;
+            self.reading = None;
+            let loaded = loaded?;
+            (self.page, self.met, self.more) = (loaded.page, loaded.met, loaded.more);
+            self.thread = next_on(loaded.took);
+            // An empty one that was kept says only that there was nothing then, and what others took back since must
+            // not come from here.
+            if !was_kept || (self.forget_stale(seat.channel()) && !loaded.changes.is_empty()) {
+                return Ok(loaded.changes);
+            }
         }
-        let (page, met) = (self.page, std::mem::take(&mut self.met));
-        let read = move |reads: &dyn Reads| {
-            let read = read(reads, organization, position, page, met).now_or_never();
-            read.unwrap_or_else(|| {
-                Err(Error::internal(anyhow::anyhow!("a snapshot had to be waited for")))
-            })
-        };
-        let loaded = snapshot::of(seat.service().engine.as_ref(), self.place, read).await??;
-        (self.page, self.met, self.more) = (loaded.page, loaded.met, loaded.more);
-        self.place = if loaded.took <= QUICK_MAX { Place::Here } else { Place::Aside };
-        Ok(loaded.changes)
     }
 
-    /// Forgets the views that have changed since they were met, or all if the changes are no longer at hand.
-    fn forget_stale(&mut self, channel: &Channel) {
+    /// Forgets the views that have changed since they were met, or all if the changes are no longer at hand: false
+    /// then.
+    fn forget_stale(&mut self, channel: &Channel) -> bool {
         let published = channel.position();
         if published == self.published {
-            return;
+            return true;
         }
-        match channel.recent_after(self.published, usize::MAX) {
-            Some(changes) => self.met.forget(&changes),
+        let changes = channel.recent_after(self.published, usize::MAX);
+        match &changes {
+            Some(changes) => self.met.forget(changes),
             None => self.met = Met::default(),
         }
         self.published = published;
+        changes.is_some()
     }
+}
+
+/// Where the page after one that took so long is read.
+fn next_on(took: Duration) -> Thread {
+    if took <= QUICK_MAX { Thread::Same } else { Thread::Other }
+}
+
+async fn load(
+    service: Arc<Service>,
+    organization: OrganizationId,
+    after: u64,
+    page: Page,
+    met: Met,
+    thread: Thread,
+) -> Result<Loaded, Error> {
+    let read = move |reads: &dyn Reads| {
+        let read = read(reads, organization, after, page, met).now_or_never();
+        read.unwrap_or_else(|| {
+            Err(Error::internal(anyhow::anyhow!("a snapshot had to be waited for")))
+        })
+    };
+    snapshot::of(service.engine.as_ref(), thread, read).await?
 }
 
 async fn read(
@@ -131,6 +178,19 @@ impl Page {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_from_memory_keeps_the_next_where_it_is_asked_for() {
+        assert_eq!(CatchUp::default().thread, Thread::Other, "nothing is known of the first");
+        for (took, next) in [
+            (Duration::ZERO, Thread::Same),
+            (QUICK_MAX, Thread::Same),
+            (QUICK_MAX + Duration::from_nanos(1), Thread::Other),
+            (Duration::MAX, Thread::Other),
+        ] {
+            assert_eq!(next_on(took), next, "{took:?}");
+        }
+    }
 
     #[test]
     fn fault_28_a_reader_keeps_little_that_it_has_not_handed_out() {

@@ -40,7 +40,8 @@ use vigil::{Patience, Stroke, UnderWay};
 use writer::Back;
 
 /// The most keys of a read that is done where it is asked for. A read of a cached row takes about a microsecond and a
-/// handover to another thread ten or more; long reads always move, to keep the async workers free.
+/// handover to another thread ten or more; longer ones move, to keep the runtime's threads free, but for work over a
+/// snapshot that asks for `Thread::Same`.
 pub(super) const KEYS_INLINE_MAX: usize = 16;
 /// The most rows of such a scan.
 pub(super) const ROWS_INLINE_MAX: u32 = 16;

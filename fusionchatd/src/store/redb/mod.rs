@@ -26,7 +26,7 @@ use crate::store::disk::writer::Back;
 use crate::store::disk::{self, Body, Front, KEYS_INLINE_MAX, ROWS_INLINE_MAX, files};
 use crate::store::moment::Moment;
 use crate::store::open::OpenOptions;
-use crate::store::snapshot::{Place, Snapshot, Work};
+use crate::store::snapshot::{Snapshot, Thread, Work};
 use crate::store::{
     Batch, Direction, Engine, EngineStats, Key, Range, Reads, StoreError, Value, is_reserved,
 };
@@ -338,14 +338,14 @@ impl Reads for RedbEngine {
 impl Engine for RedbEngine {
     fn with_snapshot(&self, work: Work) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            let place = work.place;
+            let thread = work.thread;
             let run = |rows: &Look<'_>| {
                 work.run(rows);
                 Ok(())
             };
-            match place {
-                Place::Here => self.shared.look(run),
-                Place::Aside => self.look_aside(run).await,
+            match thread {
+                Thread::Same => self.shared.look(run),
+                Thread::Other => self.look_aside(run).await,
             }
         })
     }

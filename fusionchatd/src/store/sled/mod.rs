@@ -25,7 +25,7 @@ use crate::store::disk::lock::DirectoryLock;
 use crate::store::disk::{self, Body, Front, KEYS_INLINE_MAX, ROWS_INLINE_MAX, files};
 use crate::store::moment::Moment;
 use crate::store::open::OpenOptions;
-use crate::store::snapshot::{Place, Snapshot as _, Work};
+use crate::store::snapshot::{Snapshot as _, Thread, Work};
 use crate::store::{Batch, Direction, Engine, EngineStats, Key, Range, Reads, StoreError, Value};
 
 mod append;
@@ -129,7 +129,7 @@ impl SledEngine {
 }
 
 impl Shared {
-    /// Reads on this thread if that is sure to be short; `None` if it may wait for the writer.
+    /// Reads on this thread, which should be short; `None` if it may wait for the writer.
     fn read_inline<T>(
         &self,
         read: impl FnOnce(&View) -> Result<T, StoreError>,
@@ -285,7 +285,7 @@ impl Reads for SledEngine {
 impl Engine for SledEngine {
     fn with_snapshot(&self, work: Work) -> BoxFuture<'_, Result<(), StoreError>> {
         Box::pin(async move {
-            let (place, mut work) = (work.place, Some(work));
+            let (thread, mut work) = (work.thread, Some(work));
             let mut run = move |view: &View| {
                 view.check_open()?;
                 if let Some(work) = work.take() {
@@ -293,7 +293,7 @@ impl Engine for SledEngine {
                 }
                 Ok(())
             };
-            if place == Place::Here
+            if thread == Thread::Same
                 && let Some(answer) = self.shared.read_soon(&mut run).await
             {
                 return answer;

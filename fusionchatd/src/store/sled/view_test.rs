@@ -6,7 +6,7 @@ use crate::store::conformance::{key, put, read};
 use crate::store::disk::Body;
 use crate::store::sled::Before;
 use crate::store::sled::sled_test::open_at;
-use crate::store::snapshot::Place;
+use crate::store::snapshot::Thread;
 use crate::store::suite::shown;
 use crate::store::{Direction, Engine, Range, Reads, StoreError, snapshot};
 
@@ -42,8 +42,8 @@ async fn readers_do_not_see_a_group_before_it_is_on_disk() {
         let other = (Vec::new(), vec![(key("b"), key("same"))]);
         assert_eq!(shown(reads, &[], &Range::prefix(b"b"), 9), other);
     };
-    for place in [Place::Here, Place::Aside] {
-        snapshot::of(&engine, place, look.clone()).await.unwrap();
+    for on in [Thread::Same, Thread::Other] {
+        snapshot::of(&engine, on, look.clone()).await.unwrap();
     }
     engine.shared.show();
     assert_eq!(read(&engine, "a").await, Some(key("new")));
@@ -63,10 +63,10 @@ async fn a_short_read_waits_for_the_writer_and_a_failed_one_keeps_nobody() {
     assert_eq!(waiting.await.unwrap(), [Some(key("1"))]);
 
     let asked = thread::current().id();
-    let on = |place| snapshot::of(&engine, place, |_| thread::current().id());
-    assert_ne!(on(Place::Aside).await.unwrap(), asked);
+    let read_on = |on| snapshot::of(&engine, on, |_| thread::current().id());
+    assert_ne!(read_on(Thread::Other).await.unwrap(), asked);
     engine.shared.hide(Before::new());
-    let mut waiting = std::pin::pin!(on(Place::Here));
+    let mut waiting = std::pin::pin!(read_on(Thread::Same));
     assert!(futures::poll!(&mut waiting).is_pending(), "a group is being applied");
     engine.shared.applied();
     assert_eq!(waiting.await.unwrap(), asked);
@@ -84,9 +84,9 @@ async fn fault_45_a_read_that_panics_is_told_as_damage_wherever_it_is_done() {
     let directory = tempfile::tempdir().unwrap();
     let engine = open_at(directory.path()).await.unwrap();
     engine.commit(put(&[("a", "1")])).await.unwrap();
-    for place in [Place::Here, Place::Aside] {
-        let told = snapshot::of(&engine, place, |_| panic!("as sled does")).await;
-        assert!(matches!(told, Err(StoreError::Corrupt { .. })), "{place:?} {told:?}");
+    for on in [Thread::Same, Thread::Other] {
+        let told = snapshot::of(&engine, on, |_| panic!("as sled does")).await;
+        assert!(matches!(told, Err(StoreError::Corrupt { .. })), "{on:?} {told:?}");
     }
     assert_eq!(read(&engine, "a").await, Some(key("1")));
 }

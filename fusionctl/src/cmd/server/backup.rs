@@ -82,7 +82,7 @@ struct Whole {
     file_bytes: u64,
 }
 
-/// Reads a file to its end, away from the thread that watches for Ctrl-C.
+/// Reads a file to its end, away from the thread that a signal has to stop.
 async fn read_through(file: File, bar: Bar) -> Result<Whole, Fault> {
     let read = tokio::task::spawn_blocking(move || read_all(file, &bar)).await;
     read.unwrap_or_else(|panic| Err(Fault::Unreadable(io::Error::other(panic))))
