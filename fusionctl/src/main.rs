@@ -12,9 +12,9 @@ use rustix::termios::{LocalModes, OptionalActions, Termios};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
-/// How long a command that was told to stop may go on: one that waits ends at once, but not one that asks for a line or
-/// writes to a pipe that nobody reads.
-const STOPPED_WITHIN: Duration = Duration::from_millis(200);
+/// How long a command that was told to stop may go on, unless it is told again: one that waits ends at once, but not one
+/// that asks for a line or writes to a pipe that nobody reads.
+const STOPPED_WITHIN: Duration = Duration::from_secs(3);
 
 /// The terminal as it was before something was asked on it.
 static ASKED_ON: Mutex<Option<Termios>> = Mutex::new(None);
@@ -51,15 +51,20 @@ fn hear(begin: &mpsc::SyncSender<()>, tell: oneshot::Sender<StopSignal>) {
         let mut interrupt = signal(SignalKind::interrupt()).ok()?;
         let mut terminate = signal(SignalKind::terminate()).ok()?;
         begin.send(()).ok()?;
-        Some(tokio::select! {
+        let stop = tokio::select! {
             _ = interrupt.recv() => StopSignal::Interrupt,
             _ = terminate.recv() => StopSignal::Terminate,
-        })
+        };
+        // Whoever is told may have ended.
+        let _ = tell.send(stop);
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+            () = tokio::time::sleep(STOPPED_WITHIN) => {}
+        }
+        Some(stop)
     };
     let Some(stop) = runtime.block_on(heard) else { return };
-    // Whoever is told may have ended.
-    let _ = tell.send(stop);
-    runtime.block_on(async { tokio::time::sleep(STOPPED_WITHIN).await });
     let asked_on = ASKED_ON.lock().unwrap_or_else(PoisonError::into_inner).take();
     if let Some(before) = asked_on {
         // The terminal may be gone.

@@ -23,8 +23,8 @@ pub(super) const READ_AT_ONCE: u32 = 64;
 /// always kept. The conversations it has met come on top (`view::Met`), each with what a door sends of it once that was
 /// made twice (`view::Written`): as many as a page and `MET_MAX` have.
 const KEPT_BYTES_MAX: usize = 64 * 1024;
-/// How long a page may take so that the next is read where it is asked for. One from memory takes a tenth of a
-/// millisecond and a quarter more if it goes from thread to thread; one from the disk would keep others waiting.
+/// How long a page may take so that the next is read where it is asked for. One from memory takes less than half of it,
+/// and is sent sooner if it does not go from thread to thread; one from the disk would keep others waiting.
 const QUICK_MAX: Duration = Duration::from_micros(500);
 
 /// Reads the journal on for one reader far behind.
@@ -66,6 +66,7 @@ impl CatchUp {
         seat: &Seat,
         organization: OrganizationId,
     ) -> Result<Vec<Arc<Change>>, Error> {
+        // At most twice: a page that is begun here counts.
         loop {
             let was_kept = self.reading.is_some();
             if !was_kept {
